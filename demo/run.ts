@@ -1,0 +1,161 @@
+/** The demo: starts the service, posts an edition run of premium notices, validates it, and shows what became of it. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { startService } from '../src/start.ts';
+import type { Counts, MessageItem, Page, SendRequestAnswer } from './api-types.ts';
+import { type ApiClient, createApiClient } from './client.ts';
+import { editionRun, minimumCount, type NoticeRow } from './edition-run.ts';
+import { postSendRequest, uploadNotices, writeRecipients } from './post-edition.ts';
+import { createProgressDisplay } from './progress.ts';
+import { countsTable, messagesTable, reasonsTable, refusedTable, surprises } from './report.ts';
+import { setUpTenant } from './setup.ts';
+
+type Service = Awaited<ReturnType<typeof startService>>;
+
+/** Most rows of one send request. */
+const maximumCount = 10_000;
+const shownMessages = 12;
+const pollEveryMs = 250;
+
+function readOptions(): { exit: boolean; count: number } {
+  const { values } = parseArgs({
+    options: { exit: { type: 'boolean', default: false }, count: { type: 'string', default: '500' } },
+  });
+  const count = Number(values.count);
+  if (!Number.isInteger(count) || count < minimumCount || count > maximumCount) {
+    console.error(`--count must be a whole number from ${minimumCount} to ${maximumCount}`);
+    process.exit(2);
+  }
+  return { exit: values.exit, count };
+}
+
+/** Does one step and says how long it took. */
+async function step<Result>(label: string, work: () => Promise<Result>): Promise<Result> {
+  const startedAt = performance.now();
+  const result = await work();
+  console.log(`• ${label} (${((performance.now() - startedAt) / 1_000).toFixed(1)} s)`);
+  return result;
+}
+
+const messagesPath = (sendRequestId: string, status: string, limit: number) =>
+  `/v1/messages?sendRequest=${sendRequestId}&status=${status}&limit=${limit}`;
+
+async function post(client: ApiClient, rows: readonly NoticeRow[]): Promise<SendRequestAnswer> {
+  const run = `AE-${new Date()
+    .toISOString()
+    .replaceAll(/[-:.Z]/g, '')
+    .replace('T', '-')}`;
+  await step('sender, notification type « AE par mail », template « avis-echeance »', () => setUpTenant(client));
+  await step(`${rows.length} rows: clients written with their address and their « AE par mail » box`, () =>
+    writeRecipients(client, rows),
+  );
+  const { documents } = await step('PDF notices made and uploaded', () => uploadNotices(client, rows));
+  const answer = await step(`edition run ${run} posted as one send request`, () =>
+    postSendRequest(client, rows, documents, run),
+  );
+  console.log(
+    `\nNot every row can leave. The good ones were accepted, these came back:\n${refusedTable(rows, answer)}`,
+  );
+  return answer;
+}
+
+async function validate(client: ApiClient, answer: SendRequestAnswer): Promise<void> {
+  const waiting = await client.get<Page<MessageItem>>(messagesPath(answer.id, 'E', shownMessages));
+  console.log(`\nWaiting in E for a person (the first ${waiting.items.length} of ${answer.counts.E}):`);
+  console.log(messagesTable(waiting.items));
+  console.log(countsTable(answer.counts));
+  console.log('');
+  await step('all of them validated, by filter', () =>
+    client.post('/v1/messages/validate', { filter: { sendRequest: answer.id, status: ['E'] } }),
+  );
+}
+
+/** Polls until nothing waits any more, for 120 s at most (more for runs beyond 1,200 rows). Answers the last counts. */
+async function watch(client: ApiClient, sendRequestId: string, total: number): Promise<Counts> {
+  const deadline = performance.now() + Math.max(120_000, total * 100);
+  const display = createProgressDisplay('leaving', total);
+  try {
+    for (;;) {
+      const { counts } = await client.get<{ counts: Counts }>(`/v1/send-requests/${sendRequestId}`);
+      display.show(Math.min(counts.OK, total));
+      if (counts.E + counts.V === 0 || performance.now() > deadline) return counts;
+      await sleep(pollEveryMs);
+    }
+  } finally {
+    display.stop();
+  }
+}
+
+async function showEnd(client: ApiClient, service: Service, sendRequestId: string, counts: Counts): Promise<void> {
+  const stopped = await Promise.all(
+    ['KO', 'B'].map((status) => client.get<Page<MessageItem>>(messagesPath(sendRequestId, status, 100))),
+  );
+  console.log(`\n${countsTable(counts)}\n\nWhy some did not leave:`);
+  console.log(reasonsTable(stopped.flatMap(({ items }) => items)));
+  console.log(`
+The mails are files   ${service.outboxDirectory}
+Read and try the API  ${service.url}/docs
+Metrics and health    ${service.opsUrl}
+A key to go on with   ${service.tenant.key}   (tenant ${service.tenant.name})
+
+The journal of what failed (W12):
+  curl -H 'Authorization: Bearer ${service.tenant.key}' '${service.url}${messagesPath(sendRequestId, 'KO', 10)}'
+`);
+}
+
+/** What is wrong with the end of the run, as readable lines. */
+function faultsOf(rows: readonly NoticeRow[], answer: SendRequestAnswer, counts: Counts): string[] {
+  const expectedOk = rows.filter((row) => row.expected === 'E').length;
+  const sum = counts.E + counts.V + counts.OK + counts.KO + counts.B;
+  return [
+    ...surprises(rows, answer).slice(0, 20),
+    ...(counts.created === sum ? [] : [`created ${counts.created}, but the statuses add up to ${sum}`]),
+    ...(counts.OK === expectedOk ? [] : [`${counts.OK} messages are OK, ${expectedOk} were expected`]),
+  ];
+}
+
+/** Runs the whole edition; answers whether all ended as expected. */
+async function runEdition(service: Service, count: number): Promise<boolean> {
+  const client = createApiClient(service.url, service.tenant.key);
+  const rows = editionRun({ count });
+  const answer = await post(client, rows);
+  await validate(client, answer);
+  const counts = await watch(client, answer.id, rows.filter((row) => row.expected === 'E').length);
+  await showEnd(client, service, answer.id, counts);
+  const faults = faultsOf(rows, answer, counts);
+  for (const fault of faults) console.error(`✗ ${fault}`);
+  return faults.length === 0;
+}
+
+function untilStopped(): Promise<void> {
+  return new Promise((resolve) => {
+    process.once('SIGINT', () => resolve());
+    process.once('SIGTERM', () => resolve());
+  });
+}
+
+async function main(): Promise<void> {
+  const { exit, count } = readOptions();
+  // Heard from the start: a stop asked for while the run goes on is honoured, and the database is closed properly.
+  const stopAsked = untilStopped();
+  const service = await step('service started (server, worker, PostgreSQL)', () => startService({ quiet: true }));
+  try {
+    const finished = runEdition(service, count);
+    const outcome = await Promise.race([finished, stopAsked.then(() => null)]);
+    finished.catch(() => {});
+    if (outcome !== null && exit) process.exitCode = outcome ? 0 : 1;
+    if (outcome !== null && !exit) {
+      console.log('The service stays up. Ctrl+C stops it.');
+      await stopAsked;
+    }
+  } catch (error) {
+    console.error(`✗ ${error instanceof Error ? error.message : error}`);
+    process.exitCode = 1;
+  } finally {
+    await service.stop();
+  }
+  // A poll of an interrupted run must not keep the process alive.
+  process.exit();
+}
+
+await main();

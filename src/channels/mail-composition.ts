@@ -1,0 +1,136 @@
+/**
+ * From content to MIME bytes (RFC 5322, 2045). The same input always gives the same bytes.
+ */
+import { hash } from 'node:crypto';
+import MailComposer from 'nodemailer/lib/mail-composer';
+import type MimeNode from 'nodemailer/lib/mime-node';
+import { encode, wrap } from 'nodemailer/lib/qp';
+import type { MailContent } from './mail-content.ts';
+import { extraField, headerField, mailboxField, singleLine, textField } from './mail-headers.ts';
+
+/** How a mail's content is carried: what is in the bytes and was not approved by a person. */
+export interface MailComposition {
+  /** Without angle brackets; the same for every retry of the same content. */
+  messageId: string;
+  /** RFC 3339; the Date header. */
+  date: string;
+  /** Adds `X-Priority: 1`, `Importance: high`, `Priority: urgent`. */
+  highPriority: boolean;
+  /** Extra single-line headers. Those this module writes itself are refused. */
+  headers: Record<string, string>;
+  /** Files, in order. `message/*` and `multipart/*` travel as `application/octet-stream`. */
+  attachments: { name: string; mediaType: string; content: Uint8Array }[];
+  /**
+   * Test redirect: the mail goes to `to` alone. `banner` is a sentence in the tenant's language; it is
+   * put at the top of text and html, followed by the addresses of all real recipients (bcc too, which
+   * is why this is never for production), and they are listed in `X-Original-To`.
+   */
+  redirect: { to: string; banner: string } | null;
+}
+
+const MEDIA_TYPE = /^[\w!#$&^.+-]{1,100}\/[\w!#$&^.+-]{1,100}(?:; ?charset=[\w-]{1,40})?$/;
+
+/**
+ * The MIME bytes of one mail: CRLF, no line over 998 octets, text and html as alternatives (an empty
+ * one is left out), attachments beside them, `Auto-Submitted: auto-generated` (RFC 3834), never a Bcc.
+ * @throws Error when a header value, name, address or file name holds CR, LF or another control
+ * character, or is not what its field takes: callers check before.
+ */
+export async function composeMail(content: MailContent, composition: MailComposition): Promise<Uint8Array> {
+  const { messageId, redirect } = composition;
+  if (!/^[\x21-\x7e]+$/.test(messageId) || !/^[^<>@\s]+@[^<>@\s]+$/.test(messageId)) throw new Error('invalid message id');
+  const date = new Date(composition.date);
+  if (Number.isNaN(date.getTime())) throw new Error('invalid date');
+  const root = new MailComposer({
+    text: lines(redirect === null ? content.text : textWithBanner(content, redirect.banner)),
+    html: lines(redirect === null ? content.html : htmlWithBanner(content, redirect.banner)),
+    attachments: composition.attachments.map(attachmentOf),
+    messageId: `<${messageId}>`,
+    date,
+    // "=_" cannot occur in quoted-printable nor in base64, so no content can close a part early.
+    boundaryPrefix: '=_',
+    baseBoundary: hash('sha256', messageId, 'hex').slice(0, 24),
+    encoding: 'quoted-printable',
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  }).compile();
+  return Buffer.concat([Buffer.from(`${headerFields(content, composition).join('\r\n')}\r\n`), ...nodeBytes(root)]);
+}
+
+function headerFields(content: MailContent, composition: MailComposition): string[] {
+  const { redirect } = composition;
+  const fields = [mailboxField('From', [content.from])];
+  if (content.replyTo !== null) fields.push(mailboxField('Reply-To', [content.replyTo]));
+  if (redirect === null) {
+    fields.push(mailboxField('To', [content.to]));
+    if (content.cc.length > 0) fields.push(mailboxField('Cc', content.cc));
+  } else {
+    fields.push(mailboxField('To', [{ name: null, address: redirect.to }]));
+    fields.push(mailboxField('X-Original-To', realRecipients(content).map((address) => ({ name: null, address }))));
+  }
+  fields.push(textField('Subject', content.subject), headerField('Auto-Submitted', 'auto-generated'));
+  if (composition.highPriority) {
+    fields.push(headerField('X-Priority', '1'), headerField('Importance', 'high'), headerField('Priority', 'urgent'));
+  }
+  for (const [name, value] of Object.entries(composition.headers)) fields.push(extraField(name, value));
+  return fields;
+}
+
+function realRecipients(content: MailContent): string[] {
+  return [content.to, ...content.cc, ...content.bcc].map(({ address }) => address);
+}
+
+function textWithBanner(content: MailContent, banner: string): string {
+  return content.text === '' ? '' : `${banner}\n${realRecipients(content).join('\n')}\n\n${content.text}`;
+}
+
+function htmlWithBanner(content: MailContent, banner: string): string {
+  const { html } = content;
+  if (html === '') return '';
+  const rows = [banner, ...realRecipients(content)].map((row) =>
+    row.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`));
+  const block = `<div style="padding:8px;border:2px solid #b00;background:#fff;color:#b00">${rows.join('<br>')}</div>`;
+  const body = html.search(/<body[\s>]/i);
+  const at = body < 0 ? 0 : html.indexOf('>', body) + 1;
+  return html.slice(0, at) + block + html.slice(at);
+}
+
+function lines(text: string): string {
+  return text.toWellFormed().replace(/\r\n|\r|\n/g, '\r\n');
+}
+
+function attachmentOf({ name, mediaType, content }: MailComposition['attachments'][number]) {
+  if (!MEDIA_TYPE.test(mediaType)) throw new Error('invalid media type of an attachment');
+  const filename = singleLine(name, 'file name');
+  if (filename === '' || filename.length > 255) throw new Error('file name is empty or over 255 characters');
+  return {
+    filename,
+    // These two may not be base64 (RFC 2046 §5.2.1), and anything else could break lines or structure.
+    contentType: /^(?:message|multipart)\//i.test(mediaType) ? 'application/octet-stream' : mediaType,
+    contentDisposition: 'attachment',
+    contentTransferEncoding: 'base64',
+    content: Buffer.from(content.buffer, content.byteOffset, content.byteLength),
+  };
+}
+
+/**
+ * The bytes of a compiled tree. The library's own `build()` gives the same through a stream for every
+ * part, at three to five times the cost (measured: 0.09 ms against 0.27 to 0.49 ms).
+ */
+function nodeBytes(node: MimeNode): Uint8Array[] {
+  const head = Buffer.from(`${node.buildHeaders()}\r\n\r\n`);
+  if (typeof node.boundary === 'string') {
+    const { boundary } = node;
+    const parts = node.childNodes.flatMap((child, index) =>
+      [Buffer.from(`${index === 0 ? '' : '\r\n'}--${boundary}\r\n`), ...nodeBytes(child)]);
+    return [head, ...parts, Buffer.from(`\r\n--${boundary}--\r\n`)];
+  }
+  const { content } = node;
+  if (typeof content === 'string') return [head, Buffer.from(`${wrap(encode(content))}\r\n`, 'latin1')];
+  if (Buffer.isBuffer(content)) return [head, Buffer.from(base64Lines(content), 'latin1')];
+  throw new Error('a mail part is neither text nor bytes');
+}
+
+function base64Lines(content: Buffer): string {
+  return content.toString('base64').replace(/.{76}(?=.)/g, '$&\r\n');
+}

@@ -1,0 +1,109 @@
+/** The `outbox` driver: messages become files instead of leaving. For trying out, and for test deployments. */
+import { createHash } from 'node:crypto';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import Type, { type Static } from 'typebox';
+import { parseAddrSpec } from './addr-spec.ts';
+import type {
+  ChannelDriver,
+  DriverDefinition,
+  DriverEnvironment,
+  Handover,
+  Outcome,
+  ProviderAnswer,
+} from './channel.ts';
+
+const Settings = Type.Object(
+  {
+    folder: Type.Optional(
+      Type.String({ pattern: '^[a-z0-9-]{1,40}$', default: 'mail', description: 'Folder inside the outbox.' }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+const SAFE = /[A-Za-z0-9@._+-]/;
+const PART_LIMIT = 120;
+
+/** Files in `<outboxDirectory>/<folder>/<messageId>--<recipient>.eml`, bytes as they are. */
+export const outboxDriver: DriverDefinition = {
+  id: 'outbox',
+  channel: 'mail',
+  reachesPeople: false,
+  settings: Settings,
+  secrets: Type.Object({}, { additionalProperties: false }),
+  create: (settings, _secrets, environment) => createOutboxDriver(settings as Static<typeof Settings>, environment),
+};
+
+function createOutboxDriver(settings: Static<typeof Settings>, environment: DriverEnvironment): ChannelDriver {
+  const directory = join(environment.outboxDirectory, settings.folder ?? 'mail');
+  let serial = 0;
+
+  const deliver = async (handover: Handover): Promise<Outcome> => {
+    const to = parseAddrSpec(handover.to);
+    if (to.kind === 'invalid')
+      return { kind: 'permanent', answer: answer('prepare'), reason: 'address_invalid', suppressAddress: false };
+    const name = `${fileSafe(handover.messageId)}--${fileSafe(to.normalized)}.eml`;
+    serial += 1;
+    try {
+      await writeWhole(directory, name, `${process.pid}-${serial}`, handover.raw);
+      return { kind: 'accepted', answer: answer('accepted'), providerReference: name };
+    } catch {
+      return unwritable();
+    }
+  };
+  const verify = async (): Promise<Outcome> => {
+    serial += 1;
+    const probe = join(directory, `.probe-${process.pid}-${serial}`);
+    try {
+      await mkdir(directory, { recursive: true });
+      await (await open(probe, 'w')).close();
+      await rm(probe);
+      return { kind: 'accepted', answer: answer('accepted'), providerReference: null };
+    } catch {
+      return unwritable();
+    }
+  };
+  return { deliver, verify, close: async () => {} };
+}
+
+/** Whoever reads the folder sees a whole file or none: written under another name, then renamed. */
+async function writeWhole(directory: string, name: string, unique: string, bytes: Uint8Array): Promise<void> {
+  await mkdir(directory, { recursive: true });
+  const temporary = join(directory, `.${unique}.tmp`);
+  try {
+    const file = await open(temporary, 'w');
+    try {
+      await file.writeFile(bytes);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, join(directory, name));
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+/** A name no file system objects to: other characters become `%xx`; what is long ends in a hash instead. */
+function fileSafe(text: string): string {
+  const safe = [...Buffer.from(text)]
+    .map((byte) =>
+      SAFE.test(String.fromCharCode(byte)) ? String.fromCharCode(byte) : `%${byte.toString(16).padStart(2, '0')}`,
+    )
+    .join('');
+  const visible = safe.replace(/^\.+/, (dots) => '%2e'.repeat(dots.length));
+  // 255 bytes is the usual limit of a name, and two of these share one.
+  return visible.length <= PART_LIMIT
+    ? visible
+    : `${visible.slice(0, PART_LIMIT - 33)}-${createHash('sha256').update(text).digest('hex').slice(0, 32)}`;
+}
+
+function unwritable(): Outcome {
+  return { kind: 'transient', answer: answer('prepare'), reason: 'outbox_unwritable', retryAfterSeconds: null };
+}
+
+function answer(step: ProviderAnswer['step']): ProviderAnswer {
+  return { step, code: null, enhancedCode: null, text: null };
+}

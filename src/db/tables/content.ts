@@ -1,0 +1,122 @@
+import { sql } from 'drizzle-orm';
+import { boolean, check, index, integer, jsonb, pgTable, primaryKey, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
+import { bytea, instant, lifetime, tenantId } from './columns.ts';
+
+/** A file as one caller named it; its bytes are in `document_contents`. */
+export const documents = pgTable(
+  'documents',
+  {
+    tenantId: tenantId(),
+    id: uuid('id').notNull(),
+    filename: text('filename').notNull(),
+    mediaType: text('media_type').notNull(),
+    size: integer('size').notNull(),
+    sha256: text('sha256').notNull(),
+    /** First time a message used it. Null for seven days and it is deleted. */
+    usedAt: instant('used_at'),
+    ...lifetime(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.tenantId, table.id] }),
+    index('documents_sha256').on(table.tenantId, table.sha256),
+    index('documents_unused').on(table.createdAt).where(sql`${table.usedAt} is null`),
+  ],
+);
+
+/** Bytes, kept once per tenant. */
+export const documentContents = pgTable(
+  'document_contents',
+  {
+    tenantId: tenantId(),
+    sha256: text('sha256').notNull(),
+    content: bytea('content').notNull(),
+    createdAt: instant('created_at').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenantId, table.sha256] })],
+);
+
+/** Who messages come from (W3). */
+export const senders = pgTable(
+  'senders',
+  {
+    tenantId: tenantId(),
+    id: uuid('id').notNull(),
+    key: text('key').notNull(),
+    isDefault: boolean('is_default').notNull(),
+    currentVersion: integer('current_version').notNull(),
+    revision: integer('revision').notNull().default(1),
+    ...lifetime(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.tenantId, table.id] }),
+    uniqueIndex('senders_key').on(table.tenantId, table.key),
+    uniqueIndex('senders_one_default').on(table.tenantId).where(sql`${table.isDefault}`),
+  ],
+);
+
+/** What a sender said at one time. Never changes: messages pin it. */
+export const senderVersions = pgTable(
+  'sender_versions',
+  {
+    tenantId: tenantId(),
+    senderId: uuid('sender_id').notNull(),
+    version: integer('version').notNull(),
+    fromAddress: text('from_address').notNull(),
+    fromName: text('from_name'),
+    replyTo: text('reply_to'),
+    archiveBcc: jsonb('archive_bcc').$type<string[]>().notNull(),
+    createdAt: instant('created_at').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenantId, table.senderId, table.version] })],
+);
+
+/** What to write. */
+export const templates = pgTable(
+  'templates',
+  {
+    tenantId: tenantId(),
+    id: uuid('id').notNull(),
+    key: text('key').notNull(),
+    title: text('title').notNull(),
+    description: text('description'),
+    family: text('family'),
+    channel: text('channel', { enum: ['mail'] }).notNull(),
+    category: text('category', { enum: ['transactional', 'service', 'marketing'] }).notNull(),
+    recipientTypes: text('recipient_types').array().notNull(),
+    documentTypes: text('document_types').array().notNull(),
+    notificationTypeId: uuid('notification_type_id'),
+    validation: text('validation', { enum: ['manual', 'automatic'] }),
+    active: boolean('active').notNull(),
+    currentVersion: integer('current_version'),
+    revision: integer('revision').notNull().default(1),
+    ...lifetime(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.tenantId, table.id] }),
+    uniqueIndex('templates_key').on(table.tenantId, table.key),
+    index('templates_document_types').using('gin', table.documentTypes),
+  ],
+);
+
+/** The texts of a template at one time. A published version never changes. */
+export const templateVersions = pgTable(
+  'template_versions',
+  {
+    tenantId: tenantId(),
+    templateId: uuid('template_id').notNull(),
+    version: integer('version').notNull(),
+    status: text('status', { enum: ['draft', 'published'] }).notNull(),
+    subject: text('subject').notNull(),
+    text: text('text').notNull(),
+    html: text('html').notNull(),
+    fields: jsonb('fields').$type<string[]>().notNull(),
+    senderId: uuid('sender_id'),
+    publishedAt: instant('published_at'),
+    publishedBy: text('published_by'),
+    createdAt: instant('created_at').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.tenantId, table.templateId, table.version] }),
+    check('template_versions_status', sql`${table.status} in ('draft', 'published')`),
+  ],
+);

@@ -1,0 +1,6 @@
+export * from './content.ts';
+export * from './dispatch.ts';
+export * from './events.ts';
+export * from './messages.ts';
+export * from './people.ts';
+export * from './tenants.ts';

@@ -1,0 +1,86 @@
+import { sql } from 'drizzle-orm';
+import { boolean, check, index, integer, jsonb, pgTable, primaryKey, text, uniqueIndex, uuid } from 'drizzle-orm/pg-core';
+import { instant, lifetime, tenantId } from './columns.ts';
+
+/** An organisation: it owns every other row. */
+export const tenants = pgTable(
+  'tenants',
+  {
+    id: uuid('id').primaryKey(),
+    name: text('name').notNull(),
+    timezone: text('timezone').notNull(),
+    locale: text('locale').notNull(),
+    defaultValidation: text('default_validation', { enum: ['manual', 'automatic'] }).notNull(),
+    /** The address that receives everything instead of the real people (A10). */
+    testRedirect: text('test_redirect'),
+    /** Key of the template used where a document type has none of its own (W2). */
+    defaultTemplate: text('default_template'),
+    documentMaxBytes: integer('document_max_bytes').notNull(),
+    revision: integer('revision').notNull().default(1),
+    ...lifetime(),
+  },
+  (table) => [check('tenants_validation', sql`${table.defaultValidation} in ('manual', 'automatic')`)],
+);
+
+/** A caller's credential: the secret itself is never kept. */
+export const apiKeys = pgTable(
+  'api_keys',
+  {
+    tenantId: tenantId(),
+    id: uuid('id').notNull(),
+    name: text('name').notNull(),
+    kind: text('kind', { enum: ['live', 'test'] }).notNull(),
+    publicPart: text('public_part').notNull(),
+    secretHash: text('secret_hash').notNull(),
+    scopes: text('scopes').array().notNull(),
+    unit: text('unit'),
+    expiresAt: instant('expires_at'),
+    revokedAt: instant('revoked_at'),
+    lastUsedAt: instant('last_used_at'),
+    ...lifetime(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.tenantId, table.id] }),
+    uniqueIndex('api_keys_public_part').on(table.publicPart),
+  ],
+);
+
+/** Who changed what, when. */
+export const auditEntries = pgTable(
+  'audit_entries',
+  {
+    tenantId: tenantId(),
+    id: uuid('id').notNull(),
+    at: instant('at').notNull(),
+    action: text('action').notNull(),
+    resourceType: text('resource_type').notNull(),
+    resourceId: uuid('resource_id').notNull(),
+    actorKeyId: uuid('actor_key_id'),
+    actorUser: text('actor_user'),
+    /** Names of the fields that changed; never their values, which may be personal or secret. */
+    fields: jsonb('fields').$type<string[]>().notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.tenantId, table.id] }),
+    index('audit_entries_resource').on(table.tenantId, table.resourceType, table.resourceId),
+  ],
+);
+
+/** First answers of requests that carried an `Idempotency-Key`. */
+export const idempotencyKeys = pgTable(
+  'idempotency_keys',
+  {
+    tenantId: tenantId(),
+    key: text('key').notNull(),
+    test: boolean('test').notNull(),
+    fingerprint: text('fingerprint').notNull(),
+    status: integer('status'),
+    /** Ids, indexes and codes only; never personal data. */
+    answer: jsonb('answer'),
+    createdAt: instant('created_at').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.tenantId, table.test, table.key] }),
+    index('idempotency_keys_created_at').on(table.createdAt),
+  ],
+);

@@ -1,0 +1,51 @@
+import Type, { type TProperties, type TSchema, type TSchemaOptions } from 'typebox';
+
+/** Shapes that many resources share, as JSON Schema (2020-12, as OpenAPI 3.1 has it). */
+
+/** A value or null. */
+export function nullable<const Schema extends TSchema>(schema: Schema) {
+  const type = (schema as { type?: unknown }).type;
+  if (typeof type === 'string') {
+    const listed = (schema as { enum?: unknown[] }).enum;
+    return Type.Unsafe<Type.Static<Schema> | null>({
+      ...schema,
+      type: [type, 'null'],
+      ...(listed ? { enum: [...listed, null] } : {}),
+    });
+  }
+  return Type.Unsafe<Type.Static<Schema> | null>({ anyOf: [schema, { type: 'null' }] });
+}
+
+/** An object that refuses unknown fields. */
+export function closed<Properties extends TProperties>(properties: Properties, options: TSchemaOptions = {}) {
+  return Type.Object(properties, { ...options, additionalProperties: false });
+}
+
+/** One of a few words. */
+export function words<const Words extends readonly string[]>(values: Words, options: TSchemaOptions = {}) {
+  return Type.Unsafe<Words[number]>({ type: 'string', enum: [...values], ...options });
+}
+
+/** An id given by the service (UUIDv7). */
+export const Uuid = Type.String({ format: 'uuid' });
+
+/** An instant, RFC 3339, from 1900 to 2200. */
+export const Instant = Type.String({ format: 'date-time' });
+
+/** One line of text: no control characters, so that it can stand in a header or a table. */
+export function line(maxLength: number, options: TSchemaOptions & { minLength?: number } = {}) {
+  return Type.String({ minLength: 1, maxLength, pattern: '^[^\\u0000-\\u001f\\u007f\\u0085\\u2028\\u2029]*$', ...options });
+}
+
+/** A name that callers choose and refer to: letters, digits, and `. _ -`. */
+export function key(options: TSchemaOptions = {}) {
+  return Type.String({ minLength: 1, maxLength: 100, pattern: '^[A-Za-z0-9][A-Za-z0-9._-]*$', ...options });
+}
+
+/** When a resource was made and last changed. */
+export const lifetimeFields = { createdAt: Instant, updatedAt: Instant };
+
+/** A reference to a component of the OpenAPI document. */
+export function reference(name: string): TSchema {
+  return Type.Unsafe<unknown>({ $ref: `${name}#` });
+}

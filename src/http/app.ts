@@ -1,0 +1,94 @@
+import multipart from '@fastify/multipart';
+import rateLimit from '@fastify/rate-limit';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import { type FastifyInstance, fastify } from 'fastify';
+import { isUnavailable } from '../db/client.ts';
+import { AppError } from '../errors.ts';
+import type { Runtime } from '../runtime.ts';
+import { useAuthentication } from './auth.ts';
+import { useDocs } from './docs.ts';
+import { checkPlainText, parseJsonBody } from './json-body.ts';
+import { useOpenapi } from './openapi.ts';
+import { appErrorOf, sendProblem } from './problem.ts';
+import { registerRoutes } from './routes/index.ts';
+import { useStrictValidation } from './validation.ts';
+
+/** Enough for 10,000 recipients with their data. */
+const bodyLimitBytes = 32 * 1024 * 1024;
+
+function useProblems(app: FastifyInstance, runtime: Runtime): void {
+  app.setErrorHandler((error, request, reply) => {
+    const shown = isUnavailable(error) ? new AppError('unavailable', { cause: error }) : appErrorOf(error);
+    if (shown.code === 'internal' || shown.code === 'unavailable') {
+      runtime.log.error({ err: error, requestId: request.id, route: request.routeOptions.url }, 'request.failed');
+    }
+    return sendProblem(request, reply, shown);
+  });
+  app.setNotFoundHandler((request, reply) => sendProblem(request, reply, new AppError('not_found')));
+}
+
+function useJson(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser(/^application\/([\w.-]+\+)?json\b/i, { parseAs: 'buffer' }, async (_request: unknown, body: Buffer) =>
+    parseJsonBody(body),
+  );
+  app.addHook('preValidation', async (request) => {
+    checkPlainText(request.params);
+    checkPlainText(request.query);
+  });
+}
+
+async function useRateLimit(app: FastifyInstance, runtime: Runtime): Promise<void> {
+  await app.register(rateLimit, {
+    max: runtime.config.requestsPerMinute,
+    timeWindow: 60_000,
+    enableDraftSpec: true,
+    hook: 'preParsing',
+    keyGenerator: (request) => request.caller?.keyId ?? request.ip,
+    errorResponseBuilder: () => new AppError('too_many_requests'),
+  });
+}
+
+/** Version of the API, as its document says it. */
+export const apiVersion = '1.0.0';
+
+/** Builds the API without listening, so that every test can build its own. */
+export async function buildApp(runtime: Runtime): Promise<FastifyInstance> {
+  const app = fastify({
+    bodyLimit: bodyLimitBytes,
+    genReqId: () => runtime.newId(),
+    disableRequestLogging: true,
+    // A query is at most a filter; a path at most an external id.
+    routerOptions: { maxParamLength: 500 },
+    return503OnClosing: true,
+    forceCloseConnections: 'idle',
+    clientErrorHandler(_error, socket) {
+      // Not a request that could have an answer of ours: the parser gave up.
+      if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+    },
+  });
+  useStrictValidation(app);
+  useProblems(app, runtime);
+  useJson(app);
+  await app.register(multipart, { limits: { files: 1, fields: 4, fieldSize: 1_000, parts: 5, fileSize: 10_000_000 } });
+  await useOpenapi(app, { publicUrl: runtime.config.publicUrl, version: apiVersion });
+  useAuthentication(app, runtime);
+  await useRateLimit(app, runtime);
+  app.addHook('onResponse', async (request, reply) => {
+    runtime.log.info(
+      {
+        requestId: request.id,
+        method: request.method,
+        route: request.routeOptions.url ?? null,
+        status: reply.statusCode,
+        durationMs: Math.round(reply.elapsedTime),
+        keyId: request.caller?.keyId ?? null,
+        tenantId: request.caller?.tenantId ?? null,
+      },
+      'request.answered',
+    );
+  });
+  await registerRoutes(app.withTypeProvider<TypeBoxTypeProvider>(), runtime);
+  await useDocs(app);
+  return app;
+}

@@ -1,0 +1,124 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { AppError, type ErrorCode, errorCodes, type ErrorItem, type Language } from '../errors.ts';
+
+/** Most items in one answer: beyond them the caller has a systematic mistake. */
+const maximumItems = 1_000;
+
+/** The language a caller reads best, of those the service writes. English unless French is preferred. */
+export function languageOf(request: FastifyRequest): Language {
+  const header = request.headers['accept-language'] ?? '';
+  const ranked = header
+    .split(',')
+    .map((part) => {
+      const [tag = '', ...parameters] = part.trim().toLowerCase().split(';');
+      const quality = parameters.find((parameter) => parameter.trim().startsWith('q='))?.trim().slice(2);
+      return { tag, quality: quality === undefined ? 1 : Number(quality) || 0 };
+    })
+    .sort((left, right) => right.quality - left.quality);
+  return ranked.find(({ tag }) => /^(fr|en)\b/.test(tag))?.tag.startsWith('fr') ? 'fr' : 'en';
+}
+
+/** A problem document (RFC 9457). `instance` is the path asked for, without its query. */
+export function problemOf(request: FastifyRequest, error: AppError) {
+  const { status } = errorCodes[error.code];
+  return {
+    type: `/docs/errors/${error.code}`,
+    title: errorCodes[error.code][languageOf(request)],
+    status,
+    ...(error.detail === undefined ? {} : { detail: error.detail }),
+    instance: request.url.split('?', 1)[0] ?? '/',
+    code: error.code,
+    ...(error.items.length === 0 ? {} : { errors: error.items.slice(0, maximumItems) }),
+    ...error.extra,
+  };
+}
+
+/** Sends a problem document. */
+export function sendProblem(request: FastifyRequest, reply: FastifyReply, error: AppError): FastifyReply {
+  const { status } = errorCodes[error.code];
+  if (status === 401) reply.header('www-authenticate', 'Bearer');
+  return reply.code(status).type('application/problem+json').send(JSON.stringify(problemOf(request, error)));
+}
+
+interface ValidationFault {
+  instancePath: string;
+  keyword: string;
+  message?: string;
+  params: Record<string, unknown>;
+}
+
+const keywordCodes: Record<string, string> = {
+  additionalProperties: 'unknown_field',
+  required: 'required',
+  type: 'wrong_type',
+  enum: 'not_allowed',
+  const: 'not_allowed',
+  format: 'wrong_format',
+  pattern: 'wrong_format',
+  minLength: 'too_short',
+  maxLength: 'too_long',
+  minItems: 'too_few',
+  maxItems: 'too_many',
+  uniqueItems: 'repeated',
+  minimum: 'too_small',
+  maximum: 'too_large',
+};
+
+const escapePointer = (part: string) => part.replaceAll('~', '~0').replaceAll('/', '~1');
+
+function itemOf(fault: ValidationFault): ErrorItem {
+  const { additionalProperty, missingProperty, allowedValues, format } = fault.params;
+  const member = additionalProperty ?? missingProperty;
+  const pointer = fault.instancePath + (typeof member === 'string' ? `/${escapePointer(member)}` : '');
+  const choices = Array.isArray(allowedValues) ? `: ${allowedValues.filter((value) => value !== null).join(', ')}` : '';
+  const name = typeof format === 'string' ? ` (${format})` : '';
+  return {
+    pointer,
+    code: keywordCodes[fault.keyword] ?? fault.keyword,
+    message: `${fault.message ?? 'is not valid'}${choices}${fault.keyword === 'format' ? name : ''}`,
+  };
+}
+
+/** A schema error of Fastify as the service's own: every fault with its pointer. */
+export function schemaError(error: { validation: ValidationFault[]; validationContext?: string }): AppError {
+  const items = error.validation
+    // A union says "none of these matched" after each branch has said why.
+    .filter(({ keyword }) => !['if', 'anyOf', 'oneOf'].includes(keyword) || error.validation.length === 1)
+    .map(itemOf);
+  const body = error.validationContext === 'body';
+  const code: ErrorCode = body ? 'invalid_body' : error.validationContext === 'headers' ? 'invalid_header' : 'invalid_query';
+  const where = items[0]?.pointer === '' ? '(root)' : items[0]?.pointer;
+  return new AppError(code, { detail: `${where} ${items[0]?.message}`, items });
+}
+
+const fastifyCodes: Record<string, ErrorCode> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: 'body_too_large',
+  FST_REQ_FILE_TOO_LARGE: 'body_too_large',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
+  FST_INVALID_MULTIPART_CONTENT_TYPE: 'unsupported_media_type',
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'invalid_json',
+  FST_ERR_CTP_INVALID_JSON_BODY: 'invalid_json',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'invalid_header',
+  FST_ERR_BAD_URL: 'invalid_query',
+  FST_ERR_MAX_PARAM_LENGTH: 'not_found',
+};
+
+/** Whatever was thrown, as an error that may be shown. Anything not foreseen is `internal`, and says nothing. */
+export function appErrorOf(error: unknown): AppError {
+  if (error instanceof AppError) return error;
+  const fault = error as { validation?: ValidationFault[]; validationContext?: string; code?: string; statusCode?: number };
+  if (Array.isArray(fault?.validation)) {
+    return schemaError({
+      validation: fault.validation,
+      ...(fault.validationContext === undefined ? {} : { validationContext: fault.validationContext }),
+    });
+  }
+  const known = fault?.code === undefined ? undefined : fastifyCodes[fault.code];
+  if (known !== undefined) return new AppError(known, { cause: error });
+  if (fault?.statusCode === 413) return new AppError('body_too_large', { cause: error });
+  if (fault?.statusCode === 429) return new AppError('too_many_requests', { cause: error });
+  if (fault?.statusCode !== undefined && fault.statusCode >= 400 && fault.statusCode < 500) {
+    return new AppError('invalid_body', { cause: error });
+  }
+  return new AppError('internal', { cause: error });
+}

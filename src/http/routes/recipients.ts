@@ -1,0 +1,271 @@
+import type { FastifyRequest } from 'fastify';
+import Type from 'typebox';
+import { closed, key, reference } from '../../fields.ts';
+import { type HeldChoice, heldChoices, setChoices } from '../../recipients/choices.ts';
+import { recipientReferencePattern } from '../../recipients/reference.ts';
+import { Choices, ChoicesChange, NewRecipient, Recipient, RecipientChange, RecipientContent } from '../../recipients/schema.ts';
+import {
+  createRecipient,
+  deleteRecipient,
+  getRecipient,
+  listRecipients,
+  putRecipient,
+  type RecipientWithAddresses,
+  updateRecipient,
+} from '../../recipients/store.ts';
+import type { Runtime } from '../../runtime.ts';
+import { actorOf } from '../../tenants/rights.ts';
+import { callerOf } from '../auth.ts';
+import { runIdempotently } from '../idempotency.ts';
+import { operation } from '../openapi.ts';
+import { pageOf, pageQuery, paginate, readPage } from '../pagination.ts';
+import { expectedRevision, setEtag } from '../precondition.ts';
+import type { App } from '../validation.ts';
+
+const params = closed({
+  id: Type.String({
+    maxLength: 400,
+    pattern: recipientReferencePattern,
+    description: 'The id, or `external:{type}:{externalId}` (percent-encoded where a path needs it).',
+  }),
+});
+
+function presentRecipient(row: RecipientWithAddresses) {
+  const { tenantId: _tenantId, revision: _revision, addresses, ...shown } = row;
+  return {
+    ...shown,
+    addresses: addresses.map(({ normalized: _normalized, ...address }) => address),
+  };
+}
+
+function presentChoice({ type, channel, accepted, said }: HeldChoice) {
+  return {
+    notificationType: type.key,
+    notificationTypeId: type.id,
+    title: type.title,
+    active: type.active,
+    channel,
+    accepted,
+    chosen: said !== null,
+    source: said?.source ?? null,
+    author: said?.author ?? null,
+    chosenAt: said?.at ?? null,
+  };
+}
+
+/** What is absent of a whole recipient. */
+const nothing = { displayName: null, locale: null, preferredChannel: null, attributes: {}, addresses: [] };
+
+function createRoute(app: App, runtime: Runtime): void {
+  app.post(
+    '/v1/recipients',
+    operation({
+      id: 'createRecipient',
+      tag: 'people',
+      summary: 'Create a recipient',
+      access: ['recipients:create'],
+      body: NewRecipient,
+      idempotency: 'accepted',
+      answers: { 201: reference('Recipient') },
+      errors: ['conflict', 'unprocessable'],
+    }),
+    (request, reply) => {
+      const caller = callerOf(request);
+      const { body } = request;
+      return runIdempotently<{ id: string }>(runtime, request, reply, body, {
+        async commit(tx) {
+          const fields = { ...nothing, ...body };
+          const { id } = await createRecipient(runtime, tx, caller.tenantId, actorOf(caller), fields);
+          return { status: 201, answer: { id } };
+        },
+        present: async ({ id }) => presentRecipient(await getRecipient(runtime.db, caller.tenantId, id)),
+        location: ({ id }) => `/v1/recipients/${id}`,
+      });
+    },
+  );
+}
+
+/** `If-Match` is honoured where it is not required. */
+function optionalRevision(request: FastifyRequest): { revision: number | null; mustExist: boolean } {
+  const given = request.headers['if-match'] !== undefined;
+  return { revision: given ? expectedRevision(request) : null, mustExist: given };
+}
+
+function putRoute(app: App, runtime: Runtime): void {
+  app.put(
+    '/v1/recipients/:id',
+    operation({
+      id: 'putRecipient',
+      tag: 'people',
+      summary: 'Make a recipient what is given, whole',
+      description:
+        'With `external:{type}:{externalId}` it is created when it does not exist. What is absent from the body is emptied. `If-Match` is optional and honoured.',
+      access: ['recipients:update'],
+      params,
+      headers: Type.Object({ 'If-Match': Type.Optional(Type.String({ description: 'The ETag that was read, or `*`.' })) }),
+      body: RecipientContent,
+      answers: { 200: reference('Recipient'), 201: reference('Recipient') },
+      errors: ['conflict', 'unprocessable', 'precondition_failed'],
+    }),
+    async (request, reply) => {
+      const caller = callerOf(request);
+      const { tenantId } = caller;
+      const target = { tenantId, reference: request.params.id, actor: actorOf(caller), ...optionalRevision(request) };
+      const content = { ...nothing, ...request.body };
+      const { row, created, shown } = await runtime.db.transaction(async (tx) => {
+        const put = await putRecipient(runtime, tx, target, content);
+        return { ...put, shown: presentRecipient(await getRecipient(tx, tenantId, put.row.id)) };
+      });
+      setEtag(reply, row.revision);
+      if (created) reply.code(201).header('location', `/v1/recipients/${row.id}`);
+      return shown;
+    },
+  );
+}
+
+function changeRoutes(app: App, runtime: Runtime): void {
+  app.patch(
+    '/v1/recipients/:id',
+    operation({
+      id: 'updateRecipient',
+      tag: 'people',
+      summary: 'Change a recipient',
+      description: '`addresses` and `attributes` are replaced as a whole. Messages that exist keep their address.',
+      access: ['recipients:update'],
+      params,
+      body: RecipientChange,
+      conditional: true,
+      answers: { 200: reference('Recipient') },
+      errors: ['conflict', 'unprocessable'],
+    }),
+    async (request, reply) => {
+      const caller = callerOf(request);
+      const { tenantId } = caller;
+      const revision = expectedRevision(request);
+      const target = { tenantId, reference: request.params.id, actor: actorOf(caller), revision };
+      const after = await runtime.db.transaction(async (tx) => {
+        const { id } = await updateRecipient(runtime, tx, target, request.body);
+        return getRecipient(tx, tenantId, id);
+      });
+      setEtag(reply, after.revision);
+      return presentRecipient(after);
+    },
+  );
+
+  app.delete(
+    '/v1/recipients/:id',
+    operation({
+      id: 'deleteRecipient',
+      tag: 'people',
+      summary: 'Delete a recipient, their addresses and choices',
+      description: 'Their messages stay.',
+      access: ['recipients:update'],
+      params,
+      answers: { 204: Type.Null() },
+    }),
+    async (request, reply) => {
+      const caller = callerOf(request);
+      const { id } = request.params;
+      await runtime.db.transaction((tx) => deleteRecipient(runtime, tx, caller.tenantId, actorOf(caller), id));
+      return reply.code(204).send(null);
+    },
+  );
+}
+
+function readRoutes(app: App, runtime: Runtime): void {
+  app.get(
+    '/v1/recipients',
+    operation({
+      id: 'listRecipients',
+      tag: 'people',
+      summary: 'List recipients',
+      access: ['recipients:read'],
+      query: closed({
+        ...pageQuery,
+        type: Type.Optional(key()),
+        externalId: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
+        address: Type.Optional(
+          Type.String({ minLength: 1, maxLength: 1000, description: 'Any of their addresses, in any spelling.' }),
+        ),
+      }),
+      answers: { 200: pageOf('Recipient') },
+      errors: ['invalid_cursor'],
+    }),
+    async (request) => {
+      const page = readPage(runtime.secrets, 'recipients', request.query);
+      const rows = await listRecipients(runtime.db, callerOf(request).tenantId, page, request.query);
+      return paginate(runtime.secrets, 'recipients', page, rows, { position: ({ id }) => id, present: presentRecipient });
+    },
+  );
+
+  app.get(
+    '/v1/recipients/:id',
+    operation({
+      id: 'getRecipient',
+      tag: 'people',
+      summary: 'Read a recipient',
+      access: ['recipients:read'],
+      params,
+      answers: { 200: reference('Recipient') },
+    }),
+    async (request, reply) => {
+      const row = await getRecipient(runtime.db, callerOf(request).tenantId, request.params.id);
+      setEtag(reply, row.revision);
+      return presentRecipient(row);
+    },
+  );
+}
+
+function choiceRoutes(app: App, runtime: Runtime): void {
+  app.get(
+    '/v1/recipients/:id/choices',
+    operation({
+      id: 'getChoices',
+      tag: 'people',
+      summary: 'Read what a person gets, by which channel',
+      description: 'The whole catalogue: what the person chose, else the default of the notification type.',
+      access: ['choices:read'],
+      params,
+      answers: { 200: reference('Choices') },
+    }),
+    async (request) => {
+      const held = await heldChoices(runtime.db, callerOf(request).tenantId, request.params.id);
+      return { choices: held.map(presentChoice) };
+    },
+  );
+
+  app.put(
+    '/v1/recipients/:id/choices',
+    operation({
+      id: 'setChoices',
+      tag: 'people',
+      summary: 'Set what a person gets, by which channel',
+      description: 'Sets the choices given and keeps the others. The author is `On-Behalf-Of`, else the key.',
+      access: ['choices:update'],
+      params,
+      body: ChoicesChange,
+      answers: { 200: reference('Choices') },
+      errors: ['unprocessable'],
+    }),
+    async (request) => {
+      const caller = callerOf(request);
+      const { tenantId } = caller;
+      const target = { tenantId, reference: request.params.id, actor: actorOf(caller) };
+      const held = await runtime.db.transaction(async (tx) => {
+        await setChoices(runtime, tx, target, request.body.choices);
+        return heldChoices(tx, tenantId, target.reference);
+      });
+      return { choices: held.map(presentChoice) };
+    },
+  );
+}
+
+/** Recipients and their choices. */
+export function recipientRoutes(app: App, runtime: Runtime): void {
+  for (const component of [Recipient, Choices]) app.addSchema(component);
+  createRoute(app, runtime);
+  putRoute(app, runtime);
+  changeRoutes(app, runtime);
+  readRoutes(app, runtime);
+  choiceRoutes(app, runtime);
+}

@@ -1,0 +1,165 @@
+import type { MailComposition } from '../channels/mail-composition.ts';
+import type { MailContent } from '../channels/mail-content.ts';
+import type { Db, Tx } from '../db/client.ts';
+import type { messages, StoredCopy } from '../db/tables/messages.ts';
+import { getSenderVersion, type SenderContent } from '../senders/store.ts';
+import type { PrepareTask, TemplateParts } from '../templates/renderer.ts';
+import { getTemplateVersion } from '../templates/versions.ts';
+
+export type MessageRow = typeof messages.$inferSelect;
+
+/** What of a message decides its content. */
+export type PinnedContent = Pick<
+  MessageRow,
+  | 'id'
+  | 'tenantId'
+  | 'templateId'
+  | 'templateVersion'
+  | 'senderId'
+  | 'senderVersion'
+  | 'toName'
+  | 'toAddress'
+  | 'replyTo'
+  | 'copies'
+  | 'data'
+  | 'overrides'
+  | 'documents'
+  | 'contentRevision'
+  | 'clockAt'
+  | 'timezone'
+  | 'locale'
+  | 'highPriority'
+>;
+
+/** The texts and senders that messages pin. They never change, so a process may keep them. */
+export interface ContentCache {
+  /** Key of a version among the parts. */
+  parts(message: Pick<PinnedContent, 'tenantId' | 'templateId' | 'templateVersion'>): Promise<TemplateParts>;
+  sender(message: Pick<PinnedContent, 'tenantId' | 'senderId' | 'senderVersion'>): Promise<SenderContent>;
+}
+
+const cachedVersions = 500;
+
+/** Makes a cache that reads through to the database and keeps the last 500 of each. */
+export function createContentCache(db: Db | Tx): ContentCache {
+  const keep = <Value>(load: (...names: string[]) => Promise<Value>) => {
+    const kept = new Map<string, Promise<Value>>();
+    return (...names: string[]): Promise<Value> => {
+      const name = names.join('/');
+      const found = kept.get(name);
+      if (found !== undefined) return found;
+      const oldest = kept.keys().next();
+      if (kept.size >= cachedVersions && !oldest.done) kept.delete(oldest.value);
+      const loading = load(...names);
+      kept.set(name, loading);
+      // A failed read must not be remembered.
+      loading.catch(() => kept.delete(name));
+      return loading;
+    };
+  };
+  const parts = keep(async (tenantId = '', templateId = '', version = '') => {
+    const { subject, text, html } = await getTemplateVersion(db, tenantId, templateId, Number(version));
+    return { subject, text, html };
+  });
+  const sender = keep((tenantId = '', senderId = '', version = '') =>
+    getSenderVersion(db, tenantId, senderId, Number(version)),
+  );
+  return {
+    parts: (message) => parts(message.tenantId, message.templateId, String(message.templateVersion)),
+    sender: (message) => sender(message.tenantId, message.senderId ?? '', String(message.senderVersion)),
+  };
+}
+
+/** The name under which a template version's parts are given to the renderer: it never means another text. */
+export function partsKey(message: Pick<PinnedContent, 'templateId' | 'templateVersion'>): string {
+  return `${message.templateId}/${message.templateVersion}`;
+}
+
+/** `Message-ID` (RFC 5322 §3.6.4) without brackets: the same for every retry, new after a correction or resend. */
+export function messageIdOf(message: Pick<PinnedContent, 'id' | 'contentRevision'>, sender: SenderContent): string {
+  return `${message.id}.${message.contentRevision}@${sender.fromAddress.split('@').at(-1)}`;
+}
+
+const shownCopies = (copies: readonly StoredCopy[], ...kinds: StoredCopy['kind'][]) =>
+  copies
+    .filter(({ kind, outcome }) => kinds.includes(kind) && outcome !== 'blocked')
+    .map(({ name, address }) => ({ name, address }));
+
+/** The mail of a message but for its texts: what a person approves, before any redirect. */
+export function mailOf(message: PinnedContent, sender: SenderContent): Omit<MailContent, 'subject' | 'text' | 'html'> {
+  const replyTo = message.replyTo ?? sender.replyTo;
+  return {
+    from: { name: sender.fromName, address: sender.fromAddress },
+    replyTo: replyTo === null ? null : { name: null, address: replyTo },
+    to: { name: message.toName, address: message.toAddress ?? '' },
+    cc: shownCopies(message.copies, 'cc'),
+    bcc: shownCopies(message.copies, 'bcc', 'archive'),
+    documents: message.documents.map(({ filename, mediaType, sha256 }) => ({ name: filename, mediaType, sha256 })),
+  };
+}
+
+/** The renderer's task for a message: hashed always, composed when `composition` is given. */
+export function prepareTask(
+  message: PinnedContent,
+  sender: SenderContent,
+  composition: MailComposition | null,
+): PrepareTask {
+  return {
+    template: partsKey(message),
+    dataJson: JSON.stringify(message.data),
+    clockAt: message.clockAt.toISOString(),
+    timezone: message.timezone,
+    locale: message.locale,
+    overrides: message.overrides,
+    mail: mailOf(message, sender),
+    composition,
+  };
+}
+
+/** Where everything goes instead of the real people, or null. */
+export interface Redirect {
+  to: string;
+  banner: string;
+}
+
+/**
+ * The test redirect in force: the tenant's own address first (A10), else the deployment's.
+ * Fails closed: outside production, without either, only drivers that reach nobody may be used (`mayReachPeople`).
+ */
+export function redirectOf(
+  config: { deployment: 'test' | 'production'; safeRecipientEmail: string | null },
+  tenant: { testRedirect: string | null; locale: string },
+): Redirect | null {
+  const to = tenant.testRedirect ?? (config.deployment === 'production' ? null : config.safeRecipientEmail);
+  if (to === null) return null;
+  const french = tenant.locale.startsWith('fr');
+  return { to, banner: french ? 'Envoi de test, redirigé.' : 'Test sending, redirected.' };
+}
+
+/** Whether a driver that reaches people may be used: always in production, else only with a safe recipient. */
+export function mayReachPeople(config: {
+  deployment: 'test' | 'production';
+  safeRecipientEmail: string | null;
+}): boolean {
+  return config.deployment === 'production' || config.safeRecipientEmail !== null;
+}
+
+/** How a message's mail is carried. Its attachments' bytes are given by hash. */
+export function compositionOf(
+  message: PinnedContent,
+  sender: SenderContent,
+  carriage: { date: Date; redirect: Redirect | null; contents: ReadonlyMap<string, Uint8Array> },
+): MailComposition {
+  return {
+    messageId: messageIdOf(message, sender),
+    date: carriage.date.toISOString(),
+    highPriority: message.highPriority,
+    headers: {},
+    attachments: message.documents.map(({ filename, mediaType, sha256 }) => {
+      const content = carriage.contents.get(sha256);
+      if (content === undefined) throw new Error(`the content ${sha256} of a document is gone`);
+      return { name: filename, mediaType, content };
+    }),
+    redirect: carriage.redirect,
+  };
+}

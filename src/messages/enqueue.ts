@@ -1,0 +1,93 @@
+import { sql } from 'drizzle-orm';
+import type { Clock, NewId } from '../clock.ts';
+import type { Tx } from '../db/client.ts';
+import { at } from '../db/rows.ts';
+import type { DispatchJobData, JobQueue } from '../queue/boss.ts';
+import { type DispatchChannel, queueNames } from '../queue/queues.ts';
+import { priorityNumber } from './status.ts';
+
+/** A message that has become ready to wait for its turn. */
+export interface WaitingMessage {
+  tenantId: string;
+  id: string;
+  channelAccountId: string | null;
+  sendRequestId: string;
+  priority: number;
+  releaseAt: Date;
+}
+
+/**
+ * Tells the releaser that messages wait: their lanes are made, or brought forward. In the transaction that makes
+ * them wait, so that none is ever waiting unseen. Those without an account wait for one in their rows alone.
+ */
+export async function openLanes(tx: Tx, waiting: readonly WaitingMessage[]): Promise<void> {
+  const lanes = new Map<string, object>();
+  const first = new Map<string, Date>();
+  for (const message of waiting) {
+    if (message.channelAccountId === null) continue;
+    const key = `${message.channelAccountId}/${message.sendRequestId}/${message.priority}`;
+    const earliest = first.get(key);
+    if (earliest !== undefined && earliest <= message.releaseAt) continue;
+    first.set(key, message.releaseAt);
+    lanes.set(key, {
+      tenant_id: message.tenantId,
+      channel_account_id: message.channelAccountId,
+      send_request_id: message.sendRequestId,
+      priority: message.priority,
+      next_release_at: message.releaseAt,
+      revision: 1,
+    });
+  }
+  if (lanes.size === 0) return;
+  // Ordered, so that two transactions that touch the same lanes cannot lock each other out.
+  const ordered = [...lanes.keys()].sort().map((key) => lanes.get(key));
+  await tx.execute(sql`
+    insert into dispatch_lanes (tenant_id, channel_account_id, send_request_id, priority, next_release_at, revision)
+    select tenant_id, channel_account_id, send_request_id, priority, next_release_at, revision
+    from json_populate_recordset(null::dispatch_lanes, ${JSON.stringify(ordered)}::json)
+    on conflict (channel_account_id, send_request_id, priority) do update
+    set next_release_at = least(dispatch_lanes.next_release_at, excluded.next_release_at),
+        revision = dispatch_lanes.revision + 1`);
+}
+
+/**
+ * Gives urgent messages that may leave now their job at once, in a queue of their own, without waiting for the
+ * releaser. An account that is paused, or has a rhythm, keeps them for the releaser.
+ * @returns the messages that got none and must wait in their lanes.
+ */
+export async function enqueueUrgent(
+  deps: { clock: Clock; newId: NewId; jobs: JobQueue },
+  tx: Tx,
+  channel: DispatchChannel,
+  messages: readonly WaitingMessage[],
+): Promise<WaitingMessage[]> {
+  const now = deps.clock.now();
+  const urgent = messages.filter(
+    ({ priority, releaseAt, channelAccountId }) =>
+      priority === priorityNumber('urgent') && releaseAt <= now && channelAccountId !== null,
+  );
+  if (urgent.length === 0) return [...messages];
+  const free = await tx.execute<{ id: string }>(sql`
+    select id from channel_accounts
+    where paused_at is null and wait_after_send_ms = 0 and max_per_minute is null and wait_when_idle_ms = 0
+      and id in (select value::uuid from json_array_elements_text(${JSON.stringify([
+        ...new Set(urgent.map(({ channelAccountId }) => channelAccountId)),
+      ])}::json))`);
+  const freeIds = new Set([...free].map(({ id }) => id));
+  const chosen = urgent.filter(({ channelAccountId }) => channelAccountId !== null && freeIds.has(channelAccountId));
+  const jobs = chosen.map(({ tenantId, id }) => ({
+    id: deps.newId(),
+    data: { tenantId, messageId: id } satisfies DispatchJobData,
+  }));
+  if (jobs.length === 0) return [...messages];
+  const rows = jobs.map((job) => ({ tenant_id: job.data.tenantId, id: job.data.messageId, job_id: job.id }));
+  const moved = await tx.execute(sql`
+    update messages set dispatch_state = 'queued', job_id = queued.job_id, updated_at = ${at(now)}
+    from json_to_recordset(${JSON.stringify(rows)}::json) as queued(tenant_id uuid, id uuid, job_id uuid)
+    where messages.tenant_id = queued.tenant_id and messages.id = queued.id
+      and messages.status = 'V' and messages.dispatch_state = 'waiting'`);
+  if (moved.count !== jobs.length) throw new Error(`${moved.count} of ${jobs.length} urgent messages could be queued`);
+  await deps.jobs.insert(tx, queueNames.urgentDispatch(channel), jobs);
+  const queued = new Set(chosen);
+  return messages.filter((message) => !queued.has(message));
+}

@@ -1,0 +1,58 @@
+import type { Db } from '../db/client.ts';
+import { loadContents } from '../documents/store.ts';
+import { AppError } from '../errors.ts';
+import type { Renderer } from '../templates/renderer.ts';
+import {
+  type ContentCache,
+  compositionOf,
+  type MessageRow,
+  partsKey,
+  prepareTask,
+  type Redirect,
+} from './content.ts';
+
+/** A message as it will leave. */
+export interface PreparedMessage {
+  subject: string;
+  text: string;
+  html: string;
+  contentHash: string;
+  raw: Uint8Array | null;
+}
+
+/**
+ * Renders a message, and composes it when asked: the same call as the dispatcher's, so that what is seen is byte for
+ * byte what leaves, the Date header aside (W8).
+ * @throws AppError `cannot_be_sent` with the reason, when it has no address or cannot be rendered.
+ */
+export async function previewMessage(
+  deps: { db: Db; renderer: Renderer },
+  content: ContentCache,
+  row: MessageRow,
+  composed: { date: Date; redirect: Redirect | null } | null,
+): Promise<PreparedMessage> {
+  if (row.toNormalized === null || row.senderId === null) {
+    const reason = row.reason ?? 'address_missing';
+    throw new AppError('cannot_be_sent', { detail: `It has no content to show: ${reason}.`, extra: { reason } });
+  }
+  const sender = await content.sender(row);
+  const hashes = row.documents.map(({ sha256 }) => sha256);
+  const composition =
+    composed === null
+      ? null
+      : compositionOf(row, sender, { ...composed, contents: await loadContents(deps.db, row.tenantId, hashes) });
+  const [result] = await deps.renderer.prepare({ [partsKey(row)]: await content.parts(row) }, [
+    prepareTask(row, sender, composition),
+  ]);
+  if (result?.kind === 'prepared' && result.contentHash !== null) return { ...result, contentHash: result.contentHash };
+  const fields = result?.kind === 'field_missing' ? result.fields : [];
+  throw new AppError('cannot_be_sent', {
+    detail: fields.length > 0 ? `Missing: ${fields.join(', ')}.` : 'The template cannot be rendered with this data.',
+    items: fields.map((field) => ({
+      pointer: `/data/${field.replaceAll('.', '/')}`,
+      code: 'field_missing',
+      message: `the template uses the field ${field}`,
+    })),
+    extra: { reason: result?.kind === 'prepared' ? 'template_error' : (result?.kind ?? 'template_timeout') },
+  });
+}

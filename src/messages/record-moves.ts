@@ -1,0 +1,69 @@
+import type { Clock, NewId } from '../clock.ts';
+import type { Tx } from '../db/client.ts';
+import { insertRows } from '../db/rows.ts';
+import { transitions } from '../db/tables/messages.ts';
+import { type EventType, recordEvents } from '../events/store.ts';
+import type { Actor } from '../tenants/rights.ts';
+import type { Status } from './status.ts';
+
+/** A move that a guarded UPDATE (or an INSERT) has just made. */
+export interface Move {
+  tenantId: string;
+  messageId: string;
+  sendRequestId: string;
+  test: boolean;
+  /** Null when the message is born. */
+  from: Status | null;
+  to: Status;
+  reason: string | null;
+  remark?: string | null;
+}
+
+const eventOf: Readonly<Record<Status, EventType>> = {
+  E: 'message.created',
+  V: 'message.validated',
+  OK: 'message.sent',
+  KO: 'message.failed',
+  B: 'message.blocked',
+};
+
+/**
+ * Writes the transition and the event of each move, in the transaction that made it: no status changes without
+ * a trace. `KO→V` is told as `message.resent`, a birth as `message.created`.
+ */
+export async function recordMoves(
+  deps: { clock: Clock; newId: NewId },
+  tx: Tx,
+  actor: Actor,
+  moves: readonly Move[],
+): Promise<void> {
+  const now = deps.clock.now();
+  await insertRows(
+    tx,
+    transitions,
+    moves.map((move) => ({
+      tenantId: move.tenantId,
+      messageId: move.messageId,
+      id: deps.newId(),
+      at: now,
+      fromStatus: move.from,
+      toStatus: move.to,
+      actorKind: actor.kind,
+      actorKeyId: actor.kind === 'key' ? actor.keyId : null,
+      actorUser: actor.kind === 'key' ? actor.user : null,
+      reason: move.reason,
+      remark: move.remark ?? null,
+    })),
+  );
+  await recordEvents(
+    deps,
+    tx,
+    moves.map((move) => ({
+      tenantId: move.tenantId,
+      type: move.from === null ? 'message.created' : move.from === 'KO' && move.to === 'V' ? 'message.resent' : eventOf[move.to],
+      test: move.test,
+      resourceId: move.messageId,
+      data: { sendRequest: move.sendRequestId, from: move.from, status: move.to, reason: move.reason },
+    })),
+  );
+}

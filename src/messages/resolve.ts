@@ -1,0 +1,59 @@
+import { and, eq, sql } from 'drizzle-orm';
+import type { Tx } from '../db/client.ts';
+import { messages } from '../db/tables/messages.ts';
+import { AppError } from '../errors.ts';
+import type { Actor } from '../tenants/rights.ts';
+import type { Viewer } from './filter.ts';
+import { recordMoves } from './record-moves.ts';
+import { getMessage } from './store.ts';
+import type { MoveDeps } from './to-valid.ts';
+
+/**
+ * A person tells what became of a message whose outcome was unknown: `sent` makes it `OK`; `notSent` keeps it `KO`
+ * with the reason `not_sent`, from where it can be sent again.
+ * @throws AppError `not_found`, `illegal_move` unless it is `KO` `outcome_unknown`.
+ */
+export async function resolveMessage(
+  deps: MoveDeps,
+  tx: Tx,
+  viewer: Viewer,
+  actor: Actor,
+  id: string,
+  resolution: { outcome: 'sent' | 'notSent'; remark: string | null },
+): Promise<void> {
+  const row = await getMessage(tx, viewer, id, { lock: true });
+  if (row.status !== 'KO' || row.reason !== 'outcome_unknown') {
+    throw new AppError('illegal_move', {
+      detail: `Only a message in KO with the reason outcome_unknown can be resolved; this one is in ${row.status}.`,
+      extra: { currentStatus: row.status, reason: row.reason },
+    });
+  }
+  const sent = resolution.outcome === 'sent';
+  const now = deps.clock.now();
+  const moved = await tx
+    .update(messages)
+    .set({
+      status: sent ? 'OK' : 'KO',
+      delivery: sent ? 'sent' : 'none',
+      reason: sent ? null : 'not_sent',
+      reasonDetail: null,
+      sentAt: sent ? now : null,
+      revision: sql`${messages.revision} + 1`,
+      updatedAt: now,
+    })
+    .where(and(eq(messages.tenantId, row.tenantId), eq(messages.id, id), eq(messages.status, 'KO')))
+    .returning({ id: messages.id });
+  if (moved.length !== 1) throw new Error(`the locked message ${id} was not resolved`);
+  await recordMoves(deps, tx, actor, [
+    {
+      tenantId: row.tenantId,
+      messageId: id,
+      sendRequestId: row.sendRequestId,
+      test: row.test,
+      from: 'KO',
+      to: sent ? 'OK' : 'KO',
+      reason: sent ? null : 'not_sent',
+      remark: resolution.remark,
+    },
+  ]);
+}

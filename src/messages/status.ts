@@ -1,0 +1,44 @@
+/** The lifecycle of a message (systems: "The lifecycle"; the diagram is in ARCHITECTURE.md). */
+
+/** `E` awaiting validation, `V` validated, `OK` sent, `KO` failed, `B` blocked. */
+export const statuses = ['E', 'V', 'OK', 'KO', 'B'] as const;
+
+export type Status = (typeof statuses)[number];
+
+/** Where each status may lead. The database refuses every other move. */
+const legalMoves: Readonly<Record<Status, readonly Status[]>> = {
+  E: ['V', 'B', 'KO'],
+  V: ['B', 'OK', 'KO'],
+  OK: ['KO'],
+  KO: ['V', 'OK'],
+  B: ['V'],
+};
+
+/** Whether a message may ever move from one status to another. `KO` to `OK` holds only for an unknown outcome. */
+export function isLegalMove(from: Status, to: Status): boolean {
+  return legalMoves[from].includes(to);
+}
+
+/** The statuses that an action takes: `validate` acts on `E` and `B`, `resend` on `KO`, and nothing else. */
+export const actionSources = {
+  validate: ['E', 'B'],
+  block: ['E', 'V'],
+  resend: ['KO'],
+  resolve: ['KO'],
+  correct: ['E', 'B', 'KO'],
+} as const satisfies Record<string, readonly Status[]>;
+
+/** Where a message stands on its way out, and what is known once it left, in one word. */
+export const deliveries = ['none', 'waiting', 'queued', 'sending', 'sent', 'delivered', 'bounced', 'uncertain'] as const;
+
+export type Delivery = (typeof deliveries)[number];
+
+/** Priorities, by the number kept in rows: a smaller one goes first. */
+export const priorities = ['urgent', 'normal', 'bulk'] as const;
+
+export type Priority = (typeof priorities)[number];
+
+/** The number of a priority. */
+export function priorityNumber(priority: Priority): number {
+  return priorities.indexOf(priority);
+}

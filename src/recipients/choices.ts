@@ -1,0 +1,171 @@
+import { and, eq, sql } from 'drizzle-orm';
+import type { Clock, NewId } from '../clock.ts';
+import type { Db, Tx } from '../db/client.ts';
+import { idList } from '../db/rows.ts';
+import { choices, notificationTypes } from '../db/tables/people.ts';
+import { AppError, type ErrorItem, notFound } from '../errors.ts';
+import { recordAudit } from '../tenants/audit.ts';
+import type { Actor } from '../tenants/rights.ts';
+import { catalogue, type NotificationTypeRow } from './notification-types.ts';
+import { getRecipient, lockRecipient } from './store.ts';
+
+/** What holds for one person, one notification type and one channel. */
+export interface HeldChoice {
+  type: NotificationTypeRow;
+  channel: string;
+  accepted: boolean;
+  /** What the person said, or null: the default of the type holds. */
+  said: { source: string | null; author: string | null; at: Date } | null;
+}
+
+/** A choice as callers give it. */
+export interface GivenChoice {
+  /** Key or id. */
+  notificationType: string;
+  channel: string;
+  accepted: boolean;
+  source?: string | null;
+}
+
+/**
+ * The whole catalogue as one person sees it: each type by key, each channel it is offered on.
+ * @throws AppError `not_found`.
+ */
+export async function heldChoices(db: Db | Tx, tenantId: string, reference: string): Promise<HeldChoice[]> {
+  const { id } = await getRecipient(db, tenantId, reference);
+  const types = await catalogue(db, tenantId);
+  const rows = await db
+    .select()
+    .from(choices)
+    .where(and(eq(choices.tenantId, tenantId), eq(choices.recipientId, id)));
+  return types.flatMap((type) =>
+    type.channels.map((channel) => {
+      const row = rows.find((one) => one.notificationTypeId === type.id && one.channel === channel);
+      if (row === undefined) return { type, channel, accepted: type.defaultChoice === 'on', said: null };
+      const { accepted, source, author, updatedAt } = row;
+      return { type, channel, accepted, said: { source, author, at: updatedAt } };
+    }),
+  );
+}
+
+type ReadChoice = { type: NotificationTypeRow; channel: string; accepted: boolean; source: string | null };
+
+function readChoices(types: readonly NotificationTypeRow[], given: readonly GivenChoice[]): ReadChoice[] {
+  const faults: ErrorItem[] = [];
+  const read = new Map<string, ReadChoice>();
+  for (const [index, { notificationType, channel, accepted, source }] of given.entries()) {
+    const refuse = (field: string, code: string, message: string) =>
+      faults.push({ pointer: `/choices/${index}${field}`, code, message });
+    const type =
+      types.find(({ id }) => id === notificationType.toLowerCase()) ?? types.find(({ key }) => key === notificationType);
+    if (type === undefined) {
+      refuse('/notificationType', 'notification_type_unknown', 'there is no such notification type');
+    } else if (!type.channels.includes(channel)) {
+      refuse('/channel', 'channel_not_offered', `${type.key} is not offered by ${channel}`);
+    } else if (read.has(`${type.id} ${channel}`)) {
+      refuse('', 'repeated', 'this type and channel come twice');
+    } else {
+      read.set(`${type.id} ${channel}`, { type, channel, accepted, source: source ?? null });
+    }
+  }
+  const [first] = faults;
+  if (first !== undefined) throw new AppError('unprocessable', { detail: `${first.pointer}: ${first.message}`, items: faults });
+  return [...read.values()];
+}
+
+/**
+ * Sets the choices given and keeps the others (M10). The author is the person behind the key, else the key.
+ * @throws AppError `not_found`; `unprocessable` for an unknown type, a channel it is not offered on, or a repetition.
+ */
+export async function setChoices(
+  deps: { clock: Clock; newId: NewId },
+  tx: Tx,
+  target: { tenantId: string; reference: string; actor: Actor },
+  given: readonly GivenChoice[],
+): Promise<void> {
+  const { tenantId, reference, actor } = target;
+  // Held against a deletion at the same moment, which would leave choices of nobody.
+  const recipient = await lockRecipient(tx, tenantId, reference, 'share');
+  if (recipient === null) throw notFound();
+  const list = readChoices(await catalogue(tx, tenantId), given);
+  const now = deps.clock.now();
+  const author = actor.kind === 'key' ? (actor.user ?? actor.keyId) : null;
+  const rows = list.map(({ type, channel, accepted, source }) => ({
+    tenantId,
+    recipientId: recipient.id,
+    notificationTypeId: type.id,
+    channel,
+    accepted,
+    source,
+    author,
+    createdAt: now,
+    updatedAt: now,
+  }));
+  // One order for everybody: two requests about one person wait for each other, never in a circle.
+  rows.sort((left, right) => (`${left.notificationTypeId}${left.channel}` < `${right.notificationTypeId}${right.channel}` ? -1 : 1));
+  await tx
+    .insert(choices)
+    .values(rows)
+    .onConflictDoUpdate({
+      target: [choices.tenantId, choices.recipientId, choices.notificationTypeId, choices.channel],
+      set: {
+        accepted: sql`excluded.accepted`,
+        source: sql`excluded.source`,
+        author: sql`excluded.author`,
+        updatedAt: sql`excluded.updated_at`,
+      },
+    });
+  await recordAudit(deps, tx, {
+    tenantId,
+    actor,
+    action: 'updated',
+    resourceType: 'recipient',
+    resourceId: recipient.id,
+    fields: list.map(({ type, channel }) => `choices.${type.key}.${channel}`),
+  });
+}
+
+/** Whether a type refuses everybody on a channel: it is inactive, or not offered there. */
+function refusesAll(type: Pick<NotificationTypeRow, 'active' | 'channels'>, channel: string): boolean {
+  return !type.active || !type.channels.includes(channel);
+}
+
+/** Whether somebody with no record at all is refused: the type refuses everybody, or the box must be ticked. */
+export function typeRefusesUnknown(
+  type: Pick<NotificationTypeRow, 'active' | 'channels' | 'defaultChoice'>,
+  channel: string,
+): boolean {
+  return refusesAll(type, channel) || type.defaultChoice === 'off';
+}
+
+/**
+ * Those of the recipients who do not get this kind of notice by this channel: they said no, or said nothing and the
+ * default is off. All of them when the type is inactive, unknown, or not offered on the channel (W5, M9).
+ */
+export async function refusedChoices(
+  db: Db | Tx,
+  tenantId: string,
+  notificationTypeId: string,
+  channel: string,
+  recipientIds: readonly string[],
+): Promise<Set<string>> {
+  if (recipientIds.length === 0) return new Set();
+  const [type] = await db
+    .select()
+    .from(notificationTypes)
+    .where(and(eq(notificationTypes.tenantId, tenantId), eq(notificationTypes.id, notificationTypeId)));
+  if (type === undefined || refusesAll(type, channel)) return new Set(recipientIds);
+  const said = await db
+    .select({ recipientId: choices.recipientId, accepted: choices.accepted })
+    .from(choices)
+    .where(
+      and(
+        eq(choices.tenantId, tenantId),
+        eq(choices.notificationTypeId, notificationTypeId),
+        eq(choices.channel, channel),
+        sql`${choices.recipientId} = any(${idList(recipientIds)})`,
+      ),
+    );
+  const accepted = new Map(said.map((row) => [row.recipientId, row.accepted]));
+  return new Set(recipientIds.filter((id) => !(accepted.get(id) ?? type.defaultChoice === 'on')));
+}

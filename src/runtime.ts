@@ -1,0 +1,115 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { type Logger, pino } from 'pino';
+import { type Clock, createIdSource, type NewId, systemClock } from './clock.ts';
+import type { Config } from './config.ts';
+import { connectDatabase, type Db } from './db/client.ts';
+import { type JobQueue, openJobQueue } from './queue/boss.ts';
+import { createRenderer, type Renderer } from './templates/renderer.ts';
+import { createSecrets, type Secrets } from './tenants/secrets.ts';
+
+/**
+ * Reached at named steps of a send; does nothing. Fault tests put a kill or a stop there, so that a step is
+ * reached exactly and not by luck.
+ */
+export type Probe = (step: string) => void | Promise<void>;
+
+/** Everything one process works with. The only place that constructs clients. */
+export interface Runtime {
+  config: Readonly<Config>;
+  log: Logger;
+  clock: Clock;
+  newId: NewId;
+  /** This process, among all that share the database. */
+  workerId: string;
+  db: Db;
+  jobs: JobQueue;
+  renderer: Renderer;
+  secrets: Secrets;
+  probe: Probe;
+  /** Ends every client; the embedded database is not the runtime's to end. */
+  close(): Promise<void>;
+}
+
+/** What a test, or an entrypoint, may put in the place of the default. */
+export interface RuntimeOptions {
+  /** The database: `config.databaseUrl`, or that of the embedded server. */
+  databaseUrl: string;
+  name: string;
+  /** Whether this process recovers jobs of workers that died. */
+  supervise: boolean;
+  clock?: Clock;
+  log?: Logger;
+  probe?: Probe;
+}
+
+/** Fields that may hold personal data or secrets: the one list of what never reaches a log. */
+const redacted = [
+  'authorization',
+  'req.headers.authorization',
+  'password',
+  'secrets',
+  'to',
+  'address',
+  'email',
+  'subject',
+  'data',
+  'html',
+  'text',
+  '*.password',
+  '*.secrets',
+  '*.address',
+  '*.subject',
+];
+
+/** The service's logger: JSON lines on standard output, ids only. */
+export function createLogger(level: string): Logger {
+  return pino({ level, redact: { paths: redacted, censor: '[redacted]' }, base: { pid: process.pid } });
+}
+
+/** The configured keys, or one made once and kept in the data folder (embedded database only). */
+export async function secretsKeysOf(config: Readonly<Config>): Promise<string[]> {
+  if (config.secretsKeys.length > 0) return config.secretsKeys;
+  const file = join(config.dataDirectory, 'secrets.key');
+  await mkdir(config.dataDirectory, { recursive: true });
+  await writeFile(file, randomBytes(32).toString('base64'), { flag: 'wx', mode: 0o600 }).catch((error) => {
+    if (error.code !== 'EEXIST') throw error;
+  });
+  return [(await readFile(file, 'utf8')).trim()];
+}
+
+/** Connects everything a process needs. */
+export async function createRuntime(config: Readonly<Config>, options: RuntimeOptions): Promise<Runtime> {
+  const log = options.log ?? createLogger(config.logLevel);
+  const clock = options.clock ?? systemClock;
+  const newId = createIdSource(clock);
+  const secrets = createSecrets(await secretsKeysOf(config));
+  const client = connectDatabase({
+    url: options.databaseUrl,
+    connections: config.databaseConnections,
+    name: options.name,
+  });
+  const jobs = await openJobQueue({
+    databaseUrl: options.databaseUrl,
+    supervise: options.supervise,
+    onError: (error) => log.error({ err: error }, 'queue.fault'),
+  });
+  const renderer = createRenderer({ threads: config.renderThreads });
+  return {
+    config,
+    log,
+    clock,
+    newId,
+    workerId: newId(),
+    db: client.db,
+    jobs,
+    renderer,
+    secrets,
+    probe: options.probe ?? (() => undefined),
+    async close() {
+      await Promise.allSettled([jobs.stop(), renderer.close()]);
+      await client.close();
+    },
+  };
+}

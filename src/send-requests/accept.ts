@@ -1,0 +1,243 @@
+import type { Clock, NewId } from '../clock.ts';
+import type { Db, Tx } from '../db/client.ts';
+import { insertRows } from '../db/rows.ts';
+import { messages, sendRequestDrafts, sendRequests } from '../db/tables/messages.ts';
+import { useDocuments } from '../documents/store.ts';
+import { AppError } from '../errors.ts';
+import { recordEvents } from '../events/store.ts';
+import { enqueueUrgent, openLanes, type WaitingMessage } from '../messages/enqueue.ts';
+import { recordMoves } from '../messages/record-moves.ts';
+import type { JobQueue } from '../queue/boss.ts';
+import { actorOf, type Caller } from '../tenants/rights.ts';
+import type { Renderer } from '../templates/renderer.ts';
+import { type DraftMessage, draftMessages, type RowError } from './draft-messages.ts';
+import { type Plan, planSendRequest } from './plan.ts';
+import { renderDrafts } from './render-drafts.ts';
+import type { SendRequestBody } from './schema.ts';
+import { type Counts, takeDedupeKeys } from './store.ts';
+
+/** What intake needs. */
+export interface IntakeDeps {
+  db: Db;
+  clock: Clock;
+  newId: NewId;
+  jobs: JobQueue;
+  renderer: Renderer;
+}
+
+/** A request that has been read, checked and rendered, and is ready to be stored in one transaction. */
+export interface PreparedRequest {
+  body: SendRequestBody;
+  caller: Caller;
+  plan: Plan;
+  drafts: DraftMessage[];
+}
+
+/** What became of each row: ids, indexes and codes, without personal data. */
+export interface SendRequestOutcome {
+  id: string | null;
+  status: 'draft' | 'accepted' | 'dry-run';
+  counts: Counts;
+  messages: { index: number; template: string; id: string | null; status: string; reason: string | null }[];
+  errors: RowError[];
+  repeated: { index: number; template: string; messageId: string | null }[];
+}
+
+/**
+ * All the work of intake that needs no transaction: what is pinned, who is written to, the rules, and one rendering
+ * of every message.
+ * @throws AppError for faults of the whole request (`plan.ts`). Faults of rows are in the drafts.
+ */
+export async function prepareSendRequest(
+  deps: IntakeDeps,
+  caller: Caller,
+  body: SendRequestBody,
+): Promise<PreparedRequest> {
+  const plan = await planSendRequest(deps, caller, body);
+  const drafts = await draftMessages(deps, caller, plan, body);
+  await renderDrafts(deps, caller.tenantId, plan, drafts);
+  return { body, caller, plan, drafts };
+}
+
+/** @throws AppError `rows_refused` with every fault, when the request is all-or-nothing and a row is not acceptable. */
+export function refuseBadRows({ body, drafts }: PreparedRequest): void {
+  const errors = drafts.flatMap((draft) => draft.errors);
+  if ((body.mode ?? 'partial') === 'partial' || errors.length === 0) return;
+  const items = errors.map(({ pointer, code, message }) => ({ pointer, code, message }));
+  throw new AppError('rows_refused', { detail: `${errors.length} faults; nothing was kept.`, items });
+}
+
+function countDrafts(drafts: readonly DraftMessage[]): Counts {
+  const counts: Counts = { created: drafts.length, E: 0, V: 0, OK: 0, KO: 0, B: 0 };
+  for (const { row } of drafts) counts[row.status] += 1;
+  return counts;
+}
+
+/** The answer for drafts that were kept, and for rows that repeat another message. */
+export function outcomeOf(
+  id: string | null,
+  status: SendRequestOutcome['status'],
+  kept: readonly DraftMessage[],
+  repeated: SendRequestOutcome['repeated'],
+): SendRequestOutcome {
+  return {
+    id,
+    status,
+    counts: countDrafts(kept),
+    messages: kept.map(({ row, templateKey }) => ({
+      index: row.rowIndex,
+      template: templateKey,
+      id: status === 'dry-run' ? null : row.id,
+      status: row.status,
+      reason: row.reason,
+    })),
+    errors: kept.flatMap(({ errors }) => errors),
+    repeated,
+  };
+}
+
+/** The request's own row. */
+export function requestRow(prepared: PreparedRequest, id: string, status: 'draft' | 'accepted', createdCount: number) {
+  const { body, caller, plan } = prepared;
+  const automatic = plan.templates.every(({ validation }) => validation === 'automatic');
+  return {
+    tenantId: caller.tenantId,
+    id,
+    test: caller.testOnly,
+    status,
+    templates: plan.templates.map(({ template, version: { version } }) => ({
+      id: template.id,
+      key: template.key,
+      version,
+    })),
+    documentType: body.documentType ?? null,
+    mode: body.mode ?? ('partial' as const),
+    validation: automatic ? ('automatic' as const) : ('manual' as const),
+    sendAt: plan.sendAt,
+    notAfter: plan.notAfter,
+    editedAt: plan.editedAt,
+    priority: body.priority ?? ('normal' as const),
+    highPriority: body.highPriority ?? false,
+    origin: body.origin ?? 'api',
+    contextType: body.context?.type ?? null,
+    contextRef: body.context?.ref ?? null,
+    requestedByUser: body.requestedBy?.user ?? caller.user,
+    requestedByOsUser: body.requestedBy?.osUser ?? null,
+    requestedByWorkstation: body.requestedBy?.workstation ?? null,
+    recordEvent: body.recordEvent ?? false,
+    recipientCount: body.recipients.length,
+    createdCount,
+    apiKeyId: caller.keyId,
+    confirmedAt: status === 'accepted' ? plan.now : null,
+    cancelledAt: null,
+    createdAt: plan.now,
+    updatedAt: plan.now,
+  };
+}
+
+/** Parts the drafts into those to keep and those that repeat a message that exists, here or from before. */
+async function withoutRepeats(tx: Tx, { caller, plan, drafts }: PreparedRequest) {
+  const keyed = drafts.filter(({ dedupeKey }) => dedupeKey !== null);
+  const first = new Map<string, DraftMessage>();
+  for (const draft of keyed) {
+    const name = `${draft.row.templateId}/${draft.dedupeKey}`;
+    if (!first.has(name)) first.set(name, draft);
+  }
+  const asked = [...first.values()].map(({ row, dedupeKey }) => ({
+    templateId: row.templateId,
+    test: row.test,
+    key: dedupeKey ?? '',
+    messageId: row.id,
+    createdAt: plan.now,
+  }));
+  const owners = await takeDedupeKeys(tx, caller.tenantId, asked);
+  const ownerOf = new Map(owners.map(({ templateId, key, messageId }) => [`${templateId}/${key}`, messageId]));
+  const kept: DraftMessage[] = [];
+  const repeated: SendRequestOutcome['repeated'] = [];
+  for (const draft of drafts) {
+    const owner = draft.dedupeKey === null ? undefined : ownerOf.get(`${draft.row.templateId}/${draft.dedupeKey}`);
+    if (owner === undefined || owner === draft.row.id) kept.push(draft);
+    else repeated.push({ index: draft.row.rowIndex, template: draft.templateKey, messageId: owner });
+  }
+  return { kept, repeated };
+}
+
+/** Stores messages with their transitions and events, and gives those that may leave to the dispatcher. */
+async function storeMessages(
+  deps: IntakeDeps,
+  tx: Tx,
+  prepared: PreparedRequest,
+  sendRequestId: string,
+  kept: readonly DraftMessage[],
+): Promise<void> {
+  const { tenantId } = prepared.caller;
+  const rows = kept.map(({ row }) => ({ tenantId, sendRequestId, ...row }));
+  for (const row of rows) {
+    if (row.status === 'V' && row.channelAccountId === null) row.reason = 'no_channel_account';
+  }
+  await insertRows(tx, messages, rows);
+  await recordMoves(
+    deps,
+    tx,
+    actorOf(prepared.caller),
+    rows.map((row) => ({
+      tenantId,
+      messageId: row.id,
+      sendRequestId,
+      test: row.test,
+      from: null,
+      to: row.status,
+      reason: row.reason,
+    })),
+  );
+  const waiting = rows.filter(({ status }) => status === 'V') as (WaitingMessage & { channel: 'mail' })[];
+  await openLanes(tx, await enqueueUrgent(deps, tx, 'mail', waiting));
+}
+
+/**
+ * Stores an accepted request: request, messages, transitions, events, and what the queue must know, in the
+ * caller's transaction. Nothing is acknowledged before it is committed.
+ * @param id of the draft that is confirmed; absent for a new request.
+ */
+export async function acceptSendRequest(
+  deps: IntakeDeps,
+  tx: Tx,
+  prepared: PreparedRequest,
+  id: string = deps.newId(),
+): Promise<SendRequestOutcome> {
+  const { tenantId } = prepared.caller;
+  const { kept, repeated } = await withoutRepeats(tx, prepared);
+  const documentIds = new Set(kept.flatMap(({ row }) => row.documents.map((document) => document.id)));
+  const used = await useDocuments(tx, deps, tenantId, [...documentIds]);
+  if (used.size !== documentIds.size) {
+    throw new AppError('unprocessable', { detail: 'A document expired while the request was read: upload it again.' });
+  }
+  const row = requestRow(prepared, id, 'accepted', kept.length);
+  const { createdAt: _createdAt, ...changes } = row;
+  await tx
+    .insert(sendRequests)
+    .values(row)
+    .onConflictDoUpdate({ target: [sendRequests.tenantId, sendRequests.id], set: changes });
+  await storeMessages(deps, tx, prepared, id, kept);
+  await recordEvents(deps, tx, [
+    {
+      tenantId,
+      type: 'send-request.accepted',
+      test: row.test,
+      resourceId: id,
+      data: { created: kept.length, repeated: repeated.length, recordEvent: row.recordEvent },
+    },
+  ]);
+  return outcomeOf(id, 'accepted', kept, repeated);
+}
+
+/** Keeps a draft: its body and what it would do. No message exists until it is confirmed (W6). */
+export async function storeDraft(deps: IntakeDeps, tx: Tx, prepared: PreparedRequest): Promise<SendRequestOutcome> {
+  const id = deps.newId();
+  await tx.insert(sendRequests).values(requestRow(prepared, id, 'draft', 0));
+  await tx
+    .insert(sendRequestDrafts)
+    .values({ tenantId: prepared.caller.tenantId, sendRequestId: id, body: prepared.body });
+  const checked = outcomeOf(null, 'dry-run', prepared.drafts, []);
+  return { ...checked, id, status: 'draft', counts: { ...checked.counts, created: 0, E: 0, V: 0, KO: 0, B: 0 } };
+}

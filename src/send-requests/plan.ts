@@ -1,0 +1,147 @@
+import { parseAddrSpec } from '../channels/addr-spec.ts';
+import { defaultAccount } from '../accounts/store.ts';
+import type { Clock } from '../clock.ts';
+import type { Db } from '../db/client.ts';
+import { AppError, invalidField } from '../errors.ts';
+import { defaultSender, findSender, getSender, type SenderRow } from '../senders/store.ts';
+import { type Caller, may } from '../tenants/rights.ts';
+import { getTenant, type TenantRow } from '../tenants/store.ts';
+import { findTemplate, findTemplateOfDocumentType, type TemplateRow } from '../templates/store.ts';
+import { getTemplateVersion, type TemplateVersionRow } from '../templates/versions.ts';
+import type { SendRequestBody } from './schema.ts';
+
+/** A template of the request, with the version and the sender it pins. */
+export interface PlannedTemplate {
+  template: TemplateRow;
+  version: TemplateVersionRow;
+  sender: SenderRow | null;
+  validation: 'manual' | 'automatic';
+}
+
+/** What holds for all rows of a request. */
+export interface Plan {
+  tenant: TenantRow;
+  templates: PlannedTemplate[];
+  accountId: string | null;
+  replyTo: string | null;
+  now: Date;
+  sendAt: Date | null;
+  notAfter: Date | null;
+  editedAt: Date | null;
+}
+
+function readTimes(body: SendRequestBody, now: Date) {
+  const read = (text: string | undefined) => (text === undefined ? null : new Date(text));
+  const sendAt = read(body.sendAt);
+  const notAfter = read(body.notAfter);
+  if (sendAt !== null && sendAt <= now) throw invalidField('/sendAt', 'in_past', 'sendAt is in the past');
+  if (notAfter !== null && notAfter <= now) throw invalidField('/notAfter', 'in_past', 'notAfter is in the past');
+  if (sendAt !== null && notAfter !== null && sendAt >= notAfter) {
+    throw invalidField('/sendAt', 'after_not_after', 'sendAt must come before notAfter');
+  }
+  return { sendAt, notAfter, editedAt: read(body.editedAt) };
+}
+
+async function wantedTemplates(db: Db, tenant: TenantRow, body: SendRequestBody): Promise<[string, TemplateRow][]> {
+  const named = [body.template, body.templates, body.documentType].filter((one) => one !== undefined);
+  if (named.length !== 1) {
+    const message = 'give exactly one of template, templates, documentType';
+    throw invalidField('/template', 'template_choice', message);
+  }
+  if (body.templateVersion !== undefined && body.template === undefined) {
+    throw invalidField('/templateVersion', 'template_choice', 'a version goes with template only');
+  }
+  if (body.documentType !== undefined) {
+    const own = await findTemplateOfDocumentType(db, tenant.id, body.documentType);
+    const template = own ?? (tenant.defaultTemplate && (await findTemplate(db, tenant.id, tenant.defaultTemplate)));
+    if (!template) {
+      const message = `no template has the document type ${body.documentType}, and there is no default content`;
+      throw invalidField('/documentType', 'template_unknown', message);
+    }
+    return [['/documentType', template]];
+  }
+  const keys = body.templates ?? [body.template ?? ''];
+  const found: [string, TemplateRow][] = [];
+  for (const [index, key] of keys.entries()) {
+    const pointer = body.templates === undefined ? '/template' : `/templates/${index}`;
+    const template = await findTemplate(db, tenant.id, key);
+    if (template === null) throw invalidField(pointer, 'template_unknown', `there is no template ${key}`);
+    if (found.some(([, { id }]) => id === template.id)) {
+      throw invalidField(pointer, 'repeated', `the template ${key} is there twice`);
+    }
+    found.push([pointer, template]);
+  }
+  return found;
+}
+
+async function publishedVersion(db: Db, pointer: string, template: TemplateRow, wanted: number | undefined) {
+  if (!template.active) throw invalidField(pointer, 'template_inactive', `the template ${template.key} is inactive`);
+  const number = wanted ?? template.currentVersion;
+  if (number === null) {
+    throw invalidField(pointer, 'version_unpublished', `the template ${template.key} has no published version`);
+  }
+  const version = await getTemplateVersion(db, template.tenantId, template.id, number).catch((error) => {
+    if (!(error instanceof AppError)) throw error;
+    throw invalidField('/templateVersion', 'version_unknown', `the template ${template.key} has no version ${number}`);
+  });
+  if (version.status !== 'published') {
+    throw invalidField('/templateVersion', 'version_unpublished', `version ${number} is not published`);
+  }
+  return version;
+}
+
+/**
+ * The strictest of tenant, template and request. Automatic where the tenant is manual is for keys that may
+ * validate: the one that asks here, or the one that set it on the template (W10).
+ */
+function validationOf(caller: Caller, tenant: TenantRow, template: TemplateRow, asked: 'manual' | 'automatic' | undefined) {
+  if (asked === 'manual' || template.validation === 'manual') return 'manual';
+  if (tenant.defaultValidation === 'automatic' || template.validation === 'automatic') return 'automatic';
+  if (asked !== 'automatic') return 'manual';
+  if (!may(caller, 'messages:validate')) throw new AppError('validation_not_allowed');
+  return 'automatic';
+}
+
+async function senderOf(db: Db, tenantId: string, version: TemplateVersionRow, override: string | undefined) {
+  if (override !== undefined) {
+    const sender = await findSender(db, tenantId, override);
+    if (sender === null) throw invalidField('/overrides/sender', 'sender_unknown', `there is no sender ${override}`);
+    return sender;
+  }
+  return version.senderId === null ? defaultSender(db, tenantId) : getSender(db, tenantId, version.senderId);
+}
+
+function replyToOf(body: SendRequestBody): string | null {
+  const replyTo = body.overrides?.replyTo;
+  if (replyTo === undefined) return null;
+  const parsed = parseAddrSpec(replyTo);
+  if (parsed.kind === 'invalid') throw invalidField('/overrides/replyTo', 'address_invalid', parsed.why);
+  return parsed.address;
+}
+
+/**
+ * Reads everything a request pins, before any of its rows is looked at.
+ * @throws AppError `unprocessable` naming the field: unknown, inactive or unpublished template, unknown sender,
+ * times in the past or in the wrong order; `validation_not_allowed`.
+ */
+export async function planSendRequest(
+  deps: { db: Db; clock: Clock },
+  caller: Caller,
+  body: SendRequestBody,
+): Promise<Plan> {
+  const now = deps.clock.now();
+  const times = readTimes(body, now);
+  const tenant = await getTenant(deps.db, caller.tenantId);
+  const templates: PlannedTemplate[] = [];
+  for (const [pointer, template] of await wantedTemplates(deps.db, tenant, body)) {
+    const version = await publishedVersion(deps.db, pointer, template, body.templateVersion);
+    templates.push({
+      template,
+      version,
+      sender: await senderOf(deps.db, tenant.id, version, body.overrides?.sender),
+      validation: validationOf(caller, tenant, template, body.validation),
+    });
+  }
+  const account = await defaultAccount(deps.db, tenant.id, 'mail', caller.testOnly);
+  return { tenant, templates, accountId: account?.id ?? null, replyTo: replyToOf(body), now, ...times };
+}

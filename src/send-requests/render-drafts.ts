@@ -1,0 +1,51 @@
+import { type PinnedContent, partsKey, prepareTask } from '../messages/content.ts';
+import type { Renderer } from '../templates/renderer.ts';
+import { type DraftMessage, stopDraft } from './draft-messages.ts';
+import type { Plan } from './plan.ts';
+
+/**
+ * Renders every draft that could be sent once, to check it and to fix what a person will approve: its subject and
+ * `contentHash`. A missing field, or a template that cannot be rendered with the row's data, makes it `KO`.
+ */
+export async function renderDrafts(
+  deps: { renderer: Renderer },
+  tenantId: string,
+  plan: Plan,
+  drafts: readonly DraftMessage[],
+): Promise<void> {
+  const templates = Object.fromEntries(
+    plan.templates.map(({ template, version: { version, subject, text, html } }) => [
+      partsKey({ templateId: template.id, templateVersion: version }),
+      { subject, text, html },
+    ]),
+  );
+  const senders = new Map(plan.templates.map(({ template, sender }) => [template.id, sender]));
+  const renderable = drafts.filter(({ row }) => row.status !== 'KO' && row.toAddress !== null);
+  const tasks = renderable.map(({ row }) => {
+    const sender = senders.get(row.templateId);
+    if (sender == null) throw new Error('a draft without a sender is KO');
+    const pinned: PinnedContent = { ...row, tenantId };
+    return prepareTask(pinned, sender, null);
+  });
+  const results = await deps.renderer.prepare(templates, tasks);
+  for (const [position, draft] of renderable.entries()) {
+    const result = results[position];
+    const index = draft.row.rowIndex;
+    if (result?.kind === 'prepared') {
+      draft.row.subject = result.subject;
+      draft.row.contentHash = result.contentHash;
+    } else if (result?.kind === 'field_missing') {
+      stopDraft(draft, 'KO', 'field_missing', { fields: result.fields });
+      for (const field of result.fields) {
+        const pointer = `/recipients/${index}/data/${field.replaceAll('.', '/')}`;
+        draft.errors.push({ index, pointer, code: 'field_missing', message: `the template uses the field ${field}` });
+      }
+    } else {
+      const timeout = result?.kind !== 'template_error';
+      const code = timeout ? 'template_timeout' : 'template_error';
+      const message = timeout ? 'the template took too long' : `${result.part}: ${result.message}`;
+      stopDraft(draft, 'KO', code, { message });
+      draft.errors.push({ index, pointer: `/recipients/${index}`, code, message });
+    }
+  }
+}

@@ -1,0 +1,113 @@
+/** One rendering thread, started when first needed and replaced when it is stuck or dies. */
+import { Worker } from 'node:worker_threads';
+import type { RenderBatch, RenderReport, RenderThreadData } from './render.worker.ts';
+import type { PrepareResult } from './renderer.ts';
+
+/** Limits of a thread. */
+export interface RenderThreadLimits {
+  /** Longest time for one task, in milliseconds. */
+  timeoutMs: number;
+  /** Heap of the thread, in megabytes. */
+  memoryMb: number;
+}
+
+/**
+ * How a batch ended. `results` has a hole for each task that was not reported.
+ * `stuck`: task `index` passed its time; `died`: the thread ended under it (out of memory, mostly). The
+ * tasks without a result can be run again on the next thread.
+ */
+export type BatchEnd =
+  | { kind: 'finished'; results: (PrepareResult | undefined)[] }
+  | { kind: 'stuck' | 'died'; results: (PrepareResult | undefined)[]; index: number };
+
+/** Runs one batch at a time. */
+export interface RenderThread {
+  /** Rejects when the thread cannot start, or fails by a bug: no task is to blame then. */
+  run(batch: RenderBatch): Promise<BatchEnd>;
+  /** Ends the thread; a batch in hand rejects. */
+  close(): Promise<void>;
+}
+
+/** Loading the modules takes 0.2 s; a loaded machine may need much more, and no task is to blame. */
+const START_LIMIT_MS = 60_000;
+
+/** A thread that is started by its first batch. */
+export function createRenderThread(limits: RenderThreadLimits): RenderThread {
+  const progress = new Int32Array(new SharedArrayBuffer(4));
+  let worker: Worker | null = null;
+
+  function start(): Worker {
+    const data: RenderThreadData = { progress, partLimitMs: Math.max(20, Math.floor(limits.timeoutMs / 4)) };
+    const started = new Worker(new URL('./render.worker.ts', import.meta.url), {
+      workerData: data,
+      // Neither our secrets nor our loaders are its business.
+      env: {},
+      execArgv: [],
+      resourceLimits: { maxOldGenerationSizeMb: limits.memoryMb, maxYoungGenerationSizeMb: 16 },
+      name: 'render',
+    });
+    // An error may come between batches, or while the thread is being ended; unheard, it would end the process.
+    started.on('error', () => undefined);
+    started.on('exit', () => {
+      if (worker === started) worker = null;
+    });
+    return started;
+  }
+
+  async function run(batch: RenderBatch): Promise<BatchEnd> {
+    const thread = worker ?? start();
+    worker = thread;
+    Atomics.store(progress, 0, -1);
+    const results: (PrepareResult | undefined)[] = new Array(batch.tasks.length).fill(undefined);
+    const ended = await new Promise<BatchEnd>((resolve, reject) => {
+      let seen = -1;
+      let seenAt = performance.now();
+      const watch = setInterval(() => {
+        const index = Atomics.load(progress, 0);
+        if (index !== seen) {
+          seen = index;
+          seenAt = performance.now();
+        } else if (performance.now() - seenAt > (index < 0 ? START_LIMIT_MS : limits.timeoutMs)) {
+          if (index < 0) fail(new Error('a rendering thread did not start'));
+          else settle(() => resolve({ kind: 'stuck', results, index }));
+        }
+      }, Math.max(5, Math.floor(limits.timeoutMs / 10)));
+      const settle = (end: () => void): void => {
+        clearInterval(watch);
+        thread.off('message', onReport).off('error', fail).off('exit', onExit);
+        end();
+      };
+      const onReport = (report: RenderReport): void => {
+        report.results.forEach((result, offset) => { results[report.from + offset] = result; });
+        if (report.from + report.results.length === results.length) settle(() => resolve({ kind: 'finished', results }));
+      };
+      const fail = (error: unknown): void => {
+        const index = Atomics.load(progress, 0);
+        const outOfMemory = (error as { code?: string }).code === 'ERR_WORKER_OUT_OF_MEMORY';
+        if (outOfMemory && index >= 0) settle(() => resolve({ kind: 'died', results, index }));
+        else settle(() => reject(new Error('a rendering thread failed', { cause: error })));
+      };
+      const onExit = (): void => fail(new Error('the thread ended'));
+      thread.on('message', onReport).on('error', fail).on('exit', onExit);
+      thread.postMessage(batch);
+    }).catch(async (error: unknown) => {
+      await discard(thread);
+      throw error;
+    });
+    if (ended.kind !== 'finished') await discard(thread);
+    return ended;
+  }
+
+  async function discard(thread: Worker): Promise<void> {
+    if (worker === thread) worker = null;
+    await thread.terminate();
+  }
+
+  return {
+    run,
+    async close() {
+      if (worker !== null) await worker.terminate();
+      worker = null;
+    },
+  };
+}

@@ -1,0 +1,115 @@
+/**
+ * The rendering thread. It has no environment, no file system in its templates, and a memory cap; what
+ * it cannot survive kills it alone, and `render-thread.ts` starts another.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import { composeMail } from '../channels/mail-composition.ts';
+import { contentHash } from './content-hash.ts';
+import type { TemplateParts } from './liquid.ts';
+import { parseParts, renderParts } from './render-parts.ts';
+import type { PrepareResult, PrepareTask } from './renderer.ts';
+
+/** What the thread is started with. `progress[0]` is the index of the task in hand, -1 before the first. */
+export interface RenderThreadData {
+  progress: Int32Array;
+  /** Cooperative limit of each part, in milliseconds. */
+  partLimitMs: number;
+}
+
+/** One batch. Tasks name their templates by key. */
+export interface RenderBatch {
+  templates: Record<string, TemplateParts>;
+  tasks: PrepareTask[];
+}
+
+/** Results come in pieces, in order: `from` is the index of the first one. */
+export interface RenderReport {
+  from: number;
+  results: PrepareResult[];
+}
+
+const CACHED_TEMPLATES = 100;
+/** A piece is sent when it holds about this many bytes, so that results do not pile up under the memory cap. */
+const PIECE_BYTES = 2_000_000;
+
+const { progress, partLimitMs } = workerData as RenderThreadData;
+const parsedTemplates = new Map<string, ReturnType<typeof parseParts>>();
+
+function parsedTemplate(key: string, templates: Record<string, TemplateParts>): ReturnType<typeof parseParts> {
+  let parsed = parsedTemplates.get(key);
+  if (parsed === undefined) {
+    const parts = templates[key];
+    if (parts === undefined) throw new Error(`no template "${key}" in the batch`);
+    parsed = parseParts(parts);
+    const oldest = parsedTemplates.keys().next().value;
+    if (parsedTemplates.size >= CACHED_TEMPLATES && oldest !== undefined) parsedTemplates.delete(oldest);
+  } else {
+    parsedTemplates.delete(key);
+  }
+  parsedTemplates.set(key, parsed);
+  return parsed;
+}
+
+function dataOf(json: string): object | null {
+  try {
+    const data: unknown = JSON.parse(json);
+    return typeof data === 'object' && data !== null && !Array.isArray(data) ? data : null;
+  } catch {
+    return null;
+  }
+}
+
+async function prepare(task: PrepareTask, templates: Record<string, TemplateParts>): Promise<PrepareResult> {
+  const data = dataOf(task.dataJson);
+  const at = new Date(task.clockAt);
+  if (data === null || Number.isNaN(at.getTime())) {
+    return { kind: 'template_error', part: 'subject', message: data === null ? 'invalid_data' : 'invalid_clock' };
+  }
+  const clock = { at, timezone: task.timezone, locale: task.locale };
+  const rendered = renderParts(parsedTemplate(task.template, templates), data, clock, task.overrides, partLimitMs);
+  if (rendered.kind !== 'rendered') return rendered;
+  const { parts } = rendered;
+  if (task.mail === null) return { kind: 'prepared', ...parts, contentHash: null, raw: null };
+  const content = { ...task.mail, ...parts };
+  try {
+    // A fresh copy: small Buffers share one pool, which could not be handed over to another thread.
+    const raw = task.composition === null ? null : new Uint8Array(await composeMail(content, task.composition));
+    return { kind: 'prepared', ...parts, contentHash: contentHash(content), raw };
+  } catch (error) {
+    return { kind: 'template_error', part: 'subject', message: `composition_refused: ${(error as Error).message}` };
+  }
+}
+
+function sizeOf(result: PrepareResult): number {
+  return result.kind === 'prepared' ? 2 * (result.text.length + result.html.length) + (result.raw?.length ?? 0) : 100;
+}
+
+function send(port: NonNullable<typeof parentPort>, report: RenderReport): void {
+  const handedOver = report.results.flatMap((result) =>
+    result.kind === 'prepared' && result.raw?.buffer instanceof ArrayBuffer ? [result.raw.buffer] : []);
+  port.postMessage(report, handedOver);
+}
+
+async function work(port: NonNullable<typeof parentPort>, { templates, tasks }: RenderBatch): Promise<void> {
+  let report: RenderReport = { from: 0, results: [] };
+  let bytes = 0;
+  for (const [index, task] of tasks.entries()) {
+    Atomics.store(progress, 0, index);
+    // What no code expected (a stack that ran out on deep data, say) is still the fault of one task only.
+    const result = await prepare(task, templates).catch((error: unknown): PrepareResult =>
+      ({ kind: 'template_error', part: 'subject', message: error instanceof Error ? error.message : String(error) }));
+    report.results.push(result);
+    bytes += sizeOf(result);
+    if (bytes < PIECE_BYTES && index < tasks.length - 1) continue;
+    send(port, report);
+    report = { from: index + 1, results: [] };
+    bytes = 0;
+  }
+}
+
+const port = parentPort;
+if (port === null) throw new Error('render.worker.ts is a thread');
+port.on('message', (batch: RenderBatch) => {
+  // A rejection here is a bug of ours; thrown, it ends the thread and reaches the caller with its cause.
+  work(port, batch).catch((error: unknown) => setImmediate(() => { throw error; }));
+});

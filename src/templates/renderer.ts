@@ -1,0 +1,187 @@
+/**
+ * Rendering and composing away from the event loop: a small pool of threads, fed in batches.
+ */
+import type { MailComposition } from '../channels/mail-composition.ts';
+import type { MailContent } from '../channels/mail-content.ts';
+import type { TemplatePart, TemplateParts } from './liquid.ts';
+import { createRenderThread, type RenderThread } from './render-thread.ts';
+
+export type { TemplatePart, TemplateParts } from './liquid.ts';
+
+/** One message to render, and to hash and compose when asked. */
+export interface PrepareTask {
+  /** Identifies the parts for ever: a thread parses them once per key. A changed text needs a new key. */
+  template: string;
+  /** The row's data: the JSON text of an object. */
+  dataJson: string;
+  /** RFC 3339. What `now` means. */
+  clockAt: string;
+  /** IANA zone. */
+  timezone: string;
+  /** BCP 47 tag. */
+  locale: string;
+  /** Literal texts that replace a rendered part, never parsed as Liquid. */
+  overrides: Partial<TemplateParts>;
+  /** Present for mail: everything of its content but the three texts. When given, the result carries `contentHash`. */
+  mail: Omit<MailContent, 'subject' | 'text' | 'html'> | null;
+  /** When given (needs `mail`), the result carries the MIME bytes. */
+  composition: MailComposition | null;
+}
+
+/**
+ * What became of a task.
+ * - `field_missing`: every absent variable, by the path the template writes (`client.name`).
+ * - `template_error`: `message` is LiquidJS's, or one of `empty_subject`, `control_character`, `too_large`,
+ *   `invalid_data`, `invalid_clock`, `composition_refused: …`.
+ * - `template_timeout`: too slow, or ended its thread.
+ */
+export type PrepareResult =
+  | { kind: 'prepared'; subject: string; text: string; html: string; contentHash: string | null; raw: Uint8Array | null }
+  | { kind: 'field_missing'; fields: string[] }
+  | { kind: 'template_error'; part: TemplatePart; message: string }
+  | { kind: 'template_timeout' };
+
+/** Renders messages. */
+export interface Renderer {
+  /**
+   * One result per task, in order. A task that is stuck or ends its thread costs only itself.
+   * @throws RendererOverloadedError when too much is waiting; Error after `close()`, or for a bug.
+   */
+  prepare(templates: Record<string, TemplateParts>, tasks: PrepareTask[]): Promise<PrepareResult[]>;
+  /** Ends the threads. What is waiting or in hand rejects. */
+  close(): Promise<void>;
+}
+
+/** Settings of the pool; the defaults are for a machine of two cores. */
+export interface RendererSettings {
+  /** Default 2. */
+  threads?: number;
+  /** Hard limit of one task, in milliseconds. Default 2000. */
+  timeoutMs?: number;
+  /** Heap of each thread, in megabytes. Default 64. */
+  memoryMb?: number;
+  /** Most tasks that may be waiting over all calls. Default 100,000. */
+  maxWaitingTasks?: number;
+}
+
+/** More is waiting than the renderer may hold. Try again later. */
+export class RendererOverloadedError extends Error {
+  override name = 'RendererOverloadedError';
+}
+
+/** A round trip costs more than a rendering: batches of 100 were fastest, and larger ones only wait longer. */
+const BATCH_SIZE = 100;
+
+interface Call {
+  templates: Record<string, TemplateParts>;
+  tasks: PrepareTask[];
+  results: (PrepareResult | undefined)[];
+  /** Indexes not yet given to a thread. */
+  waiting: number[];
+  unfinished: number;
+  /** Tasks that ended a thread once, perhaps by what others had left in its memory: they get one run alone. */
+  suspects: Set<number>;
+  resolve(results: PrepareResult[]): void;
+  reject(error: unknown): void;
+}
+
+/** A pool of rendering threads. They are started when needed, and end with `close()`. */
+export function createRenderer(settings: RendererSettings = {}): Renderer {
+  const { threads = 2, timeoutMs = 2000, memoryMb = 64, maxWaitingTasks = 100_000 } = settings;
+  const pool = Array.from({ length: threads }, () => createRenderThread({ timeoutMs, memoryMb }));
+  const idle = [...pool];
+  const calls: Call[] = [];
+  let waitingTasks = 0;
+  let closed = false;
+
+  function feed(): void {
+    // Calls take turns, one batch each: a large one does not hold up a small one.
+    while (idle.length > 0 && calls.length > 0) {
+      const call = calls.shift() as Call;
+      const indexes = nextBatch(call);
+      waitingTasks -= indexes.length;
+      if (call.waiting.length > 0) calls.push(call);
+      const thread = idle.pop() as RenderThread;
+      void runBatch(thread, call, indexes).then(() => {
+        idle.push(thread);
+        feed();
+      });
+    }
+  }
+
+  function nextBatch(call: Call): number[] {
+    const first = call.waiting[0] as number;
+    if (call.suspects.has(first)) return call.waiting.splice(0, 1);
+    const size = Math.min(BATCH_SIZE, Math.ceil(call.tasks.length / threads));
+    const alone = call.waiting.slice(0, size).findIndex((index) => call.suspects.has(index));
+    return call.waiting.splice(0, alone < 0 ? size : alone);
+  }
+
+  async function runBatch(thread: RenderThread, call: Call, indexes: number[]): Promise<void> {
+    try {
+      const tasks = indexes.map((index) => call.tasks[index] as PrepareTask);
+      const templates = Object.fromEntries(tasks.map(({ template }) => [template, call.templates[template] as TemplateParts]));
+      const end = await thread.run({ templates, tasks });
+      const again = indexes.filter((index, place) => {
+        const result = end.results[place];
+        if (result !== undefined) return finish(call, index, result);
+        if (end.kind === 'finished' || place !== end.index) return true;
+        if (end.kind === 'died' && !call.suspects.has(index) && indexes.length > 1) return call.suspects.add(index);
+        return finish(call, index, { kind: 'template_timeout' });
+      });
+      if (again.length > 0 && !closed) requeue(call, again);
+    } catch (error) {
+      drop(call, error);
+    }
+  }
+
+  function requeue(call: Call, indexes: number[]): void {
+    if (call.unfinished < 0) return;
+    if (call.waiting.length === 0) calls.unshift(call);
+    call.waiting.unshift(...indexes);
+    waitingTasks += indexes.length;
+  }
+
+  /** Always false, so that a filter reads as "what must run again". */
+  function finish(call: Call, index: number, result: PrepareResult): false {
+    call.results[index] = result;
+    call.unfinished -= 1;
+    if (call.unfinished === 0) call.resolve(call.results as PrepareResult[]);
+    return false;
+  }
+
+  function drop(call: Call, error: unknown): void {
+    const place = calls.indexOf(call);
+    if (place >= 0) calls.splice(place, 1);
+    waitingTasks -= call.waiting.length;
+    call.waiting = [];
+    call.unfinished = -1;
+    call.reject(error);
+  }
+
+  return {
+    prepare(templates, tasks) {
+      if (closed) return Promise.reject(new Error('the renderer is closed'));
+      if (tasks.length === 0) return Promise.resolve([]);
+      const unknown = tasks.find(({ template }) => !Object.hasOwn(templates, template));
+      if (unknown !== undefined) return Promise.reject(new Error(`no template "${unknown.template}" was given`));
+      if (waitingTasks + tasks.length > maxWaitingTasks) {
+        return Promise.reject(new RendererOverloadedError('too many messages are waiting to be rendered'));
+      }
+      return new Promise((resolve, reject) => {
+        waitingTasks += tasks.length;
+        calls.push({
+          templates, tasks, resolve, reject, unfinished: tasks.length, suspects: new Set(),
+          results: new Array(tasks.length).fill(undefined), waiting: [...tasks.keys()],
+        });
+        feed();
+      });
+    },
+    async close() {
+      closed = true;
+      const error = new Error('the renderer is closed');
+      for (const call of [...calls]) drop(call, error);
+      await Promise.all(pool.map((thread) => thread.close()));
+    },
+  };
+}

@@ -1,0 +1,150 @@
+import Type from 'typebox';
+import { closed, Instant, key, lifetimeFields, line, nullable, Uuid, words } from '../fields.ts';
+
+const fields = {
+  title: line(200),
+  description: nullable(Type.String({ maxLength: 2_000 })),
+  family: nullable(line(100)),
+  category: words(['transactional', 'service', 'marketing']),
+  recipientTypes: Type.Array(key(), { maxItems: 50, uniqueItems: true, description: 'Recipient types it may go to; none: all.' }),
+  documentTypes: Type.Array(key(), {
+    maxItems: 50,
+    uniqueItems: true,
+    description: 'Document types it is the content of: send requests that name one of them use this template.',
+  }),
+  notificationType: nullable(
+    line(100, { description: 'Key or id of the notification type that recipients choose or refuse.' }),
+  ),
+  validation: nullable(
+    words(['manual', 'automatic'], {
+      description: '`manual` holds for every send request; `automatic` needs a key with `messages:validate`. Null: as the tenant says.',
+    }),
+  ),
+  active: Type.Boolean(),
+};
+
+const optional = {
+  description: Type.Optional(fields.description),
+  family: Type.Optional(fields.family),
+  category: Type.Optional(fields.category),
+  recipientTypes: Type.Optional(fields.recipientTypes),
+  documentTypes: Type.Optional(fields.documentTypes),
+  notificationType: Type.Optional(fields.notificationType),
+  validation: Type.Optional(fields.validation),
+  active: Type.Optional(fields.active),
+};
+
+/** What to write. `currentVersion` is null until a version is published. */
+export const Template = closed(
+  {
+    id: Uuid,
+    key: key(),
+    channel: words(['mail']),
+    ...fields,
+    notificationType: nullable(Type.String()),
+    currentVersion: nullable(Type.Integer()),
+    ...lifetimeFields,
+  },
+  { $id: 'Template' },
+);
+
+/** Body of `POST /v1/templates`. */
+export const NewTemplate = closed(
+  { key: key(), title: fields.title, channel: words(['mail']), ...optional },
+  {
+    examples: [
+      {
+        key: 'relance-echeance',
+        title: 'Relance d’échéance',
+        channel: 'mail',
+        category: 'transactional',
+        documentTypes: ['relance-echeance'],
+        notificationType: 'ae-par-mail',
+      },
+    ],
+  },
+);
+
+/** Body of `PATCH /v1/templates/{id}`. */
+export const TemplateChange = closed(
+  { title: Type.Optional(fields.title), ...optional },
+  { minProperties: 1, examples: [{ title: 'Avis d’échéance annuel' }] },
+);
+
+const texts = {
+  subject: Type.String({ minLength: 1, maxLength: 2_000, description: 'Liquid; one line once rendered.' }),
+  text: Type.String({ minLength: 1, maxLength: 200_000, description: 'Liquid; the text part.' }),
+  html: Type.String({ minLength: 1, maxLength: 200_000, description: 'Liquid; values are escaped.' }),
+};
+
+/** The texts of a template at one time. A published one never changes. */
+export const TemplateVersion = closed(
+  {
+    templateId: Uuid,
+    version: Type.Integer(),
+    status: words(['draft', 'published']),
+    ...texts,
+    fields: Type.Array(Type.String(), { description: 'Merge fields the texts use.' }),
+    sender: nullable(Uuid),
+    publishedAt: nullable(Instant),
+    publishedBy: nullable(Type.String()),
+    createdAt: Instant,
+  },
+  { $id: 'TemplateVersion' },
+);
+
+/** Body of `POST /v1/templates/{id}/versions`. */
+export const NewTemplateVersion = closed(
+  {
+    ...texts,
+    syntax: Type.Optional(
+      words(['liquid', 'braces'], {
+        description: '`braces`: merge fields are written `{Adr_Nom}` (W1) and are turned into Liquid. Default `liquid`.',
+      }),
+    ),
+    sender: Type.Optional(nullable(line(100, { description: 'Key or id of the sender; null: the tenant’s default.' }))),
+  },
+  {
+    examples: [
+      {
+        subject: 'Votre avis d’échéance {{ contrat }}',
+        text: 'Bonjour {{ Adr_Titre }} {{ Adr_Nom }},\n\nVotre échéance de {{ montant }} est due le {{ echeance }}.',
+        html: '<p>Bonjour {{ Adr_Titre }} {{ Adr_Nom }},</p><p>Votre échéance de {{ montant }} est due le {{ echeance }}.</p>',
+      },
+      {
+        subject: 'Avis d’échéance',
+        text: 'Bonjour {Adr_Titre} {Adr_Nom}',
+        html: '<style>p { color: #333 }</style><p>Bonjour {Adr_Titre} {Adr_Nom}</p>',
+        syntax: 'braces',
+      },
+    ],
+  },
+);
+
+/** Body of `POST /v1/templates/{id}/preview`. */
+export const PreviewRequest = closed(
+  {
+    version: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000, description: 'Default: the published one, else the newest.' })),
+    data: Type.Record(Type.String(), Type.Unknown()),
+  },
+  {
+    examples: [
+      {
+        data: { Adr_Titre: 'Madame', Adr_Nom: 'D’Hérouville', contrat: 'C-88', montant: '1 234,56 €', echeance: '1er janvier 2027' },
+      },
+    ],
+  },
+);
+
+/** The rendered parts, as a message with this data would have them. */
+export const TemplatePreview = closed(
+  {
+    version: Type.Integer(),
+    subject: Type.String(),
+    text: Type.String(),
+    html: Type.String(),
+    size: closed({ subject: Type.Integer(), text: Type.Integer(), html: Type.Integer() }, { description: 'Bytes of UTF-8.' }),
+    hash: Type.String({ description: 'SHA-256 of the three parts.' }),
+  },
+  { $id: 'TemplatePreview' },
+);

@@ -1,0 +1,161 @@
+import { and, desc, eq, lt, max, sql } from 'drizzle-orm';
+import type { Clock, NewId } from '../clock.ts';
+import type { Db, Tx } from '../db/client.ts';
+import { templates, templateVersions } from '../db/tables/content.ts';
+import { AppError, notFound } from '../errors.ts';
+import { recordAudit } from '../tenants/audit.ts';
+import type { Actor } from '../tenants/rights.ts';
+import { convertBraceFields } from './legacy-syntax.ts';
+import { listVariables, parseTemplateParts, type TemplateParts } from './liquid.ts';
+import { getTemplate } from './store.ts';
+
+type Deps = { clock: Clock; newId: NewId };
+
+export type TemplateVersionRow = typeof templateVersions.$inferSelect;
+
+/** @throws AppError `template_invalid` with the part and the place of every fault. */
+function checkParts(parts: TemplateParts): string[] {
+  const parsed = parseTemplateParts(parts);
+  if (parsed.kind === 'problems') {
+    const items = parsed.problems.map(({ part, message }) => ({ pointer: `/${part}`, code: 'template_invalid', message }));
+    throw new AppError('template_invalid', { detail: `${items[0]?.pointer} ${items[0]?.message}`, items });
+  }
+  return listVariables(parts);
+}
+
+/**
+ * Adds a draft version. With `braces`, `{Adr_Nom}` becomes `{{ Adr_Nom }}` and other braces stay (W1).
+ * @throws AppError `not_found`, `template_invalid`.
+ */
+export async function addTemplateVersion(
+  deps: Deps,
+  tx: Tx,
+  target: { tenantId: string; templateId: string; actor: Actor },
+  version: TemplateParts & { syntax: 'liquid' | 'braces'; senderId: string | null },
+): Promise<TemplateVersionRow> {
+  const { tenantId, templateId, actor } = target;
+  const convert = (text: string) => (version.syntax === 'braces' ? convertBraceFields(text).text : text);
+  const parts = { subject: convert(version.subject), text: convert(version.text), html: convert(version.html) };
+  const fields = checkParts(parts);
+  // Locks the template's row, so that two versions added at once get two numbers.
+  const [template] = await tx
+    .update(templates)
+    .set({ updatedAt: deps.clock.now(), revision: sql`${templates.revision} + 1` })
+    .where(and(eq(templates.tenantId, tenantId), eq(templates.id, templateId)))
+    .returning();
+  if (template === undefined) throw notFound();
+  const [last] = await tx
+    .select({ version: max(templateVersions.version) })
+    .from(templateVersions)
+    .where(and(eq(templateVersions.tenantId, tenantId), eq(templateVersions.templateId, templateId)));
+  const [row] = await tx
+    .insert(templateVersions)
+    .values({
+      tenantId,
+      templateId,
+      version: (last?.version ?? 0) + 1,
+      status: 'draft',
+      ...parts,
+      fields,
+      senderId: version.senderId,
+      createdAt: deps.clock.now(),
+    })
+    .returning();
+  if (row === undefined) throw new Error('the template version was not inserted');
+  await recordAudit(deps, tx, {
+    tenantId,
+    actor,
+    action: 'updated',
+    resourceType: 'template',
+    resourceId: templateId,
+    fields: ['versions'],
+  });
+  return row;
+}
+
+/** @throws AppError `not_found`. */
+export async function getTemplateVersion(
+  db: Db | Tx,
+  tenantId: string,
+  templateId: string,
+  version: number,
+): Promise<TemplateVersionRow> {
+  const [row] = await db
+    .select()
+    .from(templateVersions)
+    .where(
+      and(
+        eq(templateVersions.tenantId, tenantId),
+        eq(templateVersions.templateId, templateId),
+        eq(templateVersions.version, version),
+      ),
+    );
+  if (row === undefined) throw notFound();
+  return row;
+}
+
+/** Newest first. */
+export function listTemplateVersions(
+  db: Db,
+  tenantId: string,
+  templateId: string,
+  page: { limit: number; before: string | null },
+): Promise<TemplateVersionRow[]> {
+  return db
+    .select()
+    .from(templateVersions)
+    .where(
+      and(
+        eq(templateVersions.tenantId, tenantId),
+        eq(templateVersions.templateId, templateId),
+        page.before === null ? undefined : lt(templateVersions.version, Number(page.before)),
+      ),
+    )
+    .orderBy(desc(templateVersions.version))
+    .limit(page.limit);
+}
+
+/**
+ * Publishes a version: it becomes the template's current one and never changes again.
+ * @throws AppError `not_found`, `already_published`.
+ */
+export async function publishTemplateVersion(
+  deps: Deps,
+  tx: Tx,
+  target: { tenantId: string; templateId: string; actor: Actor },
+  version: number,
+): Promise<TemplateVersionRow> {
+  const { tenantId, templateId, actor } = target;
+  await getTemplate(tx, tenantId, templateId);
+  const now = deps.clock.now();
+  const publishedBy = actor.kind === 'key' ? (actor.user ?? actor.keyId) : null;
+  const [row] = await tx
+    .update(templateVersions)
+    .set({ status: 'published', publishedAt: now, publishedBy })
+    .where(
+      and(
+        eq(templateVersions.tenantId, tenantId),
+        eq(templateVersions.templateId, templateId),
+        eq(templateVersions.version, version),
+        eq(templateVersions.status, 'draft'),
+      ),
+    )
+    .returning();
+  if (row === undefined) {
+    await getTemplateVersion(tx, tenantId, templateId, version);
+    throw new AppError('already_published');
+  }
+  await tx
+    .update(templates)
+    .set({ currentVersion: version, updatedAt: now, revision: sql`${templates.revision} + 1` })
+    .where(and(eq(templates.tenantId, tenantId), eq(templates.id, templateId)));
+  await recordAudit(deps, tx, {
+    tenantId,
+    actor,
+    action: 'published',
+    resourceType: 'template',
+    resourceId: templateId,
+    fields: [`version ${version}`],
+  });
+  return row;
+}

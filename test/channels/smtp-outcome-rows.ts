@@ -1,0 +1,218 @@
+/** Replies as servers give them (documented or seen), and what each must mean. */
+import type { DeliveryStep } from '../../src/channels/channel.ts';
+
+/** Step, the server's reply, and `kind reason`, with `suppress` when the address is dead. */
+export type Row = [step: DeliveryStep, reply: string, expected: string];
+
+const MAILBOX: Row[] = [
+  [
+    'recipient',
+    "550-5.1.1 The email account that you tried to reach does not exist. Please try\n550-5.1.1 double-checking the recipient's email address\n550 5.1.1 https://support.google.com/mail/?p=NoSuchUser",
+    'permanent mailbox_unknown suppress',
+  ],
+  [
+    'recipient',
+    '550 5.1.1 <x@orange.fr> Adresse d au moins un destinataire invalide. Invalid recipient. OFR204_418 [418]',
+    'permanent mailbox_unknown suppress',
+  ],
+  ['recipient', '550 5.1.1 <x@sfr.fr>: Recipient address rejected: User unknown', 'permanent mailbox_unknown suppress'],
+  [
+    'recipient',
+    '550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup',
+    'permanent mailbox_unknown suppress',
+  ],
+  ['body', '550 5.1.1 User unknown', 'permanent mailbox_unknown suppress'],
+  ['recipient', '550 User unknown', 'permanent mailbox_unknown suppress'],
+  ['recipient', '550 No such user here', 'permanent mailbox_unknown suppress'],
+  ['body', "554 delivery error: dd This user doesn't have a yahoo.com account", 'permanent mailbox_unknown suppress'],
+  ['body', '554 delivery error: dd Not a valid recipient', 'permanent mailbox_unknown suppress'],
+  ['recipient', '550 5.0.0 Utilisateur inconnu', 'permanent mailbox_unknown suppress'],
+  ['recipient', '550 5.5.0 Requested action not taken: mailbox unavailable (S2017062302)', 'permanent mailbox_unknown'],
+  ['recipient', '550 Requested action not taken: mailbox unavailable', 'permanent mailbox_unknown'],
+  ['recipient', '550 5.4.1 Recipient address rejected: Access denied. AS(201806281)', 'permanent mailbox_unknown'],
+  ['recipient', '551 User not local', 'permanent mailbox_unknown'],
+  ['recipient', '553 name not allowed', 'permanent mailbox_unknown'],
+  ['recipient', '450 4.1.1 User unknown in virtual alias table', 'transient mailbox_unknown'],
+  ['recipient', '450 User unknown', 'transient mailbox_unknown'],
+  ['recipient', '501 5.1.3 Bad recipient address syntax', 'permanent address_invalid'],
+  ['recipient', '550 5.1.6 Recipient no longer on server', 'permanent mailbox_disabled'],
+  [
+    'recipient',
+    '550-5.2.1 The email account that you tried to reach is inactive.\n550 5.2.1 See https://support.google.com',
+    'permanent mailbox_disabled',
+  ],
+  [
+    'recipient',
+    '550 5.2.1 Boite du destinataire archivee. Archived recipient. OFR_416 [416]',
+    'permanent mailbox_disabled',
+  ],
+  ['recipient', '554 5.0.0 This account has been disabled or discontinued', 'permanent mailbox_disabled'],
+  ['recipient', '450 4.2.1 mailbox is temporarily off', 'transient mailbox_disabled'],
+  ['recipient', '552 5.2.2 Boite du destinataire pleine. Recipient overquota. OFR_417 [417]', 'transient mailbox_full'],
+  [
+    'recipient',
+    '552-5.2.2 The email account that you tried to reach is over quota.\n552 5.2.2 See https://support.google.com',
+    'transient mailbox_full',
+  ],
+  ['recipient', '452 4.2.2 Over quota', 'transient mailbox_full'],
+  ['recipient', '550 Mailbox is full', 'transient mailbox_full'],
+  ['body', '554 5.0.0 quota exceeded', 'transient mailbox_full'],
+  ['recipient', '552 Requested mail action aborted', 'transient mailbox_full'],
+  ['recipient', '550 5.1.2 Bad destination system address', 'permanent domain_unknown'],
+  ['recipient', '450 4.1.2 Domain not found', 'transient domain_unknown'],
+  ['recipient', '556 5.1.10 Recipient address has null MX', 'permanent domain_unknown'],
+  ['recipient', '550 5.4.4 Unable to route', 'permanent domain_unknown'],
+  ['recipient', '550 Unrouteable address', 'permanent domain_unknown'],
+  ['recipient', '521 does not accept mail', 'permanent domain_unknown'],
+  ['recipient', '556 takes none', 'permanent domain_unknown'],
+];
+
+const CONTENT: Row[] = [
+  ['sender', '552 5.3.4 Message size exceeds fixed limit', 'permanent message_too_large'],
+  ['body', '552 5.2.3 Your message exceeded Google’s message size limits', 'permanent message_too_large'],
+  ['sender', '552 Requested mail action aborted', 'permanent message_too_large'],
+  ['body', '554 Message too big', 'permanent message_too_large'],
+  [
+    'body',
+    '552-5.7.0 This message was blocked because its content presents a potential\n552 5.7.0 security issue',
+    'permanent content_refused',
+  ],
+  [
+    'body',
+    '550-5.7.1 Our system has detected that this message is likely unsolicited mail.\n550 5.7.1 UnsolicitedMessageError',
+    'permanent content_refused',
+  ],
+  ['body', '550 Mail rejete. Mail rejected. OFR_506 [506]', 'permanent content_refused'],
+  ['body', '550 5.7.1 spam detected', 'permanent content_refused'],
+  ['body', '554 5.6.0 message content not acceptable', 'permanent content_refused'],
+  ['body', '554 5.7.1 Virus found', 'permanent content_refused'],
+  ['body', '550 5.7.1 Message contains a URL listed by Spamhaus DBL', 'permanent content_refused'],
+  ['body', '451 4.6.0 cannot convert', 'transient content_refused'],
+  [
+    'body',
+    '550-5.7.26 This mail has been blocked because the sender is unauthenticated.\n550 5.7.26 Gmail requires all senders to authenticate with either SPF or DKIM.',
+    'permanent policy_refused',
+  ],
+  ['body', '550 5.7.509 Access denied, sending domain does not pass DMARC verification', 'permanent policy_refused'],
+  ['body', '554 5.7.9 Message not accepted for policy reasons', 'permanent policy_refused'],
+  ['body', '550 5.7.23 SPF check failed', 'permanent policy_refused'],
+  [
+    'recipient',
+    '550 5.7.133 RESOLVER.RST.SenderNotAuthenticatedForGroup; authentication required',
+    'permanent policy_refused',
+  ],
+  ['recipient', '550 5.7.1 RESOLVER.RST.AuthenticationRequired; authentication required', 'permanent policy_refused'],
+  ['recipient', '550 5.7.1 Delivery not authorized', 'permanent policy_refused'],
+  ['recipient', '571 blocked', 'permanent policy_refused'],
+  ['recipient', '450 4.7.1 not today', 'transient policy_refused'],
+];
+
+const SENDER: Row[] = [
+  ['sender', '550 5.1.8 Sender domain not found', 'permanent sender_refused'],
+  ['sender', '450 4.1.8 Sender address rejected: Domain not found', 'transient sender_refused'],
+  ['sender', '550 5.1.1 unknown', 'permanent sender_refused'],
+  ['recipient', '553 5.7.1 Sender address rejected: not owned by user', 'permanent sender_refused'],
+  ['body', '554 5.7.60 SMTP; Client does not have permissions to send as this sender', 'permanent sender_refused'],
+  ['body', '554 Message rejected: Email address is not verified.', 'permanent sender_refused'],
+  ['sender', '553 bad sender', 'permanent sender_refused'],
+  ['sender', '550 go away', 'permanent sender_refused'],
+];
+
+const RATE: Row[] = [
+  ['recipient', '450 4.2.0 Recipient address rejected: Greylisted', 'transient greylisted'],
+  ['recipient', '451 4.7.1 Greylisting in action, please come back later', 'transient greylisted'],
+  ['recipient', '550 Gray-listed', 'transient greylisted'],
+  ['connect', '421 4.7.0 [TSS04] Messages temporarily deferred due to user complaints', 'transient rate_limited'],
+  [
+    'recipient',
+    '450-4.2.1 The user you are trying to contact is receiving mail at a rate that\n450 4.2.1 prevents additional messages',
+    'transient rate_limited',
+  ],
+  [
+    'recipient',
+    '550-5.2.1 The user you are trying to contact is receiving mail at a rate that\n550 5.2.1 prevents additional messages',
+    'transient rate_limited',
+  ],
+  ['sender', '550 5.4.5 Daily user sending limit exceeded', 'transient rate_limited'],
+  ['sender', '550 5.4.5 enough', 'transient rate_limited'],
+  ['body', '554 5.2.2 Submission quota exceeded', 'transient rate_limited'],
+  [
+    'connect',
+    '421 mwinf5c01 ME Trop de connexions, veuillez verifier votre configuration. OFR004_104 [104]',
+    'transient rate_limited',
+  ],
+  ['connect', '421 Too many errors from your ip', 'transient rate_limited'],
+  ['body', '421 4.7.28 unusual rate of mail', 'transient rate_limited'],
+  ['auth', '454 4.7.0 Too many login attempts, please try again later', 'transient rate_limited'],
+  ['body', '550 5.7.705 Access denied, tenant has exceeded threshold', 'transient rate_limited'],
+  ['recipient', '452 4.5.3 Too many recipients', 'transient too_many_recipients'],
+  ['recipient', '552 Too many recipients', 'transient too_many_recipients'],
+  ['recipient', '550 5.5.3 enough of them', 'transient too_many_recipients'],
+];
+
+const ACCOUNT: Row[] = [
+  ['auth', '535 5.7.8 Username and Password not accepted', 'account_fault authentication_failed'],
+  [
+    'auth',
+    '535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled',
+    'account_fault authentication_failed',
+  ],
+  ['auth', '534 5.7.9 Application-specific password required', 'account_fault authentication_failed'],
+  ['auth', '432 4.7.12 A password transition is needed', 'account_fault authentication_failed'],
+  ['auth', '550 access denied', 'account_fault authentication_failed'],
+  ['auth', '454 4.7.0 Temporary authentication failure', 'transient provider_unavailable'],
+  ['auth', '538 5.7.11 Encryption required', 'account_fault tls_failed'],
+  ['sender', '530 5.7.0 Authentication required', 'account_fault authentication_failed'],
+  ['sender', '530 5.7.57 Client not authenticated to send mail', 'account_fault authentication_failed'],
+  ['sender', '530 5.7.0 Must issue a STARTTLS command first', 'account_fault tls_failed'],
+  ['recipient', '550 5.7.1 SMTP authentication is required', 'account_fault authentication_failed'],
+  ['sender', '525 5.7.13 User account disabled', 'account_fault authentication_failed'],
+  ['sender', '550 5.7.10 Encryption needed', 'account_fault tls_failed'],
+  ['tls', '502 5.5.1 Command not implemented', 'account_fault tls_failed'],
+  ['tls', '454 4.7.0 TLS not available', 'transient provider_unavailable'],
+  ['recipient', '554 5.7.1 <x@y.fr>: Relay access denied', 'account_fault relay_denied'],
+  ['recipient', '454 4.7.1 <x@y.fr>: Relay access denied', 'account_fault relay_denied'],
+  ['recipient', '550 5.7.1 Relaying denied', 'account_fault relay_denied'],
+  ['recipient', '550 5.7.54 SMTP; Unable to relay recipient in non-accepted domain', 'account_fault relay_denied'],
+  ['recipient', '550 5.7.0 Mail relay denied', 'account_fault relay_denied'],
+  [
+    'recipient',
+    '554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org',
+    'account_fault client_blocked',
+  ],
+  [
+    'sender',
+    '550 5.7.1 Unfortunately, messages from [192.0.2.1] weren’t sent. Part of their network is on our block list (S3150)',
+    'account_fault client_blocked',
+  ],
+  ['sender', '553 5.7.1 [BL21] Connections will not be accepted from 192.0.2.1', 'account_fault client_blocked'],
+  ['recipient', '550 5.7.606 Access denied, banned sending IP', 'account_fault client_blocked'],
+  ['recipient', '550 5.7.1 Your IP has sent too much spam', 'account_fault client_blocked'],
+  ['recipient', '450 4.7.25 Client host rejected: cannot find your reverse hostname', 'transient client_blocked'],
+  ['connect', '554 No SMTP service here', 'account_fault client_blocked'],
+  ['connect', '521 go away', 'account_fault client_blocked'],
+];
+
+const GENERAL: Row[] = [
+  ['connect', '421 4.3.2 Service not available', 'transient provider_unavailable'],
+  ['connect', '450 busy', 'transient provider_unavailable'],
+  ['body', '421 closing', 'transient provider_unavailable'],
+  ['body', '451 4.3.0 Temporary lookup failure', 'transient provider_unavailable'],
+  ['body', '452 4.3.1 Insufficient system storage', 'transient provider_unavailable'],
+  ['sender', '452 out of memory', 'transient provider_unavailable'],
+  ['recipient', '451 4.4.1 no answer from host', 'transient provider_unavailable'],
+  ['sender', '421 5.7.10 odd class', 'transient provider_unavailable'],
+  ['recipient', '450 unavailable', 'transient refused_temporarily'],
+  ['recipient', '451 try again', 'transient refused_temporarily'],
+  ['recipient', '459 strange', 'transient refused_temporarily'],
+  ['sender', '503 5.5.1 Bad sequence of commands', 'transient refused_temporarily'],
+  ['sender', '500 5.5.2 Syntax error', 'permanent refused'],
+  ['recipient', '550 no', 'permanent refused'],
+  ['body', '554 Transaction failed', 'permanent refused'],
+  ['body', '554 5.4.6 Too many hops', 'permanent refused'],
+  ['recipient', '550 5.0.0', 'permanent refused'],
+  ['recipient', '599 strange', 'permanent refused'],
+];
+
+/** All of them. */
+export const rows: readonly Row[] = [...MAILBOX, ...CONTENT, ...SENDER, ...RATE, ...ACCOUNT, ...GENERAL];
