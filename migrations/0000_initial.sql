@@ -253,6 +253,7 @@ CREATE TABLE "messages" (
 	"channel_account_id" uuid,
 	"job_id" uuid,
 	"attempt_count" integer NOT NULL,
+	"first_tried_at" timestamp (3) with time zone,
 	"sent_at" timestamp (3) with time zone,
 	"provider_reference" text,
 	"origin" text NOT NULL,

@@ -8,7 +8,7 @@ import { openSecrets } from './configure.ts';
 import { getAccount } from './store.ts';
 
 /** What trying an account needs. */
-export interface TryAccountDeps {
+interface TryAccountDeps {
   config: Pick<Config, 'dataDirectory' | 'smtpAllowedNetworks'>;
   secrets: Secrets;
   db: Db;

@@ -147,7 +147,7 @@ export async function moveToValid(
       channel_account_id = ready.account, release_at = ready.release_at, copies = ready.copies,
       validated_by_person = validated_by_person or ${actor.kind === 'key'},
       content_revision = content_revision + ready.resend,
-      attempt_count = case when ready.resend = 1 then 0 else attempt_count end,
+      attempt_count = case when ready.resend = 1 then 0 else attempt_count end, first_tried_at = null,
       revision = revision + 1, updated_at = ${at(now)}
     from json_to_recordset(${JSON.stringify(changes)}::json)
       as ready(id uuid, from_status text, account uuid, release_at timestamptz, resend int, copies jsonb)

@@ -204,6 +204,7 @@ function draftOf(newId: NewId, source: Source, planned: PlannedTemplate, index: 
       channelAccountId: plan.accountId,
       jobId: null,
       attemptCount: 0,
+      firstTriedAt: null,
       sentAt: null,
       providerReference: null,
       origin: body.origin ?? 'api',

@@ -160,6 +160,8 @@ export const messages = pgTable(
     channelAccountId: uuid('channel_account_id'),
     jobId: uuid('job_id'),
     attemptCount: integer('attempt_count').notNull(),
+    /** First try since it was last validated: tries end a day later where there is no `notAfter`. */
+    firstTriedAt: instant('first_tried_at'),
     sentAt: instant('sent_at'),
     providerReference: text('provider_reference'),
     origin: text('origin').notNull(),

@@ -20,7 +20,7 @@ import type { App } from '../validation.ts';
 
 const params = closed({ id: Uuid });
 
-/** What the parts around a file take at most: a body that announces more is refused unread. */
+/** What the parts around a file take at most: a body that announces more is not parsed. */
 const multipartOverheadBytes = 16 * 1024;
 
 function presentDocument(row: DocumentRow) {
@@ -48,8 +48,6 @@ async function readParts(request: FastifyRequest, maximumBytes: number): Promise
   const parts = request.parts({ preservePath: true, limits: { fileSize: maximumBytes } });
   for await (const part of parts) {
     if (part.type !== 'file' || part.fieldname !== 'file') {
-      // Unread bytes would keep the connection from its next request.
-      if (part.type === 'file') part.file.resume();
       throw unreadable(`/${part.fieldname}`, 'unknown_field', 'must be the one part `file`, with a file name');
     }
     const chunks: Buffer[] = [];
@@ -63,12 +61,16 @@ async function readParts(request: FastifyRequest, maximumBytes: number): Promise
 /** The one file of a multipart body. @throws AppError for any other body, and for a file beyond the limit. */
 async function readUpload(request: FastifyRequest, maximumBytes: number): Promise<Upload> {
   if (!request.isMultipart()) throw new AppError('unsupported_media_type');
-  if (Number(request.headers['content-length'] ?? 0) > maximumBytes + multipartOverheadBytes) throw tooLarge(maximumBytes);
   try {
+    const announced = Number(request.headers['content-length'] ?? 0);
+    if (announced > maximumBytes + multipartOverheadBytes) throw tooLarge(maximumBytes);
     const upload = await readParts(request, maximumBytes);
     if (upload === null) throw unreadable('/file', 'required', 'is required: one part named file, with a file name');
     return upload;
   } catch (error) {
+    // Bytes left unread would keep the connection busy for ever: they are thrown away as they come.
+    request.raw.unpipe();
+    request.raw.resume();
     if (error instanceof AppError) throw error;
     // The parser's own errors have no status: a body that is cut or malformed is the caller's.
     throw unreadable('/file', 'multipart_invalid', 'must be one file in a whole multipart body', error);

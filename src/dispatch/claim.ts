@@ -1,0 +1,197 @@
+import { and, inArray, isNull, sql } from 'drizzle-orm';
+import type { AccountRow } from '../accounts/store.ts';
+import type { Clock, NewId } from '../clock.ts';
+import type { Db, Tx } from '../db/client.ts';
+import { at, idList } from '../db/rows.ts';
+import { channelAccounts } from '../db/tables/dispatch.ts';
+import { attempts, messages } from '../db/tables/messages.ts';
+import { recordEvents } from '../events/store.ts';
+import type { MessageRow } from '../messages/content.ts';
+import { openLanes } from '../messages/enqueue.ts';
+import { recordMoves } from '../messages/record-moves.ts';
+import type { ClaimedJob, DispatchJobData, JobQueue } from '../queue/boss.ts';
+import { serviceActor } from '../tenants/rights.ts';
+
+/** What claiming needs. */
+export interface ClaimDeps {
+  db: Db;
+  clock: Clock;
+  newId: NewId;
+  jobs: JobQueue;
+}
+
+/** A message whose job this worker holds, not yet being sent. */
+export interface Claimed {
+  job: ClaimedJob<DispatchJobData>;
+  queue: string;
+  tenantId: string;
+  messageId: string;
+  accountId: string;
+}
+
+type Doubtful = Pick<MessageRow, 'tenantId' | 'id' | 'sendRequestId' | 'test' | 'status' | 'copies'> & {
+  jobId: string | null;
+  account: Pick<AccountRow, 'onUncertain'>;
+};
+
+const claimColumns = {
+  tenantId: messages.tenantId,
+  id: messages.id,
+  sendRequestId: messages.sendRequestId,
+  test: messages.test,
+  status: messages.status,
+  copies: messages.copies,
+  jobId: messages.jobId,
+  channelAccountId: messages.channelAccountId,
+  priority: messages.priority,
+};
+
+/** Attempts with no outcome are of a worker that died: whether the provider has the message is not known. */
+async function closeOpenAttempts(deps: ClaimDeps, tx: Tx, ids: readonly string[]): Promise<Set<string>> {
+  const closed = await tx
+    .update(attempts)
+    .set({ finishedAt: deps.clock.now(), outcome: 'uncertain', reason: 'outcome_unknown' })
+    .where(and(sql`${attempts.messageId} = any(${idList(ids)})`, isNull(attempts.finishedAt)))
+    .returning({ messageId: attempts.messageId });
+  return new Set(closed.map(({ messageId }) => messageId));
+}
+
+/** Under `hold` a doubtful message becomes `KO` `outcome_unknown`: never a silent second copy. */
+async function holdDoubtful(deps: ClaimDeps, tx: Tx, rows: readonly Doubtful[]): Promise<void> {
+  const changes = rows.map((row) => ({
+    tenant_id: row.tenantId,
+    id: row.id,
+    // Copies of a message that is already OK are doubtful by themselves: the message stays OK.
+    status: row.status === 'V' ? 'KO' : row.status,
+    reason: row.status === 'V' ? 'outcome_unknown' : null,
+    delivery: row.status === 'V' ? 'uncertain' : 'sent',
+    copies: row.copies.map((copy) => (copy.outcome === 'pending' ? { ...copy, outcome: 'uncertain' } : copy)),
+  }));
+  await tx.execute(sql`
+    update messages set status = held.status, reason = held.reason, delivery = held.delivery, copies = held.copies,
+      dispatch_state = 'idle', job_id = null, revision = revision + 1, updated_at = ${at(deps.clock.now())}
+    from json_to_recordset(${JSON.stringify(changes)}::json)
+      as held(tenant_id uuid, id uuid, status text, reason text, delivery text, copies jsonb)
+    where messages.tenant_id = held.tenant_id and messages.id = held.id`);
+  const moved = rows.filter(({ status }) => status === 'V');
+  await recordMoves(
+    deps,
+    tx,
+    serviceActor,
+    moved.map((row) => ({ ...row, messageId: row.id, from: 'V', to: 'KO', reason: 'outcome_unknown' })),
+  );
+}
+
+/**
+ * Settles what a dead worker left open, by the account's own policy: `resend` sends again with the same Message-ID
+ * (at least once), `hold` waits for a person (at most once).
+ * @returns the ids that are held.
+ */
+async function recoverDoubtful(deps: ClaimDeps, tx: Tx, rows: readonly Doubtful[]): Promise<Set<string>> {
+  const open = await closeOpenAttempts(
+    deps,
+    tx,
+    rows.map(({ id }) => id),
+  );
+  const doubtful = rows.filter(({ id }) => open.has(id));
+  if (doubtful.length === 0) return new Set();
+  await recordEvents(
+    deps,
+    tx,
+    doubtful.map((row) => ({
+      tenantId: row.tenantId,
+      type: 'message.uncertain' as const,
+      test: row.test,
+      resourceId: row.id,
+      data: { sendRequest: row.sendRequestId, policy: row.account.onUncertain },
+    })),
+  );
+  const held = doubtful.filter(({ account }) => account.onUncertain === 'hold');
+  await holdDoubtful(deps, tx, held);
+  const heldIds = new Set(held.map(({ id }) => id));
+  const again = doubtful.filter(({ id }) => !heldIds.has(id)).map(({ id }) => id);
+  await tx.execute(sql`
+    update messages set dispatch_state = 'queued', updated_at = ${at(deps.clock.now())}
+    where id = any(${idList(again)}) and dispatch_state = 'sending'`);
+  return heldIds;
+}
+
+/** Messages of these jobs that still want this very job, with their accounts. */
+async function wantedRows(tx: Tx, jobs: readonly ClaimedJob<DispatchJobData>[]) {
+  const asked = jobs.map(({ id, data }) => ({ job_id: id, tenant_id: data.tenantId, id: data.messageId }));
+  return tx
+    .select({ ...claimColumns, account: channelAccounts })
+    .from(messages)
+    .innerJoin(channelAccounts, sql`${channelAccounts.id} = ${messages.channelAccountId}`)
+    .where(
+      and(
+        sql`(${messages.tenantId}, ${messages.id}, ${messages.jobId}) in (
+          select tenant_id, id, job_id from json_to_recordset(${JSON.stringify(asked)}::json)
+            as job(tenant_id uuid, id uuid, job_id uuid))`,
+        inArray(messages.dispatchState, ['queued', 'sending']),
+      ),
+    )
+    .orderBy(messages.id)
+    .for('update', { of: messages });
+}
+
+/**
+ * Claims up to `limit` jobs in one transaction. A job whose message no longer wants it (blocked, cancelled, moved) is
+ * removed unsent; what a dead worker had begun is settled first.
+ */
+export async function claimMessages(deps: ClaimDeps, queue: string, limit: number): Promise<Claimed[]> {
+  return deps.db.transaction(async (tx) => {
+    const jobs = await deps.jobs.fetch<DispatchJobData>(tx, queue, limit);
+    if (jobs.length === 0) return [];
+    const rows = await wantedRows(tx, jobs);
+    const held = await recoverDoubtful(deps, tx, rows);
+    const byJob = new Map(rows.filter(({ id }) => !held.has(id)).map((row) => [row.jobId, row]));
+    await deps.jobs.remove(
+      tx,
+      queue,
+      jobs.filter(({ id }) => !byJob.has(id)),
+    );
+    return jobs.flatMap((job) => {
+      const row = byJob.get(job.id);
+      if (row?.channelAccountId == null) return [];
+      const { tenantId, messageId } = job.data;
+      return [{ job, queue, tenantId, messageId, accountId: row.channelAccountId }];
+    });
+  });
+}
+
+/** Gives claimed messages back to wait for their turn, when this worker cannot send them now. */
+export async function returnClaimed(
+  deps: ClaimDeps,
+  claimed: readonly Claimed[],
+  releaseAt: Date = deps.clock.now(),
+): Promise<void> {
+  if (claimed.length === 0) return;
+  const now = deps.clock.now();
+  await deps.db.transaction(async (tx) => {
+    const asked = claimed.map(({ job, tenantId, messageId }) => ({ job_id: job.id, tenant_id: tenantId, id: messageId }));
+    const rows = await tx
+      .update(messages)
+      .set({ dispatchState: 'waiting', jobId: null, releaseAt, updatedAt: now })
+      .where(
+        and(
+          sql`(${messages.tenantId}, ${messages.id}, ${messages.jobId}) in (
+            select tenant_id, id, job_id from json_to_recordset(${JSON.stringify(asked)}::json)
+              as job(tenant_id uuid, id uuid, job_id uuid))`,
+          sql`${messages.dispatchState} = 'queued'`,
+        ),
+      )
+      .returning(claimColumns);
+    await openLanes(
+      tx,
+      rows.map((row) => ({ ...row, releaseAt })),
+    );
+    for (const [queue, list] of Map.groupBy(claimed, (one) => one.queue)) {
+      await deps.jobs.remove(
+        tx,
+        queue,
+        list.map(({ job }) => job),
+      );
+    }
+  });
+}

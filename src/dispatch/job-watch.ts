@@ -1,0 +1,68 @@
+import type { JobQueue } from '../queue/boss.ts';
+import type { JobWatch } from './account-lane.ts';
+import type { Claimed } from './claim.ts';
+
+/** Often enough that three in a row may fail before pg-boss gives the jobs to another worker (10 s). */
+const touchEveryMs = 3_000;
+/** Longer than this without being heard of, and another worker may be about to take the jobs: nothing is begun. */
+const silentAfterMs = 7_000;
+
+/** Keeps the claims of this worker alive, and knows which are lost. */
+export interface HeldJobs extends JobWatch {
+  hold(claimed: readonly Claimed[]): void;
+  count(): number;
+  /** Tells the queue that the claims are alive, when it is time to. */
+  touch(): Promise<void>;
+  /** Keeps touching until aborted. */
+  run(stopped: AbortSignal, wait: (milliseconds: number, signal: AbortSignal) => Promise<void>): Promise<void>;
+}
+
+/**
+ * Makes the watch. It reads the process's monotonic time, not the service's clock: it is about whether this process
+ * was running, not about what time it is for messages.
+ * @param onError told when a touch failed; the next one is tried in its time.
+ */
+export function createHeldJobs(jobs: JobQueue, onError: (error: unknown) => void): HeldJobs {
+  const held = new Map<string, { claimed: Claimed; heardAt: number }>();
+  const lost = new Set<string>();
+
+  async function touch(): Promise<void> {
+    const byQueue = Map.groupBy(held.values(), ({ claimed }) => claimed.queue);
+    for (const [queue, list] of byQueue) {
+      const askedAt = performance.now();
+      const gone = await jobs.touch(
+        queue,
+        list.map(({ claimed }) => claimed.job),
+      );
+      for (const entry of list) {
+        if (gone.has(entry.claimed.job.id)) lost.add(entry.claimed.job.id);
+        else entry.heardAt = askedAt;
+      }
+    }
+  }
+
+  return {
+    hold(claimed) {
+      const heardAt = performance.now();
+      for (const one of claimed) held.set(one.job.id, { claimed: one, heardAt });
+    },
+    forget(claimed) {
+      for (const { job } of claimed) {
+        held.delete(job.id);
+        lost.delete(job.id);
+      }
+    },
+    mayBegin({ job }) {
+      const entry = held.get(job.id);
+      return entry !== undefined && !lost.has(job.id) && performance.now() - entry.heardAt < silentAfterMs;
+    },
+    count: () => held.size,
+    touch,
+    async run(stopped, wait) {
+      while (!stopped.aborted) {
+        await wait(touchEveryMs, stopped);
+        await touch().catch(onError);
+      }
+    },
+  };
+}

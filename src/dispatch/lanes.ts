@@ -1,0 +1,91 @@
+import { sql } from 'drizzle-orm';
+import type { Clock } from '../clock.ts';
+import type { Db, Tx } from '../db/client.ts';
+import { at, idList } from '../db/rows.ts';
+import type { JobQueue } from '../queue/boss.ts';
+
+/** Messages of one send request, account and priority that wait. */
+export interface Lane {
+  channelAccountId: string;
+  sendRequestId: string;
+  priority: number;
+  /** As it was read: a lane that has changed since is left alone. */
+  revision: number;
+}
+
+/** Sets each served lane to its next message, or removes it when none is left and none was added meanwhile. */
+export async function refreshLanes(tx: Tx, lanes: readonly Lane[], now: Date): Promise<void> {
+  const asked = JSON.stringify(
+    lanes.map((lane) => ({
+      account: lane.channelAccountId,
+      request: lane.sendRequestId,
+      priority: lane.priority,
+      revision: lane.revision,
+    })),
+  );
+  await tx.execute(sql`
+    with served as (
+      select lane.*, (
+        select min(release_at) from messages
+        where channel_account_id = lane.account and send_request_id = lane.request
+          and messages.priority = lane.priority and dispatch_state = 'waiting'
+      ) as next
+      from json_to_recordset(${asked}::json) as lane(account uuid, request uuid, priority smallint, revision bigint)
+    ), gone as (
+      delete from dispatch_lanes using served
+      where dispatch_lanes.channel_account_id = served.account and dispatch_lanes.send_request_id = served.request
+        and dispatch_lanes.priority = served.priority and dispatch_lanes.revision = served.revision
+        and served.next is null
+    )
+    update dispatch_lanes set next_release_at = served.next, last_served_at = ${at(now)}
+    from served
+    where dispatch_lanes.channel_account_id = served.account and dispatch_lanes.send_request_id = served.request
+      and dispatch_lanes.priority = served.priority and dispatch_lanes.revision = served.revision
+      and served.next is not null`);
+}
+
+/** Longer than any job is on its way before its row is looked at for being lost. */
+const lostAfterMs = 30_000;
+const rowsPerPass = 5_000;
+
+/** Puts messages whose job vanished back to waiting. An open attempt stays open: the next claim finds it in doubt. */
+async function requeueLost(deps: { clock: Clock; jobs: JobQueue }, tx: Tx): Promise<number> {
+  const before = new Date(deps.clock.now().getTime() - lostAfterMs);
+  const rows = await tx.execute<{ id: string; job_id: string }>(sql`
+    select id, job_id from messages
+    where dispatch_state in ('queued', 'sending') and updated_at < ${at(before)}
+    limit ${rowsPerPass} for update skip locked`);
+  if (rows.length === 0) return 0;
+  const missing = await deps.jobs.missing(
+    tx,
+    [...rows].map(({ job_id }) => job_id),
+  );
+  const lost = [...rows].filter(({ job_id }) => missing.has(job_id)).map(({ id }) => id);
+  if (lost.length === 0) return 0;
+  const now = at(deps.clock.now());
+  const moved = await tx.execute(sql`
+    update messages set dispatch_state = 'waiting', job_id = null, release_at = ${now}, updated_at = ${now}
+    where id = any(${idList(lost)}) and dispatch_state in ('queued', 'sending')`);
+  return moved.count;
+}
+
+/**
+ * The releaser's own sweep, run twice a minute: messages whose job was lost wait again, and messages that wait
+ * without a lane get one. Nothing depends on it while all goes well.
+ * @returns how many messages were found lost.
+ */
+export async function sweepDispatch(deps: { db: Db; clock: Clock; jobs: JobQueue }): Promise<number> {
+  return deps.db.transaction(async (tx) => {
+    const lost = await requeueLost(deps, tx);
+    await tx.execute(sql`
+      insert into dispatch_lanes (tenant_id, channel_account_id, send_request_id, priority, next_release_at, revision)
+      select tenant_id, channel_account_id, send_request_id, priority, min(release_at), 1 from messages
+      where dispatch_state = 'waiting' and channel_account_id is not null
+      group by tenant_id, channel_account_id, send_request_id, priority
+      order by channel_account_id, send_request_id, priority
+      on conflict (channel_account_id, send_request_id, priority) do update
+      set next_release_at = least(dispatch_lanes.next_release_at, excluded.next_release_at),
+          revision = dispatch_lanes.revision + 1`);
+    return lost;
+  });
+}

@@ -1,0 +1,176 @@
+import { and, eq, sql } from 'drizzle-orm';
+import type { AccountRow } from '../accounts/store.ts';
+import type { Tx } from '../db/client.ts';
+import { at, insertRows } from '../db/rows.ts';
+import { attempts, messages } from '../db/tables/messages.ts';
+import type { MessageRow } from '../messages/content.ts';
+import { recordMoves } from '../messages/record-moves.ts';
+import { applyRules } from '../messages/rules.ts';
+import { serviceActor } from '../tenants/rights.ts';
+import type { Claimed, ClaimDeps } from './claim.ts';
+import { intervalMs, reserveSlots } from './rhythm.ts';
+
+/** A message that is being sent: its attempt is committed, its provider not yet called. */
+export interface OpenMessage {
+  claimed: Claimed;
+  row: MessageRow;
+  attemptId: string;
+  attemptNumber: number;
+  /** Not to be begun before; null: at once. */
+  slotAt: Date | null;
+}
+
+interface Stopped {
+  row: MessageRow;
+  status: 'KO' | 'B';
+  reason: string;
+}
+
+/** Messages that were claimed and still want to leave, locked. */
+async function lockClaimed(tx: Tx, claimed: readonly Claimed[]): Promise<MessageRow[]> {
+  const asked = claimed.map(({ job, tenantId, messageId }) => ({ job_id: job.id, tenant_id: tenantId, id: messageId }));
+  return tx
+    .select()
+    .from(messages)
+    .where(
+      and(
+        sql`(${messages.tenantId}, ${messages.id}, ${messages.jobId}) in (
+          select tenant_id, id, job_id from json_to_recordset(${JSON.stringify(asked)}::json)
+            as job(tenant_id uuid, id uuid, job_id uuid))`,
+        eq(messages.dispatchState, 'queued'),
+      ),
+    )
+    .orderBy(messages.id)
+    .for('update');
+}
+
+/** The rules are looked at again on leaving: what was allowed at intake may be refused by now. */
+async function stoppedOnLeaving(tx: Tx, tenantId: string, rows: readonly MessageRow[], now: Date): Promise<Stopped[]> {
+  const leaving = rows.filter(({ status }) => status === 'V');
+  const verdicts = await applyRules(
+    tx,
+    tenantId,
+    leaving.map((row) => ({ ...row, normalized: row.toNormalized })),
+  );
+  const stopped: Stopped[] = [];
+  for (const [index, row] of leaving.entries()) {
+    const verdict = verdicts[index];
+    if (row.notAfter !== null && row.notAfter <= now) stopped.push({ row, status: 'KO', reason: 'expired' });
+    else if (verdict?.reason != null) stopped.push({ row, status: 'B', reason: verdict.reason });
+    for (const [position, reason] of verdict?.blockedCopies ?? []) {
+      const copy = row.copies[position];
+      if (copy?.outcome === 'pending') Object.assign(copy, { outcome: 'skipped', reason });
+    }
+  }
+  return stopped;
+}
+
+async function stop(deps: ClaimDeps, tx: Tx, stopped: readonly Stopped[]): Promise<void> {
+  if (stopped.length === 0) return;
+  const changes = stopped.map(({ row, status, reason }) => ({ tenant_id: row.tenantId, id: row.id, status, reason }));
+  await tx.execute(sql`
+    update messages set status = stopped.status, reason = stopped.reason, reason_detail = null,
+      dispatch_state = 'idle', job_id = null, revision = revision + 1, updated_at = ${at(deps.clock.now())}
+    from json_to_recordset(${JSON.stringify(changes)}::json)
+      as stopped(tenant_id uuid, id uuid, status text, reason text)
+    where messages.tenant_id = stopped.tenant_id and messages.id = stopped.id and messages.dispatch_state = 'queued'`);
+  await recordMoves(
+    deps,
+    tx,
+    serviceActor,
+    stopped.map(({ row, status, reason }) => ({
+      ...row,
+      messageId: row.id,
+      from: row.status,
+      to: status,
+      reason,
+      remark: null,
+    })),
+  );
+}
+
+/**
+ * Opens a window: moves claimed messages to `sending` and writes their attempts, in the caller's transaction. Nothing
+ * is handed to a provider before it is committed. Messages that were blocked meanwhile, have expired, or that a rule
+ * refuses by now are not opened, and their jobs are removed.
+ */
+export async function openWindow(
+  deps: ClaimDeps & { workerId: string },
+  tx: Tx,
+  account: AccountRow,
+  claimed: readonly Claimed[],
+): Promise<OpenMessage[]> {
+  if (claimed.length === 0) return [];
+  const now = deps.clock.now();
+  const rows = await lockClaimed(tx, claimed);
+  const stopped = await stoppedOnLeaving(tx, account.tenantId, rows, now);
+  await stop(deps, tx, stopped);
+  const stoppedIds = new Set(stopped.map(({ row }) => row.id));
+  const claims = new Map(claimed.map((one) => [one.messageId, one]));
+  const interval = intervalMs(account);
+  const leaving = rows.filter(({ id }) => !stoppedIds.has(id));
+  const firstSlot =
+    leaving.length > 0 ? await reserveSlots(tx, account, { now, count: leaving.length, intervalMs: interval }) : now;
+  const opened = leaving.flatMap((row, place): OpenMessage[] => {
+    const claim = claims.get(row.id);
+    if (claim === undefined) return [];
+    const slotAt = new Date(firstSlot.getTime() + place * interval);
+    return [
+      {
+        claimed: claim,
+        row,
+        attemptId: deps.newId(),
+        attemptNumber: row.attemptCount + 1,
+        slotAt: slotAt > now ? slotAt : null,
+      },
+    ];
+  });
+  await begin(deps, tx, account, opened, now);
+  const openedIds = new Set(opened.map(({ row }) => row.id));
+  const unsent = claimed.filter(({ messageId }) => !openedIds.has(messageId));
+  for (const [queue, list] of Map.groupBy(unsent, (one) => one.queue)) {
+    await deps.jobs.remove(
+      tx,
+      queue,
+      list.map(({ job }) => job),
+    );
+  }
+  return opened;
+}
+
+async function begin(
+  deps: ClaimDeps & { workerId: string },
+  tx: Tx,
+  account: AccountRow,
+  opened: readonly OpenMessage[],
+  now: Date,
+): Promise<void> {
+  const changes = opened.map(({ row, claimed }) => ({
+    tenant_id: row.tenantId,
+    id: row.id,
+    job_id: claimed.job.id,
+    copies: row.copies,
+  }));
+  const moved = await tx.execute(sql`
+    update messages set dispatch_state = 'sending', attempt_count = attempt_count + 1, copies = opened.copies,
+      first_tried_at = coalesce(first_tried_at, ${at(now)}), updated_at = ${at(now)}
+    from json_to_recordset(${JSON.stringify(changes)}::json)
+      as opened(tenant_id uuid, id uuid, job_id uuid, copies jsonb)
+    where messages.tenant_id = opened.tenant_id and messages.id = opened.id and messages.job_id = opened.job_id
+      and messages.dispatch_state = 'queued' and messages.status in ('V', 'OK')`);
+  if (moved.count !== opened.length) throw new Error(`${moved.count} of ${opened.length} locked messages were opened`);
+  await insertRows(
+    tx,
+    attempts,
+    opened.map(({ row, attemptId, attemptNumber }) => ({
+      tenantId: row.tenantId,
+      messageId: row.id,
+      id: attemptId,
+      number: attemptNumber,
+      channelAccountId: account.id,
+      workerId: deps.workerId,
+      contentRevision: row.contentRevision,
+      startedAt: now,
+    })),
+  );
+}

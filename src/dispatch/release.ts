@@ -1,0 +1,172 @@
+import { sql } from 'drizzle-orm';
+import type { AccountRow } from '../accounts/store.ts';
+import type { Clock, NewId } from '../clock.ts';
+import type { Db, Tx } from '../db/client.ts';
+import { at } from '../db/rows.ts';
+import { channelAccounts } from '../db/tables/dispatch.ts';
+import { holdLease } from '../events/store.ts';
+import { priorityNumber } from '../messages/status.ts';
+import type { DispatchJobData, JobQueue } from '../queue/boss.ts';
+import { queueNames } from '../queue/queues.ts';
+import { type Lane, refreshLanes } from './lanes.ts';
+import { queueDepth } from './rhythm.ts';
+
+/** What the releaser works with. */
+export interface ReleaseDeps {
+  db: Db;
+  clock: Clock;
+  newId: NewId;
+  jobs: JobQueue;
+  workerId: string;
+}
+
+/** Part of each pass that is kept for lower priorities, so that they always move on. */
+const lowerShare = 0.2;
+const lanesPerPass = 500;
+/** Small lanes leave room that the larger ones take in a further round. */
+const roundsPerPass = 4;
+
+interface Picked {
+  tenantId: string;
+  id: string;
+}
+
+/** Accounts on which something may be released now. */
+async function dueAccounts(tx: Tx, now: Date): Promise<AccountRow[]> {
+  const soon = new Date(now.getTime() + 1_000);
+  return tx
+    .select()
+    .from(channelAccounts)
+    .where(sql`${channelAccounts.pausedAt} is null
+      and (${channelAccounts.idleUntil} is null or ${channelAccounts.idleUntil} <= ${at(now)})
+      and (${channelAccounts.nextSlotAt} is null or ${channelAccounts.nextSlotAt} <= ${at(soon)})
+      and (${channelAccounts.waitWhenIdleMs} > 0 or exists (
+        select 1 from dispatch_lanes lane
+        where lane.channel_account_id = ${channelAccounts.id} and lane.next_release_at <= ${at(now)}))`)
+    .orderBy(channelAccounts.id);
+}
+
+async function queuedCount(tx: Tx, accountId: string): Promise<number> {
+  const [row] = await tx.execute<{ count: number }>(sql`
+    select count(*)::int as count from messages
+    where channel_account_id = ${accountId} and dispatch_state in ('queued', 'sending')`);
+  return row?.count ?? 0;
+}
+
+/** Lanes of an account that are due, those served longest ago first: send requests take turns. */
+async function dueLanes(tx: Tx, accountId: string, now: Date): Promise<Lane[]> {
+  const rows = await tx.execute<{ send_request_id: string; priority: number; revision: string }>(sql`
+    select send_request_id, priority, revision::text from dispatch_lanes
+    where channel_account_id = ${accountId} and next_release_at <= ${at(now)}
+    order by priority, last_served_at nulls first, send_request_id
+    limit ${lanesPerPass}`);
+  return [...rows].map((row) => ({
+    channelAccountId: accountId,
+    sendRequestId: row.send_request_id,
+    priority: row.priority,
+    revision: Number(row.revision),
+  }));
+}
+
+/** Up to `limit` waiting messages of the lanes, locked, the same number of each lane. */
+async function takeFromLanes(deps: ReleaseDeps, tx: Tx, lanes: readonly Lane[], limit: number): Promise<Picked[]> {
+  if (lanes.length === 0 || limit <= 0) return [];
+  const now = deps.clock.now();
+  const each = Math.max(1, Math.ceil(limit / lanes.length));
+  const asked = lanes.map((lane, turn) => ({
+    account: lane.channelAccountId,
+    request: lane.sendRequestId,
+    priority: lane.priority,
+    turn,
+  }));
+  const rows = await tx.execute<{ tenant_id: string; id: string }>(sql`
+    select picked.tenant_id, picked.id
+    from json_to_recordset(${JSON.stringify(asked)}::json)
+      as lane(account uuid, request uuid, priority smallint, turn int)
+    cross join lateral (
+      select tenant_id, id from messages
+      where channel_account_id = lane.account and send_request_id = lane.request and messages.priority = lane.priority
+        and dispatch_state = 'waiting' and release_at <= ${at(now)}
+        and (not_after is null or not_after > ${at(now)} or status = 'OK')
+      order by release_at, id limit ${each} for update skip locked
+    ) picked
+    order by lane.turn limit ${limit}`);
+  return [...rows].map(({ tenant_id, id }) => ({ tenantId: tenant_id, id }));
+}
+
+async function enqueue(deps: ReleaseDeps, tx: Tx, picked: readonly Picked[], queue: string): Promise<void> {
+  if (picked.length === 0) return;
+  const jobs = picked.map(({ tenantId, id }) => ({
+    id: deps.newId(),
+    data: { tenantId, messageId: id } satisfies DispatchJobData,
+  }));
+  const rows = jobs.map(({ id, data }) => ({ tenant_id: data.tenantId, id: data.messageId, job_id: id }));
+  const moved = await tx.execute(sql`
+    update messages set dispatch_state = 'queued', job_id = queued.job_id, updated_at = ${at(deps.clock.now())}
+    from json_to_recordset(${JSON.stringify(rows)}::json) as queued(tenant_id uuid, id uuid, job_id uuid)
+    where messages.tenant_id = queued.tenant_id and messages.id = queued.id and messages.dispatch_state = 'waiting'`);
+  if (moved.count !== jobs.length) throw new Error(`${moved.count} of ${jobs.length} locked messages were queued`);
+  await deps.jobs.insert(tx, queue, jobs);
+}
+
+async function releaseLanes(
+  deps: ReleaseDeps,
+  tx: Tx,
+  lanes: readonly Lane[],
+  limit: number,
+  queue: string,
+): Promise<number> {
+  let released = 0;
+  for (let round = 0; round < roundsPerPass && released < limit; round += 1) {
+    const picked = await takeFromLanes(deps, tx, lanes, limit - released);
+    await enqueue(deps, tx, picked, queue);
+    released += picked.length;
+    if (picked.length === 0) break;
+  }
+  return released;
+}
+
+/** There was nothing to do: the account is not looked at again before its idle wait has passed (W4). */
+async function restAccount(tx: Tx, account: AccountRow, now: Date): Promise<void> {
+  const until = new Date(now.getTime() + account.waitWhenIdleMs);
+  await tx.execute(sql`
+    update channel_accounts set idle_until = ${at(until)}
+    where tenant_id = ${account.tenantId} and id = ${account.id}`);
+}
+
+/** One account's turn: what its rhythm still allows, shared between its lanes. @returns how many were released. */
+async function releaseAccount(deps: ReleaseDeps, tx: Tx, account: AccountRow): Promise<number> {
+  const now = deps.clock.now();
+  const lanes = await dueLanes(tx, account.id, now);
+  const queued = await queuedCount(tx, account.id);
+  if (lanes.length === 0) {
+    if (account.waitWhenIdleMs > 0 && queued === 0) await restAccount(tx, account, now);
+    return 0;
+  }
+  const room = queueDepth(account) - queued;
+  if (room <= 0) return 0;
+  const of = (priority: 'urgent' | 'normal' | 'bulk') =>
+    lanes.filter((lane) => lane.priority === priorityNumber(priority));
+  const upper = of('bulk').length === 0 ? room : Math.max(1, Math.floor(room * (1 - lowerShare)));
+  const dispatch = queueNames.dispatch(account.channel);
+  const urgent = await releaseLanes(deps, tx, of('urgent'), room, queueNames.urgentDispatch(account.channel));
+  const normal = await releaseLanes(deps, tx, of('normal'), Math.min(upper, room - urgent), dispatch);
+  const bulk = await releaseLanes(deps, tx, of('bulk'), room - urgent - normal, dispatch);
+  await refreshLanes(tx, lanes, now);
+  return urgent + normal + bulk;
+}
+
+/**
+ * One pass of the releaser: gives jobs to what may leave now, at most a minute of each account's rhythm, in turn
+ * between send requests, with a share for lower priorities. One process at a time, by a lease row.
+ * @returns how many messages got a job; 0 as well when another process holds the lease.
+ */
+export async function releaseDue(deps: ReleaseDeps): Promise<number> {
+  return deps.db.transaction(async (tx) => {
+    const lease = { name: 'releaser', holder: deps.workerId, now: deps.clock.now(), seconds: 10 };
+    if (!(await holdLease(tx, lease))) return 0;
+    let released = 0;
+    for (const account of await dueAccounts(tx, deps.clock.now())) released += await releaseAccount(deps, tx, account);
+    return released;
+  });
+}

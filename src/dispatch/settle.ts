@@ -1,0 +1,192 @@
+import { sql } from 'drizzle-orm';
+import { type AccountRow, pauseAccount } from '../accounts/store.ts';
+import type { Tx } from '../db/client.ts';
+import { at } from '../db/rows.ts';
+import { type EventType, recordEvents } from '../events/store.ts';
+import { openLanes } from '../messages/enqueue.ts';
+import { recordMoves } from '../messages/record-moves.ts';
+import { serviceActor } from '../tenants/rights.ts';
+import type { ClaimDeps } from './claim.ts';
+import { type Decision, decide } from './decide.ts';
+import type { Delivered } from './deliver.ts';
+import { holdAccount } from './rhythm.ts';
+
+type SettleDeps = ClaimDeps & { random(): number };
+
+interface Decided {
+  delivered: Delivered;
+  decision: Decision;
+}
+
+const attemptRow = ({ open, verdict, copyOutcomes, finishedAt, durationMs }: Delivered) => {
+  const answer = 'answer' in verdict ? verdict.answer : null;
+  return {
+    tenant_id: open.row.tenantId,
+    message_id: open.row.id,
+    id: open.attemptId,
+    finished_at: finishedAt,
+    outcome: verdict.kind === 'unsendable' ? 'permanent' : verdict.kind,
+    reason: 'reason' in verdict ? verdict.reason : null,
+    step: verdict.kind === 'unsendable' ? 'prepare' : (answer?.step ?? null),
+    code: answer?.code ?? null,
+    enhanced_code: answer?.enhancedCode ?? null,
+    answer: answer?.text ?? null,
+    duration_ms: durationMs,
+    copies: copyOutcomes,
+  };
+};
+
+/** Closes the attempts. @returns the ids of those that were still open: another worker may have given some up. */
+async function closeAttempts(tx: Tx, delivered: readonly Delivered[]): Promise<Set<string>> {
+  const rows = await tx.execute<{ id: string }>(sql`
+    update attempts set finished_at = done.finished_at, outcome = done.outcome, reason = done.reason, step = done.step,
+      code = done.code, enhanced_code = done.enhanced_code, answer = done.answer, duration_ms = done.duration_ms,
+      copies = done.copies
+    from json_populate_recordset(null::attempts, ${JSON.stringify(delivered.map(attemptRow))}::json) done
+    where attempts.tenant_id = done.tenant_id and attempts.message_id = done.message_id and attempts.id = done.id
+      and attempts.finished_at is null
+    returning attempts.id`);
+  return new Set([...rows].map(({ id }) => id));
+}
+
+/**
+ * What comes back after the attempt was given up as uncertain is kept beside it. Where the message was held for its
+ * unknown outcome, the late answer tells it: `KO→OK`.
+ */
+async function keepLateOutcomes(deps: SettleDeps, tx: Tx, late: readonly Delivered[]): Promise<void> {
+  for (const { open, verdict } of late) {
+    await tx.execute(sql`
+      update attempts set late_outcome = ${verdict.kind}
+      where tenant_id = ${open.row.tenantId} and message_id = ${open.row.id} and id = ${open.attemptId}`);
+    if (verdict.kind !== 'accepted' || open.row.status !== 'V') continue;
+    const moved = await tx.execute(sql`
+      update messages set status = 'OK', delivery = 'sent', reason = null, sent_at = ${at(deps.clock.now())},
+        provider_reference = ${verdict.providerReference}, revision = revision + 1, updated_at = ${at(deps.clock.now())}
+      where tenant_id = ${open.row.tenantId} and id = ${open.row.id} and status = 'KO' and reason = 'outcome_unknown'
+        and content_revision = ${open.row.contentRevision}`);
+    if (moved.count !== 1) continue;
+    const move = { ...open.row, messageId: open.row.id, from: 'KO' as const, to: 'OK' as const };
+    await recordMoves(deps, tx, serviceActor, [{ ...move, reason: null, remark: 'late answer of the provider' }]);
+  }
+}
+
+async function moveMessages(deps: SettleDeps, tx: Tx, decided: readonly Decided[]): Promise<void> {
+  const changes = decided.map(({ delivered: { open, verdict, contentHash }, decision }) => ({
+    tenant_id: open.row.tenantId,
+    id: open.row.id,
+    job_id: open.claimed.job.id,
+    status: decision.status,
+    delivery: decision.delivery,
+    dispatch_state: decision.dispatchState,
+    reason: decision.reason,
+    reason_detail: decision.detail,
+    release_at: decision.releaseAt,
+    copies: decision.copies,
+    uncounted: decision.countsAsAttempt ? 0 : 1,
+    left_now: decision.status === 'OK' && open.row.status === 'V',
+    provider_reference: verdict.kind === 'accepted' ? verdict.providerReference : null,
+    content_hash: contentHash,
+  }));
+  const moved = await tx.execute(sql`
+    update messages set status = done.status, delivery = done.delivery, dispatch_state = done.dispatch_state,
+      reason = done.reason, reason_detail = done.reason_detail, copies = done.copies, job_id = null,
+      release_at = coalesce(done.release_at, messages.release_at),
+      attempt_count = attempt_count - done.uncounted,
+      sent_at = case when done.left_now then ${at(deps.clock.now())} else sent_at end,
+      provider_reference = coalesce(done.provider_reference, messages.provider_reference),
+      content_hash = coalesce(done.content_hash, messages.content_hash),
+      revision = revision + 1, updated_at = ${at(deps.clock.now())}
+    from json_to_recordset(${JSON.stringify(changes)}::json) as done(tenant_id uuid, id uuid, job_id uuid, status text,
+      delivery text, dispatch_state text, reason text, reason_detail jsonb, release_at timestamptz, copies jsonb,
+      uncounted int, left_now boolean, provider_reference text, content_hash text)
+    where messages.tenant_id = done.tenant_id and messages.id = done.id and messages.job_id = done.job_id
+      and messages.dispatch_state = 'sending'`);
+  // The attempts were still open, and an open attempt belongs to one job: the rows can only be there.
+  if (moved.count !== decided.length) throw new Error(`${moved.count} of ${decided.length} attempts could be settled`);
+}
+
+async function tell(deps: SettleDeps, tx: Tx, decided: readonly Decided[]): Promise<void> {
+  const moves = decided.filter(({ delivered, decision }) => delivered.open.row.status !== decision.status);
+  await recordMoves(
+    deps,
+    tx,
+    serviceActor,
+    moves.map(({ delivered: { open }, decision }) => ({
+      ...open.row,
+      messageId: open.row.id,
+      from: open.row.status,
+      to: decision.status,
+      reason: decision.reason,
+      remark: null,
+    })),
+  );
+  const told = decided.filter(({ decision }) => decision.event !== null);
+  await recordEvents(
+    deps,
+    tx,
+    told.map(({ delivered: { open }, decision }) => ({
+      tenantId: open.row.tenantId,
+      type: decision.event as EventType,
+      test: open.row.test,
+      resourceId: open.row.id,
+      data: { sendRequest: open.row.sendRequestId, reason: decision.reason, nextTryAt: decision.releaseAt },
+    })),
+  );
+}
+
+/** Waits of the account that outlast the window (W4), and its pause when the fault is its own. */
+async function settleAccount(deps: SettleDeps, tx: Tx, account: AccountRow, delivered: readonly Delivered[]) {
+  const handedOver = delivered.filter(({ verdict }) => verdict.kind !== 'unsendable' && verdict.kind !== 'not_begun');
+  const last = handedOver.map(({ finishedAt }) => finishedAt.getTime()).reduce((a, b) => Math.max(a, b), 0);
+  if (account.waitAfterSendMs > 0 && last > 0) {
+    await holdAccount(tx, account, new Date(last + account.waitAfterSendMs));
+  }
+  const failed = handedOver.filter(({ verdict }) => verdict.kind === 'transient' || verdict.kind === 'uncertain');
+  if (account.waitAfterErrorMs > 0 && failed.length > 0) {
+    await holdAccount(tx, account, new Date(deps.clock.now().getTime() + account.waitAfterErrorMs));
+  }
+  const fault = delivered.find(({ verdict }) => verdict.kind === 'account_fault')?.verdict;
+  if (fault?.kind === 'account_fault') {
+    await pauseAccount(deps, tx, { tenantId: account.tenantId, id: account.id, actor: serviceActor }, fault.reason);
+  }
+}
+
+/**
+ * Settles a window in the caller's transaction: attempts, statuses, transitions, events, the next try, the account's
+ * waits, and the jobs, all at once.
+ */
+export async function settleWindow(
+  deps: SettleDeps,
+  tx: Tx,
+  account: AccountRow,
+  delivered: readonly Delivered[],
+): Promise<void> {
+  if (delivered.length === 0) return;
+  const open = await closeAttempts(tx, delivered);
+  const own = delivered.filter((one) => open.has(one.open.attemptId));
+  await keepLateOutcomes(
+    deps,
+    tx,
+    delivered.filter((one) => !open.has(one.open.attemptId)),
+  );
+  const circumstances = { now: deps.clock.now(), onUncertain: account.onUncertain };
+  const decided = own.map((one) => ({ delivered: one, decision: decide(one, { ...circumstances, random: deps.random() }) }));
+  await moveMessages(deps, tx, decided);
+  await tell(deps, tx, decided);
+  const waiting = decided.filter(({ decision }) => decision.dispatchState === 'waiting');
+  await openLanes(
+    tx,
+    waiting.map(({ delivered: { open: { row } }, decision }) => ({
+      ...row,
+      releaseAt: decision.releaseAt ?? circumstances.now,
+    })),
+  );
+  await settleAccount(deps, tx, account, delivered);
+  for (const [queue, list] of Map.groupBy(delivered, (one) => one.open.claimed.queue)) {
+    await deps.jobs.remove(
+      tx,
+      queue,
+      list.map((one) => one.open.claimed.job),
+    );
+  }
+}
