@@ -1,16 +1,14 @@
 /** The demo: starts the service, posts an edition run of premium notices, validates it, and shows what became of it. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { startService } from '../src/start.ts';
 import type { Counts, MessageItem, Page, SendRequestAnswer } from './api-types.ts';
 import { type ApiClient, createApiClient } from './client.ts';
 import { editionRun, minimumCount, type NoticeRow } from './edition-run.ts';
 import { postSendRequest, uploadNotices, writeRecipients } from './post-edition.ts';
 import { createProgressDisplay } from './progress.ts';
 import { countsTable, messagesTable, reasonsTable, refusedTable, surprises } from './report.ts';
+import { type DemoService, startDemoService } from './service.ts';
 import { setUpTenant } from './setup.ts';
-
-type Service = Awaited<ReturnType<typeof startService>>;
 
 /** Most rows of one send request. */
 const maximumCount = 10_000;
@@ -86,20 +84,20 @@ async function watch(client: ApiClient, sendRequestId: string, total: number): P
   }
 }
 
-async function showEnd(client: ApiClient, service: Service, sendRequestId: string, counts: Counts): Promise<void> {
+async function showEnd(client: ApiClient, service: DemoService, sendRequestId: string, counts: Counts): Promise<void> {
   const stopped = await Promise.all(
     ['KO', 'B'].map((status) => client.get<Page<MessageItem>>(messagesPath(sendRequestId, status, 100))),
   );
   console.log(`\n${countsTable(counts)}\n\nWhy some did not leave:`);
   console.log(reasonsTable(stopped.flatMap(({ items }) => items)));
   console.log(`
-The mails are files   ${service.outboxDirectory}
+The mails are files   ${service.outboxDirectory}/mail/*.eml
 Read and try the API  ${service.url}/docs
-Metrics and health    ${service.opsUrl}
-A key to go on with   ${service.tenant.key}   (tenant ${service.tenant.name})
+Metrics               ${service.opsUrl}/metrics
+A key to go on with   ${service.key}   (tenant ${service.tenantName})
 
 The journal of what failed (W12):
-  curl -H 'Authorization: Bearer ${service.tenant.key}' '${service.url}${messagesPath(sendRequestId, 'KO', 10)}'
+  curl -H 'Authorization: Bearer ${service.key}' '${service.url}${messagesPath(sendRequestId, 'KO', 10)}'
 `);
 }
 
@@ -115,8 +113,8 @@ function faultsOf(rows: readonly NoticeRow[], answer: SendRequestAnswer, counts:
 }
 
 /** Runs the whole edition; answers whether all ended as expected. */
-async function runEdition(service: Service, count: number): Promise<boolean> {
-  const client = createApiClient(service.url, service.tenant.key);
+async function runEdition(service: DemoService, count: number): Promise<boolean> {
+  const client = createApiClient(service.url, service.key);
   const rows = editionRun({ count });
   const answer = await post(client, rows);
   await validate(client, answer);
@@ -134,28 +132,33 @@ function untilStopped(): Promise<void> {
   });
 }
 
-async function main(): Promise<void> {
-  const { exit, count } = readOptions();
-  // Heard from the start: a stop asked for while the run goes on is honoured, and the database is closed properly.
+/** Runs the edition and waits as asked; answers the exit code. A stop that is asked for is no failure. */
+async function runUntilStopped(service: DemoService, count: number, exit: boolean): Promise<number> {
   const stopAsked = untilStopped();
-  const service = await step('service started (server, worker, PostgreSQL)', () => startService({ quiet: true }));
-  try {
-    const finished = runEdition(service, count);
-    const outcome = await Promise.race([finished, stopAsked.then(() => null)]);
-    finished.catch(() => {});
-    if (outcome !== null && exit) process.exitCode = outcome ? 0 : 1;
-    if (outcome !== null && !exit) {
-      console.log('The service stays up. Ctrl+C stops it.');
-      await stopAsked;
-    }
-  } catch (error) {
-    console.error(`✗ ${error instanceof Error ? error.message : error}`);
-    process.exitCode = 1;
-  } finally {
-    await service.stop();
-  }
-  // A poll of an interrupted run must not keep the process alive.
-  process.exit();
+  const finished = runEdition(service, count);
+  // Told below, unless a stop came first: then a run that breaks off is expected.
+  finished.catch(() => undefined);
+  const complete = await Promise.race([finished, stopAsked.then(() => null)]);
+  if (complete === null) return 0;
+  if (exit) return complete ? 0 : 1;
+  console.log('The service stays up. Ctrl+C stops it.');
+  await stopAsked;
+  return 0;
 }
 
-await main();
+async function main(): Promise<number> {
+  const { exit, count } = readOptions();
+  let service: DemoService | null = null;
+  try {
+    service = await step('service started (API, worker, database)', startDemoService);
+    return await runUntilStopped(service, count, exit);
+  } catch (error) {
+    console.error(`✗ ${error instanceof Error ? error.message : error}`);
+    return 1;
+  } finally {
+    await service?.stop();
+  }
+}
+
+// Explicit: a poll of an interrupted run must not keep the process alive.
+process.exit(await main());

@@ -41,6 +41,8 @@ export interface RuntimeOptions {
   supervise: boolean;
   clock?: Clock;
   log?: Logger;
+  /** Where log lines go; default: standard output. */
+  logStream?: { write(line: string): void };
   probe?: Probe;
 }
 
@@ -64,8 +66,9 @@ const redacted = [
 ];
 
 /** The service's logger: JSON lines on standard output, ids only. */
-export function createLogger(level: string): Logger {
-  return pino({ level, redact: { paths: redacted, censor: '[redacted]' }, base: { pid: process.pid } });
+export function createLogger(level: string, stream?: { write(line: string): void }): Logger {
+  const options = { level, redact: { paths: redacted, censor: '[redacted]' }, base: { pid: process.pid } };
+  return stream === undefined ? pino(options) : pino(options, stream);
 }
 
 /** The configured keys, or one made once and kept in the data folder (embedded database only). */
@@ -81,7 +84,7 @@ export async function secretsKeysOf(config: Readonly<Config>): Promise<string[]>
 
 /** Connects everything a process needs. */
 export async function createRuntime(config: Readonly<Config>, options: RuntimeOptions): Promise<Runtime> {
-  const log = options.log ?? createLogger(config.logLevel);
+  const log = options.log ?? createLogger(config.logLevel, options.logStream);
   const clock = options.clock ?? systemClock;
   const newId = createIdSource(clock);
   const secrets = createSecrets(await secretsKeysOf(config));

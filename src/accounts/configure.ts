@@ -9,6 +9,7 @@ import { AppError, type ErrorItem, invalidField } from '../errors.ts';
 import { recordAudit } from '../tenants/audit.ts';
 import type { Actor } from '../tenants/rights.ts';
 import type { Secrets } from '../tenants/secrets.ts';
+import { lockTenant } from '../tenants/store.ts';
 import { type AccountRow, defaultAccount, getAccount } from './store.ts';
 
 type Deps = { clock: Clock; newId: NewId; secrets: Secrets };
@@ -103,6 +104,8 @@ export async function createAccount(
   const secrets = account.secrets ?? {};
   checkDriver({ ...account, settings, secrets });
   const test = account.test ?? false;
+  // Two first accounts at once would both become the default one.
+  await lockTenant(tx, tenantId);
   const current = await defaultAccount(tx, tenantId, account.channel, test);
   const isDefault = account.isDefault ?? current === null;
   if (isDefault && !test) await clearDefault(tx, tenantId, account.channel);
@@ -162,6 +165,7 @@ export async function updateAccount(
   const settings = change.settings ?? before.settings;
   const secrets = { ...openSecrets(deps.secrets, before), ...change.secrets };
   checkDriver({ ...before, settings, secrets });
+  if (change.isDefault) await lockTenant(tx, tenantId);
   if (change.isDefault && !before.test) await clearDefault(tx, tenantId, before.channel);
   const [row] = await tx
     .update(channelAccounts)

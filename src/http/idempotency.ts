@@ -23,8 +23,11 @@ export interface IdempotentWork<Answer> {
   required?: boolean;
   /** Work before the transaction (rendering, say). Not done again for a replay. */
   prepare?(): Promise<void>;
-  /** The effect. Its answer is stored in the same transaction. */
-  commit(tx: Tx): Promise<{ status: number; answer: Answer; once?: Record<string, unknown> }>;
+  /**
+   * The effect. Its answer is stored in the same transaction; `once` is added to the first answer only, and `forget`
+   * keeps the effect but not the answer (it will be a refusal).
+   */
+  commit(tx: Tx): Promise<{ status: number; answer: Answer; once?: Record<string, unknown>; forget?: boolean }>;
   /** The body of the answer, the first time and at every replay. Default: the answer itself. */
   present?(answer: Answer): Promise<unknown>;
   /** Path of what was made. */
@@ -54,17 +57,18 @@ function fingerprintOf(request: FastifyRequest, content: unknown): string {
   return createHash('sha256').update(JSON.stringify(subject)).digest('base64');
 }
 
+const owned = (owner: Owner) =>
+  and(
+    eq(idempotencyKeys.tenantId, owner.tenantId),
+    eq(idempotencyKeys.test, owner.test),
+    eq(idempotencyKeys.key, owner.key),
+  );
+
 async function findAnswer(db: Db | Tx, owner: Owner): Promise<(StoredAnswer & { fingerprint: string }) | null> {
   const [row] = await db
     .select()
     .from(idempotencyKeys)
-    .where(
-      and(
-        eq(idempotencyKeys.tenantId, owner.tenantId),
-        eq(idempotencyKeys.test, owner.test),
-        eq(idempotencyKeys.key, owner.key),
-      ),
-    );
+    .where(owned(owner));
   if (row === undefined || row.status === null) return null;
   return { status: row.status, answer: row.answer, fingerprint: row.fingerprint };
 }
@@ -94,13 +98,11 @@ async function keepAnswer(tx: Tx, owner: Owner, stored: StoredAnswer): Promise<v
   await tx
     .update(idempotencyKeys)
     .set({ status: stored.status, answer: stored.answer })
-    .where(
-      and(
-        eq(idempotencyKeys.tenantId, owner.tenantId),
-        eq(idempotencyKeys.test, owner.test),
-        eq(idempotencyKeys.key, owner.key),
-      ),
-    );
+    .where(owned(owner));
+}
+
+async function dropKey(tx: Tx, owner: Owner): Promise<void> {
+  await tx.delete(idempotencyKeys).where(owned(owner));
 }
 
 class KeyTaken extends Error {}
@@ -151,7 +153,7 @@ export async function runIdempotently<Answer>(
     const { once, ...stored } = await runtime.db.transaction(async (tx) => {
       if (!(await takeKey(runtime, tx, owner, fingerprint))) throw new KeyTaken();
       const done = await work.commit(tx);
-      await keepAnswer(tx, owner, done);
+      await (done.forget ? dropKey(tx, owner) : keepAnswer(tx, owner, done));
       return done;
     });
     return answerWith(stored, once);

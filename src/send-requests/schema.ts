@@ -1,5 +1,5 @@
 import Type, { type Static } from 'typebox';
-import { closed, Instant, key, lifetimeFields, line, nullable, reference, Uuid, words } from '../fields.ts';
+import { closed, Instant, key, lifetimeFields, line, nullable, Uuid, words } from '../fields.ts';
 import { reasonCodes } from '../messages/reasons.ts';
 import { priorities, statuses } from '../messages/status.ts';
 
@@ -197,5 +197,9 @@ export const SendRequestResult = closed(
   { $id: 'SendRequestResult' },
 );
 
-/** A page of send requests. */
-export const SendRequestItem = reference('SendRequest');
+/** Answer of `POST /v1/send-requests/{id}/cancel`. */
+export const Cancelled = closed({
+  id: Uuid,
+  blocked: Type.Integer(),
+  refused: Type.Array(closed({ id: Uuid, code: Type.String() }), { description: 'Messages that were being sent.' }),
+});

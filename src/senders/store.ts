@@ -6,6 +6,9 @@ import { senders, senderVersions } from '../db/tables/content.ts';
 import { AppError, invalidField, notFound } from '../errors.ts';
 import { recordAudit } from '../tenants/audit.ts';
 import type { Actor } from '../tenants/rights.ts';
+import { lockTenant } from '../tenants/store.ts';
+
+const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 type Deps = { clock: Clock; newId: NewId };
 
@@ -93,6 +96,8 @@ export async function createSender(
   const content = strictContent(sender);
   const now = deps.clock.now();
   const id = deps.newId();
+  // Two first senders at once would both become the default one.
+  await lockTenant(tx, tenantId);
   const current = await defaultSender(tx, tenantId);
   const isDefault = sender.isDefault ?? current === null;
   if (isDefault) await makeDefault(tx, tenantId);
@@ -122,7 +127,7 @@ export async function getSender(db: Db | Tx, tenantId: string, id: string): Prom
 
 /** A sender by id or key, or null. */
 export async function findSender(db: Db | Tx, tenantId: string, idOrKey: string): Promise<SenderRow | null> {
-  const byId = /^[0-9a-f]{8}-[0-9a-f]{4}-/.test(idOrKey) ? eq(senders.id, idOrKey) : eq(senders.key, idOrKey);
+  const byId = uuidPattern.test(idOrKey) ? eq(senders.id, idOrKey) : eq(senders.key, idOrKey);
   const [row] = await selectSenders(db).where(and(eq(senders.tenantId, tenantId), byId));
   return row ?? null;
 }
@@ -171,7 +176,10 @@ export async function updateSender(
   const { isDefault, ...texts } = change;
   const content = strictContent({ ...before, ...texts });
   const now = deps.clock.now();
-  if (isDefault) await makeDefault(tx, tenantId);
+  if (isDefault) {
+    await lockTenant(tx, tenantId);
+    await makeDefault(tx, tenantId);
+  }
   const version = Object.keys(texts).length === 0 ? before.version : before.version + 1;
   const moved = await tx
     .update(senders)

@@ -105,3 +105,8 @@ export async function updateTenant(
   await recordAudit(deps, tx, { tenantId: id, actor, action: 'updated', resourceType: 'tenant', resourceId: id, fields });
   return row;
 }
+
+/** Makes changes of what a tenant has only one of (its default sender, say) wait for each other. */
+export async function lockTenant(tx: Tx, id: string): Promise<void> {
+  await tx.select({ id: tenants.id }).from(tenants).where(eq(tenants.id, id)).for('no key update');
+}

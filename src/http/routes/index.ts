@@ -6,6 +6,16 @@ import { documentRoutes } from './documents.ts';
 import { notificationTypeRoutes } from './notification-types.ts';
 import { recipientRoutes } from './recipients.ts';
 import { senderRoutes } from './senders.ts';
+import { eventRoutes } from './events.ts';
+import { exportRoutes } from './exports.ts';
+import { healthRoutes } from './health.ts';
+import { messageActionRoutes } from './message-actions.ts';
+import { messageViewRoutes } from './message-views.ts';
+import { messageRoutes } from './messages.ts';
+import { operationRoutes } from './operations.ts';
+import { sendRequestRoutes } from './send-requests.ts';
+import { templateVersionRoutes } from './template-versions.ts';
+import { templateRoutes } from './templates.ts';
 
 /** A file of routes. */
 export type Routes = (app: App, runtime: Runtime) => void | Promise<void>;
@@ -13,11 +23,21 @@ export type Routes = (app: App, runtime: Runtime) => void | Promise<void>;
 /** Every route of the API, in the order of its page. */
 const allRoutes: readonly Routes[] = [
   accessRoutes,
+  templateRoutes,
+  templateVersionRoutes,
   senderRoutes,
   documentRoutes,
   recipientRoutes,
   notificationTypeRoutes,
+  sendRequestRoutes,
+  messageRoutes,
+  messageViewRoutes,
+  messageActionRoutes,
   channelAccountRoutes,
+  operationRoutes,
+  exportRoutes,
+  eventRoutes,
+  healthRoutes,
 ];
 
 /** Registers them all. */

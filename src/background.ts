@@ -1,0 +1,120 @@
+import type { Logger } from 'pino';
+import { createDispatcher, type Dispatcher } from './dispatch/dispatcher.ts';
+import { sweepDispatch } from './dispatch/lanes.ts';
+import { releaseDue } from './dispatch/release.ts';
+import { deleteUnusedDocuments } from './documents/store.ts';
+import { sequenceEvents } from './events/sequence.ts';
+import { forgetIdempotencyKeys } from './http/idempotency.ts';
+import { createContentCache } from './messages/content.ts';
+import { expireMessages } from './messages/expire.ts';
+import { runOperations } from './operations/run.ts';
+import type { Metrics } from './reports/metrics.ts';
+import type { Runtime } from './runtime.ts';
+
+/** A pass of some work: how much was done, so that it is repeated at once while there is more. */
+interface Chore {
+  name: string;
+  everyMs: number;
+  run(): Promise<number>;
+}
+
+const days = 24 * 60 * 60 * 1_000;
+const rowsPerPass = 1_000;
+/** A chore that finds work is repeated at once, but not for ever: others and a stop have their turn. */
+const repeats = 20;
+const faultPauseMs = 1_000;
+
+/** The work of a worker process that is not asked for by a request. */
+export interface Background {
+  /** Does everything that is due now, once and to its end: what the loops do, without their waits. */
+  settle(): Promise<void>;
+  start(): void;
+  /** Claims no more, ends what is in flight. */
+  stop(): Promise<void>;
+}
+
+/** The dispatcher of a process, with its log line and its metrics for each attempt. */
+export function createWorkerDispatcher(runtime: Runtime, metrics: Metrics | null): Dispatcher {
+  return createDispatcher({
+    ...runtime,
+    content: createContentCache(runtime.db),
+    random: Math.random,
+    attempted(account, { open, verdict, durationMs, copyOutcomes }) {
+      metrics?.attemptFinished(verdict.kind, durationMs / 1_000);
+      runtime.log.info(
+        {
+          tenantId: open.row.tenantId,
+          messageId: open.row.id,
+          sendRequestId: open.row.sendRequestId,
+          channel: open.row.channel,
+          driver: account.driver,
+          channelAccountId: account.id,
+          attempt: open.attemptNumber,
+          outcome: verdict.kind,
+          reason: 'reason' in verdict ? verdict.reason : null,
+          code: 'answer' in verdict ? verdict.answer.code : null,
+          copies: copyOutcomes.length,
+          durationMs,
+        },
+        'message.attempted',
+      );
+    },
+  });
+}
+
+function choresOf(runtime: Runtime): Chore[] {
+  const ago = (milliseconds: number) => new Date(runtime.clock.now().getTime() - milliseconds);
+  return [
+    { name: 'release', everyMs: 1_000, run: () => releaseDue(runtime) },
+    { name: 'sequence', everyMs: 500, run: () => sequenceEvents(runtime) },
+    { name: 'operations', everyMs: 500, run: () => runOperations(runtime) },
+    { name: 'expire', everyMs: 5_000, run: () => expireMessages(runtime, rowsPerPass) },
+    { name: 'sweep', everyMs: 30_000, run: () => sweepDispatch(runtime) },
+    { name: 'documents', everyMs: 600_000, run: () => deleteUnusedDocuments(runtime.db, ago(7 * days), rowsPerPass) },
+    { name: 'idempotency', everyMs: 600_000, run: () => forgetIdempotencyKeys(runtime.db, ago(8 * days)) },
+  ];
+}
+
+async function runChore(chore: Chore, runtime: Runtime, stopped: AbortSignal, log: Logger): Promise<void> {
+  while (!stopped.aborted) {
+    try {
+      for (let turn = 0; turn < repeats && !stopped.aborted; turn += 1) {
+        if ((await chore.run()) === 0) break;
+        // A release that was full is topped up when the workers had time to take from it.
+        if (chore.name === 'release') break;
+      }
+      await runtime.clock.wait(chore.everyMs, stopped);
+    } catch (error) {
+      log.error({ err: error, chore: chore.name }, 'background.failed');
+      await runtime.clock.wait(faultPauseMs, stopped);
+    }
+  }
+}
+
+/** Makes the background work of a worker process. */
+export function createBackground(runtime: Runtime, metrics: Metrics | null): Background {
+  const dispatcher = createWorkerDispatcher(runtime, metrics);
+  const chores = choresOf(runtime);
+  const stopped = new AbortController();
+  let loops: Promise<void>[] = [];
+  return {
+    async settle() {
+      // Bounded: each turn does all that is due, and what it causes is due in the next.
+      for (let turn = 0; turn < 1_000; turn += 1) {
+        let done = 0;
+        for (const { name, run } of chores) if (name !== 'sweep') done += await run();
+        done += await dispatcher.pass();
+        if (done === 0) return;
+      }
+      throw new Error('there is always more to do');
+    },
+    start() {
+      dispatcher.start();
+      loops = chores.map((chore) => runChore(chore, runtime, stopped.signal, runtime.log));
+    },
+    async stop() {
+      stopped.abort();
+      await Promise.all([dispatcher.stop(), ...loops]);
+    },
+  };
+}

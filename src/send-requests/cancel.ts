@@ -1,0 +1,59 @@
+import { and, eq, sql } from 'drizzle-orm';
+import type { Tx } from '../db/client.ts';
+import { sendRequests } from '../db/tables/messages.ts';
+import { recordEvents } from '../events/store.ts';
+import { blockMessages } from '../messages/act.ts';
+import { lockMessages, matchingIds } from '../messages/store.ts';
+import type { MoveDeps } from '../messages/to-valid.ts';
+import { actorOf, type Caller } from '../tenants/rights.ts';
+import { deleteDraftBody, getSendRequest } from './store.ts';
+
+const messagesPerStep = 1_000;
+
+/** What a cancellation did. */
+export interface Cancellation {
+  id: string;
+  /** Messages that are now `B` `cancelled`. */
+  blocked: number;
+  /** Messages that were being sent and could not be stopped. */
+  refused: { id: string; code: 'being_sent' }[];
+}
+
+/**
+ * Cancels a request: a draft is forgotten; of an accepted one every message in `E` or `V` that is not being sent
+ * becomes `B` `cancelled`. What has left stays as it is. Cancelling twice is not an error.
+ * @throws AppError `not_found`.
+ */
+export async function cancelSendRequest(deps: MoveDeps, tx: Tx, caller: Caller, id: string): Promise<Cancellation> {
+  const viewer = { tenantId: caller.tenantId, testOnly: caller.testOnly };
+  const row = await getSendRequest(tx, viewer, id, { lock: true });
+  const refused: Cancellation['refused'] = [];
+  let blocked = 0;
+  let after: string | null = null;
+  while (true) {
+    const ids: string[] = await matchingIds(tx, viewer, { sendRequest: id }, {
+      sources: ['E', 'V'],
+      after,
+      limit: messagesPerStep,
+    });
+    const rows = (await lockMessages(tx, viewer, ids)).filter(({ status }) => status === 'E' || status === 'V');
+    const stoppable = rows.filter(({ dispatchState }) => dispatchState !== 'sending');
+    for (const { id: busy, dispatchState } of rows) {
+      if (dispatchState === 'sending') refused.push({ id: busy, code: 'being_sent' });
+    }
+    await blockMessages(deps, tx, actorOf(caller), stoppable, { reason: 'cancelled', remark: null });
+    blocked += stoppable.length;
+    after = ids.at(-1) ?? null;
+    if (ids.length < messagesPerStep) break;
+  }
+  if (row.status === 'cancelled') return { id, blocked, refused };
+  const now = deps.clock.now();
+  await tx
+    .update(sendRequests)
+    .set({ status: 'cancelled', cancelledAt: now, updatedAt: now, revision: sql`${sendRequests.revision} + 1` })
+    .where(and(eq(sendRequests.tenantId, row.tenantId), eq(sendRequests.id, id)));
+  await deleteDraftBody(tx, row.tenantId, id);
+  const event = { tenantId: row.tenantId, type: 'send-request.cancelled' as const, test: row.test, resourceId: id };
+  await recordEvents(deps, tx, [{ ...event, data: { blocked, refused: refused.length } }]);
+  return { id, blocked, refused };
+}
