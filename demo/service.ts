@@ -24,9 +24,9 @@ async function createTenant(url: string, platformKey: string): Promise<{ tenantN
 }
 
 async function openTenant(service: RunningService, platformKey: string): Promise<{ tenantName: string; key: string }> {
-  if (service.demo === null) return createTenant(service.url, platformKey);
-  const key = service.demo.firstKey ?? (await service.demo.newKey('demo run'));
-  return { tenantName: service.demo.name, key };
+  const { demo, url } = service;
+  if (demo === null) return createTenant(url, platformKey);
+  return { tenantName: demo.name, key: demo.firstKey ?? (await demo.newKey('demo run')) };
 }
 
 /**

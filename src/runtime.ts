@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type Logger, pino } from 'pino';
 import { type Clock, createIdSource, type NewId, systemClock } from './clock.ts';
 import type { Config } from './config.ts';
-import { connectDatabase, type Db } from './db/client.ts';
+import { connectDatabase, type Db, databaseError } from './db/client.ts';
 import { type JobQueue, openJobQueue } from './queue/boss.ts';
 import { createRenderer, type Renderer } from './templates/renderer.ts';
 import { createSecrets, type Secrets } from './tenants/secrets.ts';
@@ -65,9 +65,27 @@ const redacted = [
   '*.subject',
 ];
 
+/**
+ * An error without what it was about: the message of a failed query holds its parameters, PostgreSQL's detail holds
+ * values of the row, and both may be personal.
+ */
+function describeError(error: unknown): object {
+  if (!(error instanceof Error)) return { type: typeof error };
+  const database = databaseError(error);
+  const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
+  return {
+    type: error.name,
+    message: database === null ? error.message : `database error ${database.code}`,
+    ...(database === null ? {} : { code: database.code, constraint: database.constraint }),
+    stack: frames.join('\n'),
+    ...(error.cause instanceof Error && database === null ? { cause: describeError(error.cause) } : {}),
+  };
+}
+
 /** The service's logger: JSON lines on standard output, ids only. */
 export function createLogger(level: string, stream?: { write(line: string): void }): Logger {
-  const options = { level, redact: { paths: redacted, censor: '[redacted]' }, base: { pid: process.pid } };
+  const serializers = { err: describeError };
+  const options = { level, serializers, redact: { paths: redacted, censor: '[redacted]' }, base: { pid: process.pid } };
   return stream === undefined ? pino(options) : pino(options, stream);
 }
 

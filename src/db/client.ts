@@ -1,3 +1,4 @@
+import { DrizzleQueryError } from 'drizzle-orm/errors';
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
 
@@ -23,11 +24,17 @@ export function connectDatabase(options: { url: string; connections: number; nam
   return { db: drizzle(client), close: () => client.end({ timeout: 5 }) };
 }
 
-/** PostgreSQL's error code and constraint, wherever drizzle has put them. Null for anything else. */
+/**
+ * PostgreSQL's error code and constraint, wherever drizzle has put them; for a query that failed on its way, the code
+ * of the connection's fault. Null for anything else.
+ */
 export function databaseError(error: unknown): { code: string; constraint: string | null } | null {
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
     if (cause instanceof postgres.PostgresError) {
       return { code: cause.code, constraint: cause.constraint_name ?? null };
+    }
+    if (cause instanceof DrizzleQueryError && !(cause.cause instanceof postgres.PostgresError)) {
+      return { code: String((cause.cause as { code?: unknown } | undefined)?.code ?? 'unknown'), constraint: null };
     }
   }
   return null;
@@ -49,7 +56,7 @@ const passingNetworkCodes = new Set([
 /** Whether the database could not be reached or used at this moment: worth another try soon. */
 export function isUnavailable(error: unknown): boolean {
   const known = databaseError(error);
-  if (known !== null) return passingCodes.has(known.code);
+  if (known !== null) return passingCodes.has(known.code) || passingNetworkCodes.has(known.code);
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
     const { code } = cause as { code?: unknown };
     if (typeof code === 'string' && passingNetworkCodes.has(code)) return true;

@@ -79,7 +79,7 @@ export async function numberEvents(tx: Tx, limit: number): Promise<number> {
   const result = await tx.execute<{ tenant_id: string; count: number }>(sql`
     with pending as (
       select tenant_id, id, row_number() over (partition by tenant_id order by id) as place
-      from (select tenant_id, id from events where sequence is null order by tenant_id, id limit ${limit}) some
+      from (select tenant_id, id from events where sequence is null order by tenant_id, id limit ${limit}) as unnumbered
     ), counted as (
       insert into event_counters (tenant_id, last_sequence)
       select tenant_id, count(*) from pending group by tenant_id

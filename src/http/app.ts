@@ -57,11 +57,14 @@ export async function buildApp(runtime: Runtime): Promise<FastifyInstance> {
   const app = fastify({
     bodyLimit: bodyLimitBytes,
     genReqId: () => runtime.newId(),
-    disableRequestLogging: true,
     // A query is at most a filter; a path at most an external id.
     routerOptions: { maxParamLength: 500 },
     return503OnClosing: true,
     forceCloseConnections: 'idle',
+    // Faults of the router come before any hook: a path that is too long, or wrongly encoded.
+    frameworkErrors: (error, request, reply) => {
+      sendProblem(request, reply, appErrorOf(error));
+    },
     clientErrorHandler(_error, socket) {
       // Not a request that could have an answer of ours: the parser gave up.
       if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');

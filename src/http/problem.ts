@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { RendererOverloadedError } from '../templates/renderer.ts';
 import { AppError, type ErrorCode, errorCodes, type ErrorItem, type Language } from '../errors.ts';
 
 /** Most items in one answer: beyond them the caller has a systematic mistake. */
@@ -101,11 +102,13 @@ const fastifyCodes: Record<string, ErrorCode> = {
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'invalid_header',
   FST_ERR_BAD_URL: 'invalid_query',
   FST_ERR_MAX_PARAM_LENGTH: 'not_found',
+  FST_ERR_ASYNC_CONSTRAINT: 'not_found',
 };
 
 /** Whatever was thrown, as an error that may be shown. Anything not foreseen is `internal`, and says nothing. */
 export function appErrorOf(error: unknown): AppError {
   if (error instanceof AppError) return error;
+  if (error instanceof RendererOverloadedError) return new AppError('unavailable', { cause: error });
   const fault = error as { validation?: ValidationFault[]; validationContext?: string; code?: string; statusCode?: number };
   if (Array.isArray(fault?.validation)) {
     return schemaError({
