@@ -48,7 +48,7 @@ export async function uploadNotices(
   await inParallel(clientsOf(rows), concurrency, async (row) => {
     const pdf = await noticePdf(row);
     const { id } = await client.upload<{ id: string }>('/v1/documents', {
-      name: `avis-echeance-${row.fileNumber}.pdf`,
+      name: `AE-${row.fileNumber}.pdf`,
       mediaType: 'application/pdf',
       bytes: pdf,
     });

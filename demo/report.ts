@@ -69,10 +69,10 @@ export function messagesTable(messages: readonly MessageItem[]): string {
   const lines = messages.map((message) => [
     `…${message.id.slice(-8)}`,
     message.context?.ref ?? '',
-    shorten(message.to?.name ?? '', 26),
-    shorten(message.to?.address ?? '', 36),
-    shorten(message.subject ?? '', 54),
-    shorten(message.documents.map(({ filename }) => filename).join(', '), 34),
+    shorten(message.to?.name ?? '', 22),
+    shorten(message.to?.address ?? '', 30),
+    shorten(message.subject ?? '', 32),
+    shorten(message.documents.map(({ filename }) => filename).join(', '), 22),
     message.status,
   ]);
   return table(['id', 'dossier', 'name', 'mail', 'subject', 'PDF', 'status'], lines);

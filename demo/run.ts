@@ -59,7 +59,7 @@ async function post(client: ApiClient, rows: readonly NoticeRow[]): Promise<Send
 
 async function validate(client: ApiClient, answer: SendRequestAnswer): Promise<void> {
   const waiting = await client.get<Page<MessageItem>>(messagesPath(answer.id, 'E', shownMessages));
-  console.log(`\nWaiting in E for a person (the first ${waiting.items.length} of ${answer.counts.E}):`);
+  console.log(`\nWaiting in E for a person (${waiting.items.length} of ${answer.counts.E}, the newest first):`);
   console.log(messagesTable(waiting.items));
   console.log(countsTable(answer.counts));
   console.log('');

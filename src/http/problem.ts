@@ -23,7 +23,7 @@ export function languageOf(request: FastifyRequest): Language {
 export function problemOf(request: FastifyRequest, error: AppError) {
   const { status } = errorCodes[error.code];
   return {
-    type: `/docs/errors/${error.code}`,
+    type: `urn:notification-service:error:${error.code}`,
     title: errorCodes[error.code][languageOf(request)],
     status,
     ...(error.detail === undefined ? {} : { detail: error.detail }),
