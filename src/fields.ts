@@ -34,7 +34,12 @@ export const Instant = Type.String({ format: 'date-time' });
 
 /** One line of text: no control characters, so that it can stand in a header or a table. */
 export function line(maxLength: number, options: TSchemaOptions & { minLength?: number } = {}) {
-  return Type.String({ minLength: 1, maxLength, pattern: '^[^\\u0000-\\u001f\\u007f\\u0085\\u2028\\u2029]*$', ...options });
+  return Type.String({
+    minLength: 1,
+    maxLength,
+    pattern: '^[^\\u0000-\\u001f\\u007f\\u0085\\u2028\\u2029]*$',
+    ...options,
+  });
 }
 
 /** A name that callers choose and refer to: letters, digits, and `. _ -`. */

@@ -1,6 +1,6 @@
+import { readConfig, SettingError } from './config.ts';
 import { buildApp } from './http/app.ts';
 import { startOpsServer } from './http/ops.ts';
-import { readConfig, SettingError } from './config.ts';
 import { createMetrics } from './reports/metrics.ts';
 import { createRuntime } from './runtime.ts';
 import { stopOnSignals } from './shutdown.ts';

@@ -4,17 +4,38 @@ import { closed, Instant, lifetimeFields, line, nullable, Uuid, words } from '..
 /** How fast an account may be used, over all workers together (W4). */
 const Rhythm = closed(
   {
-    waitAfterSendMs: Type.Optional(Type.Integer({ minimum: 0, maximum: 3_600_000, description: 'Wait after each send. Default 0.' })),
-    waitWhenIdleMs: Type.Optional(Type.Integer({ minimum: 0, maximum: 3_600_000, description: 'Wait before looking again when there was nothing to do. Default 0.' })),
-    waitAfterErrorMs: Type.Optional(Type.Integer({ minimum: 0, maximum: 3_600_000, description: 'Wait before the next try after a send failed for a passing reason. Default 0.' })),
+    waitAfterSendMs: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: 3_600_000, description: 'Wait after each send. Default 0.' }),
+    ),
+    waitWhenIdleMs: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 3_600_000,
+        description: 'Wait before looking again when there was nothing to do. Default 0.',
+      }),
+    ),
+    waitAfterErrorMs: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 3_600_000,
+        description: 'Wait before the next try after a send failed for a passing reason. Default 0.',
+      }),
+    ),
     maxPerMinute: Type.Optional(nullable(Type.Integer({ minimum: 1, maximum: 1_000_000 }))),
-    concurrency: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, description: 'Most sends at once. Default 10; 1 when there is a wait after each send.' })),
+    concurrency: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 100,
+        description: 'Most sends at once. Default 10; 1 when there is a wait after each send.',
+      }),
+    ),
   },
   { description: 'None by default: as fast as the provider takes them.' },
 );
 
 const settings = Type.Record(Type.String({ maxLength: 50 }), Type.Unknown(), {
-  description: 'The driver’s settings. smtp: `host`, `port`, `security` (`tls`, `starttls`, `none`), `user`. outbox: `folder`.',
+  description:
+    'The driver’s settings. smtp: `host`, `port`, `security` (`tls`, `starttls`, `none`), `user`. outbox: `folder`.',
 });
 const secrets = Type.Record(Type.String({ maxLength: 50 }), Type.String({ maxLength: 10_000 }), {
   description: 'The driver’s secrets: write-only, encrypted at rest. smtp: `password`.',
@@ -60,7 +81,9 @@ export const NewChannelAccount = closed(
     secrets: Type.Optional(secrets),
     rhythm: Type.Optional(Rhythm),
     onUncertain: Type.Optional(onUncertain),
-    isDefault: Type.Optional(Type.Boolean({ description: 'The first account of a channel is its default unless it says false.' })),
+    isDefault: Type.Optional(
+      Type.Boolean({ description: 'The first account of a channel is its default unless it says false.' }),
+    ),
   },
   {
     examples: [
@@ -92,10 +115,7 @@ export const ChannelAccountChange = closed(
 );
 
 /** Body of `POST /v1/channel-accounts/{id}/pause`. */
-export const Pause = closed(
-  { reason: Type.Optional(line(500)) },
-  { examples: [{ reason: 'Mise à jour de la base' }] },
-);
+export const Pause = closed({ reason: Type.Optional(line(500)) }, { examples: [{ reason: 'Mise à jour de la base' }] });
 
 /** Answer of `POST /v1/channel-accounts/{id}/test`. */
 export const AccountTest = closed(

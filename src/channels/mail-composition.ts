@@ -38,7 +38,8 @@ const MEDIA_TYPE = /^[\w!#$&^.+-]{1,100}\/[\w!#$&^.+-]{1,100}(?:; ?charset=[\w-]
  */
 export async function composeMail(content: MailContent, composition: MailComposition): Promise<Uint8Array> {
   const { messageId, redirect } = composition;
-  if (!/^[\x21-\x7e]+$/.test(messageId) || !/^[^<>@\s]+@[^<>@\s]+$/.test(messageId)) throw new Error('invalid message id');
+  if (!/^[\x21-\x7e]+$/.test(messageId) || !/^[^<>@\s]+@[^<>@\s]+$/.test(messageId))
+    throw new Error('invalid message id');
   const date = new Date(composition.date);
   if (Number.isNaN(date.getTime())) throw new Error('invalid date');
   const root = new MailComposer({
@@ -66,7 +67,12 @@ function headerFields(content: MailContent, composition: MailComposition): strin
     if (content.cc.length > 0) fields.push(mailboxField('Cc', content.cc));
   } else {
     fields.push(mailboxField('To', [{ name: null, address: redirect.to }]));
-    fields.push(mailboxField('X-Original-To', realRecipients(content).map((address) => ({ name: null, address }))));
+    fields.push(
+      mailboxField(
+        'X-Original-To',
+        realRecipients(content).map((address) => ({ name: null, address })),
+      ),
+    );
   }
   fields.push(textField('Subject', content.subject), headerField('Auto-Submitted', 'auto-generated'));
   if (composition.highPriority) {
@@ -88,7 +94,8 @@ function htmlWithBanner(content: MailContent, banner: string): string {
   const { html } = content;
   if (html === '') return '';
   const rows = [banner, ...realRecipients(content)].map((row) =>
-    row.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`));
+    row.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`),
+  );
   const block = `<div style="padding:8px;border:2px solid #b00;background:#fff;color:#b00">${rows.join('<br>')}</div>`;
   const body = html.search(/<body[\s>]/i);
   const at = body < 0 ? 0 : html.indexOf('>', body) + 1;
@@ -121,8 +128,10 @@ function nodeBytes(node: MimeNode): Uint8Array[] {
   const head = Buffer.from(`${node.buildHeaders()}\r\n\r\n`);
   if (typeof node.boundary === 'string') {
     const { boundary } = node;
-    const parts = node.childNodes.flatMap((child, index) =>
-      [Buffer.from(`${index === 0 ? '' : '\r\n'}--${boundary}\r\n`), ...nodeBytes(child)]);
+    const parts = node.childNodes.flatMap((child, index) => [
+      Buffer.from(`${index === 0 ? '' : '\r\n'}--${boundary}\r\n`),
+      ...nodeBytes(child),
+    ]);
     return [head, ...parts, Buffer.from(`\r\n--${boundary}--\r\n`)];
   }
   const { content } = node;

@@ -7,8 +7,21 @@ import type { Mailbox } from './mail-content.ts';
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 const ADDRESS = /^(?:"[^"\\]+"|[^\s"(),:;<>@[\\\]]+)@(?:[^\s"(),:;<>@[\\\]]+|\[[0-9A-Fa-f:.IPv]+\])$/;
 const RESERVED = new Set([
-  'from', 'sender', 'to', 'cc', 'bcc', 'reply-to', 'subject', 'date', 'message-id', 'mime-version',
-  'auto-submitted', 'x-original-to', 'x-priority', 'importance', 'priority',
+  'from',
+  'sender',
+  'to',
+  'cc',
+  'bcc',
+  'reply-to',
+  'subject',
+  'date',
+  'message-id',
+  'mime-version',
+  'auto-submitted',
+  'x-original-to',
+  'x-priority',
+  'importance',
+  'priority',
 ]);
 
 /** Gives `value` back as well-formed text. @throws Error when it holds CR, LF or another control character: callers check before. */

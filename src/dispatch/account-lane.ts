@@ -10,13 +10,13 @@ import { tenants } from '../db/tables/tenants.ts';
 import { mayReachPeople, type Redirect, redirectOf } from '../messages/content.ts';
 import { serviceActor } from '../tenants/rights.ts';
 import type { Secrets } from '../tenants/secrets.ts';
+import type { ClaimDeps } from './claim.ts';
 import { type Claimed, returnClaimed } from './claim.ts';
 import { type Delivered, deliverMessage, type ReadyMessage } from './deliver.ts';
-import { openWindow, type OpenMessage } from './open-window.ts';
+import { type OpenMessage, openWindow } from './open-window.ts';
 import { type PrepareDeps, prepareWindow } from './prepare-window.ts';
 import { concurrencyOf, heldUntil, leaseConnections, returnConnections, windowSize } from './rhythm.ts';
 import { settleWindow } from './settle.ts';
-import type { ClaimDeps } from './claim.ts';
 
 /** What a lane works with. */
 export type LaneDeps = ClaimDeps &

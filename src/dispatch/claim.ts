@@ -169,7 +169,11 @@ export async function returnClaimed(
   if (claimed.length === 0) return;
   const now = deps.clock.now();
   await deps.db.transaction(async (tx) => {
-    const asked = claimed.map(({ job, tenantId, messageId }) => ({ job_id: job.id, tenant_id: tenantId, id: messageId }));
+    const asked = claimed.map(({ job, tenantId, messageId }) => ({
+      job_id: job.id,
+      tenant_id: tenantId,
+      id: messageId,
+    }));
     const rows = await tx
       .update(messages)
       .set({ dispatchState: 'waiting', jobId: null, releaseAt, updatedAt: now })

@@ -60,7 +60,9 @@ function accepted(delivered: Delivered, circumstances: Circumstances): Decision 
   const pending = settled.some(({ outcome }) => outcome === 'pending');
   const releaseAt = pending ? retryAt(delivered, circumstances, null) : null;
   const failed = releaseAt === null ? failPending(settled) : settled;
-  const newlyFailed = failed.some((copy, index) => copy.outcome === 'failed' && delivered.open.row.copies[index]?.outcome === 'pending');
+  const newlyFailed = failed.some(
+    (copy, index) => copy.outcome === 'failed' && delivered.open.row.copies[index]?.outcome === 'pending',
+  );
   return {
     status: 'OK',
     delivery: 'sent',
@@ -116,7 +118,14 @@ function copiesOnly(delivered: Delivered, circumstances: Circumstances): Decisio
     return { ...base, dispatchState: 'waiting', releaseAt: circumstances.now, copies, countsAsAttempt: false };
   }
   const copies = failPending(delivered.copies);
-  return { ...base, dispatchState: 'idle', releaseAt: null, copies, countsAsAttempt: true, event: 'message.copy-failed' };
+  return {
+    ...base,
+    dispatchState: 'idle',
+    releaseAt: null,
+    copies,
+    countsAsAttempt: true,
+    event: 'message.copy-failed',
+  };
 }
 
 /**

@@ -74,7 +74,12 @@ async function deliverCopies(deps: DeliverDeps, carriage: Carriage, ready: Ready
   for (const [position, copy] of copies.entries()) {
     if (copy.outcome !== 'pending' || fault !== null || !carriage.mayBegin(ready.open)) continue;
     const to = carriage.redirect?.to ?? copy.address;
-    const outcome = await carriage.driver.deliver({ messageId: ready.open.row.id, from: ready.from, to, raw: ready.raw });
+    const outcome = await carriage.driver.deliver({
+      messageId: ready.open.row.id,
+      from: ready.from,
+      to,
+      raw: ready.raw,
+    });
     copies[position] = copyAfter(copy, outcome, deps.clock.now());
     const reason = outcome.kind === 'accepted' ? null : outcome.reason;
     outcomes.push({ address: copy.address, outcome: outcome.kind, reason, code: outcome.answer.code });
@@ -96,7 +101,11 @@ const alreadyAccepted: Outcome = {
 export async function deliverMessage(deps: DeliverDeps, carriage: Carriage, ready: ReadyMessage): Promise<Delivered> {
   const { open } = ready;
   const startedAt = deps.clock.now();
-  const finish = (verdict: Verdict, copies = open.row.copies, copyOutcomes: Delivered['copyOutcomes'] = []): Delivered => {
+  const finish = (
+    verdict: Verdict,
+    copies = open.row.copies,
+    copyOutcomes: Delivered['copyOutcomes'] = [],
+  ): Delivered => {
     const finishedAt = deps.clock.now();
     const durationMs = Math.max(0, finishedAt.getTime() - startedAt.getTime());
     return { open, verdict, copies, copyOutcomes, contentHash: ready.contentHash, finishedAt, durationMs };

@@ -49,7 +49,9 @@ export function createDispatcher(deps: LaneDeps & { log: Logger }): Dispatcher {
       entry.lane.add(list);
       entry.running ??= entry.lane
         .run(stopping.signal)
-        .catch((error: unknown) => deps.log.error({ err: error, account: entry.lane.accountId }, 'dispatch.lane-failed'))
+        .catch((error: unknown) =>
+          deps.log.error({ err: error, account: entry.lane.accountId }, 'dispatch.lane-failed'),
+        )
         .finally(() => {
           entry.running = null;
           // Something may have been added between the lane's last look and its end.

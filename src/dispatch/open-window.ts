@@ -7,7 +7,7 @@ import type { MessageRow } from '../messages/content.ts';
 import { recordMoves } from '../messages/record-moves.ts';
 import { applyRules } from '../messages/rules.ts';
 import { serviceActor } from '../tenants/rights.ts';
-import type { Claimed, ClaimDeps } from './claim.ts';
+import type { ClaimDeps, Claimed } from './claim.ts';
 import { intervalMs, reserveSlots } from './rhythm.ts';
 
 /** A message that is being sent: its attempt is committed, its provider not yet called. */

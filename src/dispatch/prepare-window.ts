@@ -1,5 +1,5 @@
-import type { Config } from '../config.ts';
 import type { Clock } from '../clock.ts';
+import type { Config } from '../config.ts';
 import type { Db } from '../db/client.ts';
 import { loadContents } from '../documents/store.ts';
 import { type ContentCache, compositionOf, partsKey, prepareTask, type Redirect } from '../messages/content.ts';

@@ -112,7 +112,5 @@ export async function leaseConnections(
 
 /** Gives the worker's part back. */
 export async function returnConnections(db: Db, accountId: string, workerId: string): Promise<void> {
-  await db.execute(
-    sql`delete from account_leases where channel_account_id = ${accountId} and worker_id = ${workerId}`,
-  );
+  await db.execute(sql`delete from account_leases where channel_account_id = ${accountId} and worker_id = ${workerId}`);
 }

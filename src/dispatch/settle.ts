@@ -170,16 +170,26 @@ export async function settleWindow(
     delivered.filter((one) => !open.has(one.open.attemptId)),
   );
   const circumstances = { now: deps.clock.now(), onUncertain: account.onUncertain };
-  const decided = own.map((one) => ({ delivered: one, decision: decide(one, { ...circumstances, random: deps.random() }) }));
+  const decided = own.map((one) => ({
+    delivered: one,
+    decision: decide(one, { ...circumstances, random: deps.random() }),
+  }));
   await moveMessages(deps, tx, decided);
   await tell(deps, tx, decided);
   const waiting = decided.filter(({ decision }) => decision.dispatchState === 'waiting');
   await openLanes(
     tx,
-    waiting.map(({ delivered: { open: { row } }, decision }) => ({
-      ...row,
-      releaseAt: decision.releaseAt ?? circumstances.now,
-    })),
+    waiting.map(
+      ({
+        delivered: {
+          open: { row },
+        },
+        decision,
+      }) => ({
+        ...row,
+        releaseAt: decision.releaseAt ?? circumstances.now,
+      }),
+    ),
   );
   await settleAccount(deps, tx, account, delivered);
   for (const [queue, list] of Map.groupBy(delivered, (one) => one.open.claimed.queue)) {

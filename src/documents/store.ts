@@ -22,7 +22,10 @@ const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{1
 
 /** A document that cannot be kept. The `code` of its one item says why. */
 export function refusedDocument(code: string, message: string): AppError {
-  return new AppError('document_invalid', { detail: `The file ${message}.`, items: [{ pointer: '/file', code, message }] });
+  return new AppError('document_invalid', {
+    detail: `The file ${message}.`,
+    items: [{ pointer: '/file', code, message }],
+  });
 }
 
 /**

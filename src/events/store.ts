@@ -49,12 +49,7 @@ export async function recordEvents(
 }
 
 /** Numbered events after `after`, in order, at most `limit`. A test key sees test events only. */
-export function listEvents(
-  db: Db | Tx,
-  scope: { tenantId: string; testOnly: boolean },
-  after: number,
-  limit: number,
-) {
+export function listEvents(db: Db | Tx, scope: { tenantId: string; testOnly: boolean }, after: number, limit: number) {
   return db
     .select()
     .from(events)

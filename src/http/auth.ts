@@ -1,9 +1,9 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { AppError } from '../errors.ts';
+import type { Runtime } from '../runtime.ts';
 import { authenticateKey } from '../tenants/keys.ts';
 import { type Caller, demand, type Scope } from '../tenants/rights.ts';
-import type { Runtime } from '../runtime.ts';
 
 /** What a route asks of its caller. `public`: nothing. `platform`: the platform key. Else one of the scopes. */
 export type Access = 'public' | 'platform' | readonly Scope[];
@@ -40,7 +40,9 @@ function userOf(request: FastifyRequest): string | null {
   // Node reads header bytes as Latin-1; callers send UTF-8.
   const user = Buffer.from(String(header), 'latin1').toString('utf8');
   if (!userPattern.test(user)) {
-    throw new AppError('invalid_header', { detail: 'On-Behalf-Of must be 1 to 200 characters without control characters.' });
+    throw new AppError('invalid_header', {
+      detail: 'On-Behalf-Of must be 1 to 200 characters without control characters.',
+    });
   }
   return user;
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { and, eq, lt, sql } from 'drizzle-orm';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { databaseError, type Db, type Tx } from '../db/client.ts';
+import { type Db, databaseError, type Tx } from '../db/client.ts';
 import { idempotencyKeys } from '../db/tables/tenants.ts';
 import { AppError } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
@@ -65,10 +65,7 @@ const owned = (owner: Owner) =>
   );
 
 async function findAnswer(db: Db | Tx, owner: Owner): Promise<(StoredAnswer & { fingerprint: string }) | null> {
-  const [row] = await db
-    .select()
-    .from(idempotencyKeys)
-    .where(owned(owner));
+  const [row] = await db.select().from(idempotencyKeys).where(owned(owner));
   if (row === undefined || row.status === null) return null;
   return { status: row.status, answer: row.answer, fingerprint: row.fingerprint };
 }
@@ -95,10 +92,7 @@ async function takeKey(runtime: Runtime, tx: Tx, owner: Owner, fingerprint: stri
 }
 
 async function keepAnswer(tx: Tx, owner: Owner, stored: StoredAnswer): Promise<void> {
-  await tx
-    .update(idempotencyKeys)
-    .set({ status: stored.status, answer: stored.answer })
-    .where(owned(owner));
+  await tx.update(idempotencyKeys).set({ status: stored.status, answer: stored.answer }).where(owned(owner));
 }
 
 async function dropKey(tx: Tx, owner: Owner): Promise<void> {

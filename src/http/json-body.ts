@@ -5,7 +5,10 @@ import { AppError } from '../errors.ts';
 const maximumDepth = 32;
 
 function refuse(pointer: string, code: string, message: string): never {
-  throw new AppError('invalid_json', { detail: `${pointer || '(root)'}: ${message}`, items: [{ pointer, code, message }] });
+  throw new AppError('invalid_json', {
+    detail: `${pointer || '(root)'}: ${message}`,
+    items: [{ pointer, code, message }],
+  });
 }
 
 function checkText(value: string, pointer: string): void {

@@ -14,9 +14,7 @@ const Problem = Type.Object(
     detail: Type.Optional(Type.String()),
     instance: Type.String(),
     code: Type.String({ enum: Object.keys(errorCodes) }),
-    errors: Type.Optional(
-      Type.Array(closed({ pointer: Type.String(), code: Type.String(), message: Type.String() })),
-    ),
+    errors: Type.Optional(Type.Array(closed({ pointer: Type.String(), code: Type.String(), message: Type.String() }))),
   },
   { $id: 'Problem' },
 );
@@ -33,7 +31,11 @@ const tags = {
 } as const;
 
 /** One operation of the API, as a route declares it. */
-export interface Operation<Params extends TSchema = TSchema, Query extends TSchema = TSchema, Body extends TSchema = TSchema> {
+export interface Operation<
+  Params extends TSchema = TSchema,
+  Query extends TSchema = TSchema,
+  Body extends TSchema = TSchema,
+> {
   id: string;
   tag: keyof typeof tags;
   summary: string;
@@ -98,7 +100,9 @@ function headersOf(operation: Operation): TObject | undefined {
       ? {}
       : {
           'Idempotency-Key': Type.Optional(
-            Type.String({ description: `${operation.idempotency === 'required' ? 'Required. ' : ''}1 to 255 visible ASCII characters, fresh for each new action: a repeat gets the first answer again.` }),
+            Type.String({
+              description: `${operation.idempotency === 'required' ? 'Required. ' : ''}1 to 255 visible ASCII characters, fresh for each new action: a repeat gets the first answer again.`,
+            }),
           ),
         }),
     ...(operation.conditional

@@ -4,7 +4,10 @@ import type { Metrics } from '../reports/metrics.ts';
 import type { Runtime } from '../runtime.ts';
 
 /** The port of operations: `/metrics` (Prometheus), and health for processes without an API. */
-export async function startOpsServer(runtime: Runtime, metrics: Metrics): Promise<{ port: number; close(): Promise<void> }> {
+export async function startOpsServer(
+  runtime: Runtime,
+  metrics: Metrics,
+): Promise<{ port: number; close(): Promise<void> }> {
   const app = fastify({ forceCloseConnections: true });
   app.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.render()));
   app.get('/health/live', async () => ({ status: 'ok' }));

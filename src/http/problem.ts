@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { AppError, type ErrorCode, type ErrorItem, errorCodes, type Language } from '../errors.ts';
 import { RendererOverloadedError } from '../templates/renderer.ts';
-import { AppError, type ErrorCode, errorCodes, type ErrorItem, type Language } from '../errors.ts';
 
 /** Most items in one answer: beyond them the caller has a systematic mistake. */
 const maximumItems = 1_000;
@@ -12,7 +12,10 @@ export function languageOf(request: FastifyRequest): Language {
     .split(',')
     .map((part) => {
       const [tag = '', ...parameters] = part.trim().toLowerCase().split(';');
-      const quality = parameters.find((parameter) => parameter.trim().startsWith('q='))?.trim().slice(2);
+      const quality = parameters
+        .find((parameter) => parameter.trim().startsWith('q='))
+        ?.trim()
+        .slice(2);
       return { tag, quality: quality === undefined ? 1 : Number(quality) || 0 };
     })
     .sort((left, right) => right.quality - left.quality);
@@ -38,7 +41,10 @@ export function problemOf(request: FastifyRequest, error: AppError) {
 export function sendProblem(request: FastifyRequest, reply: FastifyReply, error: AppError): FastifyReply {
   const { status } = errorCodes[error.code];
   if (status === 401) reply.header('www-authenticate', 'Bearer');
-  return reply.code(status).type('application/problem+json').send(JSON.stringify(problemOf(request, error)));
+  return reply
+    .code(status)
+    .type('application/problem+json')
+    .send(JSON.stringify(problemOf(request, error)));
 }
 
 interface ValidationFault {
@@ -87,7 +93,11 @@ export function schemaError(error: { validation: ValidationFault[]; validationCo
     .filter(({ keyword }) => !['if', 'anyOf', 'oneOf'].includes(keyword) || error.validation.length === 1)
     .map(itemOf);
   const body = error.validationContext === 'body';
-  const code: ErrorCode = body ? 'invalid_body' : error.validationContext === 'headers' ? 'invalid_header' : 'invalid_query';
+  const code: ErrorCode = body
+    ? 'invalid_body'
+    : error.validationContext === 'headers'
+      ? 'invalid_header'
+      : 'invalid_query';
   const where = items[0]?.pointer === '' ? '(root)' : items[0]?.pointer;
   return new AppError(code, { detail: `${where} ${items[0]?.message}`, items });
 }
@@ -109,7 +119,12 @@ const fastifyCodes: Record<string, ErrorCode> = {
 export function appErrorOf(error: unknown): AppError {
   if (error instanceof AppError) return error;
   if (error instanceof RendererOverloadedError) return new AppError('unavailable', { cause: error });
-  const fault = error as { validation?: ValidationFault[]; validationContext?: string; code?: string; statusCode?: number };
+  const fault = error as {
+    validation?: ValidationFault[];
+    validationContext?: string;
+    code?: string;
+    statusCode?: number;
+  };
   if (Array.isArray(fault?.validation)) {
     return schemaError({
       validation: fault.validation,

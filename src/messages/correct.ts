@@ -5,10 +5,10 @@ import { messages, type StoredCopy } from '../db/tables/messages.ts';
 import { useDocuments } from '../documents/store.ts';
 import { AppError, invalidField } from '../errors.ts';
 import { recordEvents } from '../events/store.ts';
+import type { Renderer } from '../templates/renderer.ts';
 import { recordAudit } from '../tenants/audit.ts';
 import type { Actor } from '../tenants/rights.ts';
-import type { Renderer } from '../templates/renderer.ts';
-import { type ContentCache, type MessageRow } from './content.ts';
+import type { ContentCache, MessageRow } from './content.ts';
 import type { Viewer } from './filter.ts';
 import { previewMessage } from './preview.ts';
 import { recordMoves } from './record-moves.ts';
@@ -55,7 +55,8 @@ async function correctedDocuments(deps: CorrectDeps, tx: Tx, row: MessageRow, id
   const found = await useDocuments(tx, deps, row.tenantId, ids);
   const documents = ids.map((id, index) => {
     const document = found.get(id);
-    if (document === undefined) throw invalidField(`/documents/${index}`, 'document_invalid', `there is no document ${id}`);
+    if (document === undefined)
+      throw invalidField(`/documents/${index}`, 'document_invalid', `there is no document ${id}`);
     const { filename, mediaType, size, sha256 } = document;
     return { id, filename, mediaType, size, sha256 };
   });

@@ -14,7 +14,9 @@ export const filterFields = {
   sendRequest: Type.Optional(Uuid),
   contextType: Type.Optional(line(50)),
   context: Type.Optional(line(200, { description: 'The `ref` of the context, e.g. a file number.' })),
-  recipient: Type.Optional(Type.String({ minLength: 1, maxLength: 400, description: 'Id, or `external:{type}:{externalId}`.' })),
+  recipient: Type.Optional(
+    Type.String({ minLength: 1, maxLength: 400, description: 'Id, or `external:{type}:{externalId}`.' }),
+  ),
   address: Type.Optional(Type.String({ minLength: 1, maxLength: 320 })),
   'requestedBy.user': Type.Optional(line(200)),
   'requestedBy.osUser': Type.Optional(line(200)),
@@ -30,7 +32,9 @@ export const filterFields = {
   test: Type.Optional(Type.Boolean()),
 };
 
-const MessageFilter = closed(filterFields, { description: 'Every condition must hold; times are from (included) to (excluded).' });
+const MessageFilter = closed(filterFields, {
+  description: 'Every condition must hold; times are from (included) to (excluded).',
+});
 
 export type MessageFilter = Static<typeof MessageFilter>;
 

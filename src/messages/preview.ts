@@ -2,14 +2,7 @@ import type { Db } from '../db/client.ts';
 import { loadContents } from '../documents/store.ts';
 import { AppError } from '../errors.ts';
 import type { Renderer } from '../templates/renderer.ts';
-import {
-  type ContentCache,
-  compositionOf,
-  type MessageRow,
-  partsKey,
-  prepareTask,
-  type Redirect,
-} from './content.ts';
+import { type ContentCache, compositionOf, type MessageRow, partsKey, prepareTask, type Redirect } from './content.ts';
 
 /** A message as it will leave. */
 export interface PreparedMessage {

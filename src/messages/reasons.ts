@@ -5,25 +5,65 @@ import type { Language } from '../errors.ts';
 const ownReasons = [
   { code: 'address_missing', en: 'There is no address to write to.', fr: 'Il n’y a pas d’adresse où écrire.' },
   { code: 'recipient_unknown', en: 'The recipient does not exist.', fr: 'Le destinataire n’existe pas.' },
-  { code: 'recipient_type_refused', en: 'The template is not for this type of recipient.', fr: 'Le modèle n’est pas prévu pour ce type de destinataire.' },
-  { code: 'field_missing', en: 'A merge field of the template has no value.', fr: 'Un champ de fusion du modèle n’a pas de valeur.' },
-  { code: 'document_invalid', en: 'A document does not exist, or the documents are too large.', fr: 'Un document n’existe pas, ou les documents sont trop volumineux.' },
+  {
+    code: 'recipient_type_refused',
+    en: 'The template is not for this type of recipient.',
+    fr: 'Le modèle n’est pas prévu pour ce type de destinataire.',
+  },
+  {
+    code: 'field_missing',
+    en: 'A merge field of the template has no value.',
+    fr: 'Un champ de fusion du modèle n’a pas de valeur.',
+  },
+  {
+    code: 'document_invalid',
+    en: 'A document does not exist, or the documents are too large.',
+    fr: 'Un document n’existe pas, ou les documents sont trop volumineux.',
+  },
   { code: 'sender_missing', en: 'There is no sender to write from.', fr: 'Il n’y a pas d’expéditeur.' },
-  { code: 'template_error', en: 'The template could not be rendered with this data.', fr: 'Le modèle n’a pas pu être rendu avec ces données.' },
+  {
+    code: 'template_error',
+    en: 'The template could not be rendered with this data.',
+    fr: 'Le modèle n’a pas pu être rendu avec ces données.',
+  },
   { code: 'template_timeout', en: 'The template took too long.', fr: 'Le modèle a pris trop de temps.' },
-  { code: 'content_changed', en: 'The content is no longer the one a person approved.', fr: 'Le contenu n’est plus celui qu’une personne a approuvé.' },
+  {
+    code: 'content_changed',
+    en: 'The content is no longer the one a person approved.',
+    fr: 'Le contenu n’est plus celui qu’une personne a approuvé.',
+  },
   { code: 'expired', en: 'Its time has passed.', fr: 'Sa date limite est passée.' },
   { code: 'retries_exhausted', en: 'Every try failed.', fr: 'Toutes les tentatives ont échoué.' },
-  { code: 'no_channel_account', en: 'There is no channel account yet: it waits.', fr: 'Il n’y a pas encore de compte d’envoi : il attend.' },
-  { code: 'choice_off', en: 'The recipient has not chosen this kind of notice by this channel.', fr: 'Le destinataire n’a pas choisi ce type d’avis par ce canal.' },
+  {
+    code: 'no_channel_account',
+    en: 'There is no channel account yet: it waits.',
+    fr: 'Il n’y a pas encore de compte d’envoi : il attend.',
+  },
+  {
+    code: 'choice_off',
+    en: 'The recipient has not chosen this kind of notice by this channel.',
+    fr: 'Le destinataire n’a pas choisi ce type d’avis par ce canal.',
+  },
   { code: 'consent_refused', en: 'The recipient has refused.', fr: 'Le destinataire a refusé.' },
   { code: 'suppressed', en: 'The address must not be used any more.', fr: 'L’adresse ne doit plus être utilisée.' },
-  { code: 'contact_refused', en: 'The recipient does not accept contact by any of their addresses.', fr: 'Le destinataire n’accepte d’être contacté à aucune de ses adresses.' },
+  {
+    code: 'contact_refused',
+    en: 'The recipient does not accept contact by any of their addresses.',
+    fr: 'Le destinataire n’accepte d’être contacté à aucune de ses adresses.',
+  },
   { code: 'already_received', en: 'The recipient has received it already.', fr: 'Le destinataire l’a déjà reçu.' },
-  { code: 'duplicate_recipient', en: 'The recipient is in the request twice.', fr: 'Le destinataire figure deux fois dans la demande.' },
+  {
+    code: 'duplicate_recipient',
+    en: 'The recipient is in the request twice.',
+    fr: 'Le destinataire figure deux fois dans la demande.',
+  },
   { code: 'cancelled', en: 'The send request was cancelled.', fr: 'La demande d’envoi a été annulée.' },
   { code: 'blocked_by_user', en: 'A person blocked it.', fr: 'Une personne l’a bloqué.' },
-  { code: 'not_sent', en: 'A person said that it was not sent.', fr: 'Une personne a indiqué qu’il n’était pas parti.' },
+  {
+    code: 'not_sent',
+    en: 'A person said that it was not sent.',
+    fr: 'Une personne a indiqué qu’il n’était pas parti.',
+  },
 ] as const;
 
 const all: readonly { code: string; en: string; fr: string }[] = [...ownReasons, ...deliveryReasons];

@@ -60,7 +60,12 @@ export async function recordMoves(
     tx,
     moves.map((move) => ({
       tenantId: move.tenantId,
-      type: move.from === null ? 'message.created' : move.from === 'KO' && move.to === 'V' ? 'message.resent' : eventOf[move.to],
+      type:
+        move.from === null
+          ? 'message.created'
+          : move.from === 'KO' && move.to === 'V'
+            ? 'message.resent'
+            : eventOf[move.to],
       test: move.test,
       resourceId: move.messageId,
       data: { sendRequest: move.sendRequestId, from: move.from, status: move.to, reason: move.reason },

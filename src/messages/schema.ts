@@ -41,7 +41,13 @@ export const Message = closed(
     copies: Type.Array(Copy),
     subject: text,
     documents: Type.Array(
-      closed({ id: Uuid, filename: Type.String(), mediaType: Type.String(), size: Type.Integer(), sha256: Type.String() }),
+      closed({
+        id: Uuid,
+        filename: Type.String(),
+        mediaType: Type.String(),
+        size: Type.Integer(),
+        sha256: Type.String(),
+      }),
     ),
     highPriority: Type.Boolean(),
     priority: words(priorities),
@@ -57,7 +63,10 @@ export const Message = closed(
     attemptCount: Type.Integer(),
     channelAccount: nullable(Uuid),
     providerReference: text,
-    redirectedTo: { ...text, description: 'Where it goes instead of the real people, in a test deployment (A10).' } as typeof text,
+    redirectedTo: {
+      ...text,
+      description: 'Where it goes instead of the real people, in a test deployment (A10).',
+    } as typeof text,
     origin: Type.String(),
     context: nullable(closed({ type: text, ref: Type.String() })),
     requestedBy: closed({ user: text, osUser: text, workstation: text }),
@@ -71,7 +80,11 @@ export const MessageDetails = closed(
   {
     ...Message.properties,
     data: Type.Record(Type.String(), Type.Unknown()),
-    overrides: closed({ subject: Type.Optional(Type.String()), text: Type.Optional(Type.String()), html: Type.Optional(Type.String()) }),
+    overrides: closed({
+      subject: Type.Optional(Type.String()),
+      text: Type.Optional(Type.String()),
+      html: Type.Optional(Type.String()),
+    }),
   },
   { $id: 'MessageDetails' },
 );
@@ -85,21 +98,33 @@ export const MessageChange = closed(
     to: Type.Optional(closed({ address, name: Type.Optional(nullable(line(200))) })),
     cc: Type.Optional(Copies),
     bcc: Type.Optional(Copies),
-    data: Type.Optional(Type.Record(Type.String({ maxLength: 200 }), Type.Unknown(), { description: 'Fields to change; the others keep their values.' })),
+    data: Type.Optional(
+      Type.Record(Type.String({ maxLength: 200 }), Type.Unknown(), {
+        description: 'Fields to change; the others keep their values.',
+      }),
+    ),
     documents: Type.Optional(Type.Array(Uuid, { maxItems: 10, uniqueItems: true })),
     subject: Type.Optional(nullable(line(998, { description: 'Literal, never Liquid; null: the template’s again.' }))),
     text: Type.Optional(nullable(Type.String({ minLength: 1, maxLength: 200_000 }))),
     html: Type.Optional(nullable(Type.String({ minLength: 1, maxLength: 200_000 }))),
     remark: Type.Optional(nullable(Type.String({ maxLength: 2_000 }))),
   },
-  { minProperties: 1, examples: [{ to: { address: 'jeanne.martin@courriel.example' }, remark: 'Adresse corrigée par téléphone' }] },
+  {
+    minProperties: 1,
+    examples: [{ to: { address: 'jeanne.martin@courriel.example' }, remark: 'Adresse corrigée par téléphone' }],
+  },
 );
 
 export type MessageChangeBody = Static<typeof MessageChange>;
 
-const remark = Type.Optional(Type.String({ minLength: 1, maxLength: 2_000, description: 'Why, in words; kept with the move.' }));
+const remark = Type.Optional(
+  Type.String({ minLength: 1, maxLength: 2_000, description: 'Why, in words; kept with the move.' }),
+);
 const contentHash = Type.Optional(
-  Type.String({ pattern: '^[0-9a-f]{64}$', description: 'What was seen: refused when the content is no longer this one.' }),
+  Type.String({
+    pattern: '^[0-9a-f]{64}$',
+    description: 'What was seen: refused when the content is no longer this one.',
+  }),
 );
 
 /** Body of an action on one message. */

@@ -29,7 +29,16 @@ export const actionSources = {
 } as const satisfies Record<string, readonly Status[]>;
 
 /** Where a message stands on its way out, and what is known once it left, in one word. */
-export const deliveries = ['none', 'waiting', 'queued', 'sending', 'sent', 'delivered', 'bounced', 'uncertain'] as const;
+export const deliveries = [
+  'none',
+  'waiting',
+  'queued',
+  'sending',
+  'sent',
+  'delivered',
+  'bounced',
+  'uncertain',
+] as const;
 
 export type Delivery = (typeof deliveries)[number];
 

@@ -56,7 +56,8 @@ function faultOf(row: MessageRow, now: Date): Omit<Refusal, 'id' | 'status'> | n
   if (row.notAfter !== null && row.notAfter <= now) return { code: 'cannot_be_sent', reason: 'expired' };
   // Never rendered without a fault: it must be corrected first.
   if (row.contentHash === null) return { code: 'cannot_be_sent', reason: row.reason ?? 'template_error' };
-  if (row.toNormalized === null) return { code: 'cannot_be_sent', reason: row.toAddress === null ? 'address_missing' : 'address_invalid' };
+  if (row.toNormalized === null)
+    return { code: 'cannot_be_sent', reason: row.toAddress === null ? 'address_missing' : 'address_invalid' };
   return null;
 }
 

@@ -13,7 +13,12 @@ export const Operation = closed(
     succeeded: Type.Integer(),
     refusedCount: Type.Integer(),
     refused: Type.Array(
-      closed({ id: Uuid, code: Type.String(), status: Type.Optional(Type.String()), reason: Type.Optional(Type.String()) }),
+      closed({
+        id: Uuid,
+        code: Type.String(),
+        status: Type.Optional(Type.String()),
+        reason: Type.Optional(Type.String()),
+      }),
       { description: 'The first 1,000 that were refused.' },
     ),
     finishedAt: nullable(Instant),
@@ -31,7 +36,9 @@ export const NewExport = closed(
     kind: words(['messages']),
     filter: Type.Optional(MessageFilterBody),
     format: words(['csv', 'ndjson']),
-    separator: Type.Optional(words([';', ','], { description: 'Of the CSV. Default `;`, which French spreadsheets expect.' })),
+    separator: Type.Optional(
+      words([';', ','], { description: 'Of the CSV. Default `;`, which French spreadsheets expect.' }),
+    ),
   },
   {
     examples: [

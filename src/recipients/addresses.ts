@@ -33,7 +33,8 @@ function readAddress(kind: AddressKind, value: string): Reading {
     return parsed.kind === 'invalid' ? { why: parsed.why } : { value: parsed.address, normalized: parsed.normalized };
   }
   const lines = kind === 'postal' ? value.replace(lineBreaks, '\n') : value;
-  if (controls.test(kind === 'postal' ? lines.replaceAll('\n', '') : lines)) return { why: 'it has control characters' };
+  if (controls.test(kind === 'postal' ? lines.replaceAll('\n', '') : lines))
+    return { why: 'it has control characters' };
   if (lines.trim() === '') return { why: 'it is empty' };
   return kind === 'mobile' || kind === 'landline' ? readTelephone(lines) : { value: lines, normalized: lines };
 }
@@ -68,7 +69,8 @@ export function readAddresses(given: readonly GivenAddress[]): RecipientAddress[
     });
   }
   const [first] = faults;
-  if (first !== undefined) throw new AppError('unprocessable', { detail: `${first.pointer}: ${first.message}`, items: faults });
+  if (first !== undefined)
+    throw new AppError('unprocessable', { detail: `${first.pointer}: ${first.message}`, items: faults });
   return addresses;
 }
 

@@ -57,7 +57,8 @@ function readChoices(types: readonly NotificationTypeRow[], given: readonly Give
     const refuse = (field: string, code: string, message: string) =>
       faults.push({ pointer: `/choices/${index}${field}`, code, message });
     const type =
-      types.find(({ id }) => id === notificationType.toLowerCase()) ?? types.find(({ key }) => key === notificationType);
+      types.find(({ id }) => id === notificationType.toLowerCase()) ??
+      types.find(({ key }) => key === notificationType);
     if (type === undefined) {
       refuse('/notificationType', 'notification_type_unknown', 'there is no such notification type');
     } else if (!type.channels.includes(channel)) {
@@ -69,7 +70,8 @@ function readChoices(types: readonly NotificationTypeRow[], given: readonly Give
     }
   }
   const [first] = faults;
-  if (first !== undefined) throw new AppError('unprocessable', { detail: `${first.pointer}: ${first.message}`, items: faults });
+  if (first !== undefined)
+    throw new AppError('unprocessable', { detail: `${first.pointer}: ${first.message}`, items: faults });
   return [...read.values()];
 }
 
@@ -102,7 +104,9 @@ export async function setChoices(
     updatedAt: now,
   }));
   // One order for everybody: two requests about one person wait for each other, never in a circle.
-  rows.sort((left, right) => (`${left.notificationTypeId}${left.channel}` < `${right.notificationTypeId}${right.channel}` ? -1 : 1));
+  rows.sort((left, right) =>
+    `${left.notificationTypeId}${left.channel}` < `${right.notificationTypeId}${right.channel}` ? -1 : 1,
+  );
   await tx
     .insert(choices)
     .values(rows)

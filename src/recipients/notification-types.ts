@@ -29,7 +29,8 @@ export async function createNotificationType(
     .values({ tenantId, id: deps.newId(), ...type, createdAt: now, updatedAt: now })
     .onConflictDoNothing({ target: [notificationTypes.tenantId, notificationTypes.key] })
     .returning();
-  if (row === undefined) throw new AppError('conflict', { detail: `A notification type has the key ${type.key} already.` });
+  if (row === undefined)
+    throw new AppError('conflict', { detail: `A notification type has the key ${type.key} already.` });
   const entry = { tenantId, actor, resourceType: 'notification-type', resourceId: row.id };
   await recordAudit(deps, tx, { ...entry, action: 'created' });
   return row;
@@ -143,8 +144,12 @@ export async function deleteNotificationType(
     throw new AppError('in_use', { detail: `Used by ${used.map(({ what }) => what).join(' and ')}.` });
   }
   await tx.delete(choices).where(and(eq(choices.tenantId, tenantId), eq(choices.notificationTypeId, id)));
-  await tx
-    .delete(notificationTypes)
-    .where(and(eq(notificationTypes.tenantId, tenantId), eq(notificationTypes.id, id)));
-  await recordAudit(deps, tx, { tenantId, actor, action: 'deleted', resourceType: 'notification-type', resourceId: id });
+  await tx.delete(notificationTypes).where(and(eq(notificationTypes.tenantId, tenantId), eq(notificationTypes.id, id)));
+  await recordAudit(deps, tx, {
+    tenantId,
+    actor,
+    action: 'deleted',
+    resourceType: 'notification-type',
+    resourceId: id,
+  });
 }

@@ -179,7 +179,11 @@ export const ChoicesChange = closed(
   },
   {
     examples: [
-      { choices: [{ notificationType: 'avis-echeance', channel: 'mail', accepted: true, source: 'Fiche client, AE par mail' }] },
+      {
+        choices: [
+          { notificationType: 'avis-echeance', channel: 'mail', accepted: true, source: 'Fiche client, AE par mail' },
+        ],
+      },
     ],
   },
 );

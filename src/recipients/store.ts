@@ -1,6 +1,6 @@
 import { and, asc, desc, eq, lt, or, type SQL, sql } from 'drizzle-orm';
 import type { Clock, NewId } from '../clock.ts';
-import { databaseError, type Db, type Tx } from '../db/client.ts';
+import { type Db, databaseError, type Tx } from '../db/client.ts';
 import { idList, insertRows } from '../db/rows.ts';
 import { choices, recipientAddresses, recipients } from '../db/tables/people.ts';
 import { AppError, invalidField, notFound } from '../errors.ts';
@@ -43,7 +43,9 @@ function checkAttributes(attributes: Record<string, unknown>): void {
 }
 
 function taken({ type, externalId }: { type: string; externalId: string }): AppError {
-  return new AppError('conflict', { detail: `A recipient of the type ${type} has the external id ${externalId} already.` });
+  return new AppError('conflict', {
+    detail: `A recipient of the type ${type} has the external id ${externalId} already.`,
+  });
 }
 
 /** Adds their addresses to recipients: one query for any number. */
@@ -181,7 +183,14 @@ async function changeLocked(
   }
   const { actor } = target;
   const fields = Object.keys(change);
-  await recordAudit(deps, tx, { tenantId, actor, action: 'updated', resourceType: 'recipient', resourceId: id, fields });
+  await recordAudit(deps, tx, {
+    tenantId,
+    actor,
+    action: 'updated',
+    resourceType: 'recipient',
+    resourceId: id,
+    fields,
+  });
   return row;
 }
 

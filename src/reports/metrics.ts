@@ -56,7 +56,12 @@ export function createMetrics(deps: Deps): Metrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 10 });
-  const depth = new Gauge({ name: 'notifications_queue_depth', help: 'Jobs waiting for a worker', labelNames: ['queue'], registers });
+  const depth = new Gauge({
+    name: 'notifications_queue_depth',
+    help: 'Jobs waiting for a worker',
+    labelNames: ['queue'],
+    registers,
+  });
   const waiting = new Gauge({
     name: 'notifications_messages_ready',
     help: 'Validated messages whose time has come and that have no job yet',

@@ -31,11 +31,16 @@ export async function cancelSendRequest(deps: MoveDeps, tx: Tx, caller: Caller, 
   let blocked = 0;
   let after: string | null = null;
   while (true) {
-    const ids: string[] = await matchingIds(tx, viewer, { sendRequest: id }, {
-      sources: ['E', 'V'],
-      after,
-      limit: messagesPerStep,
-    });
+    const ids: string[] = await matchingIds(
+      tx,
+      viewer,
+      { sendRequest: id },
+      {
+        sources: ['E', 'V'],
+        after,
+        limit: messagesPerStep,
+      },
+    );
     const rows = (await lockMessages(tx, viewer, ids)).filter(({ status }) => status === 'E' || status === 'V');
     const stoppable = rows.filter(({ dispatchState }) => dispatchState !== 'sending');
     for (const { id: busy, dispatchState } of rows) {

@@ -50,7 +50,11 @@ const nowhere = { name: null, address: null, normalized: null, block: null };
 function targetOf(row: RowBody, recipients: ReadonlyMap<string, RecipientWithAddresses>): Target {
   const recipient = row.recipient === undefined ? null : (recipients.get(row.recipient) ?? null);
   if (row.recipient !== undefined && recipient === null) {
-    const fault = { pointer: '/recipient', code: 'recipient_unknown' as const, message: 'the recipient does not exist' };
+    const fault = {
+      pointer: '/recipient',
+      code: 'recipient_unknown' as const,
+      message: 'the recipient does not exist',
+    };
     return { ...nowhere, recipient, fault };
   }
   const fallbackName = recipient?.displayName ?? null;
@@ -92,7 +96,10 @@ function copiesOf(row: RowBody, archive: readonly string[]): { copies: StoredCop
 
 type Documents = Awaited<ReturnType<typeof findDocuments>>;
 
-function documentsOf(ids: readonly string[], known: Documents): { documents: StoredDocument[]; fault: Target['fault'] } {
+function documentsOf(
+  ids: readonly string[],
+  known: Documents,
+): { documents: StoredDocument[]; fault: Target['fault'] } {
   const documents: StoredDocument[] = [];
   const refuse = (message: string) => ({
     documents,
@@ -111,7 +118,11 @@ function documentsOf(ids: readonly string[], known: Documents): { documents: Sto
   return { documents, fault: null };
 }
 
-function dataOf(body: SendRequestBody, row: RowBody, recipient: RecipientWithAddresses | null): Record<string, unknown> {
+function dataOf(
+  body: SendRequestBody,
+  row: RowBody,
+  recipient: RecipientWithAddresses | null,
+): Record<string, unknown> {
   const data: Record<string, unknown> = { ...body.data, ...row.data };
   if (recipient === null || 'recipient' in data) return data;
   const { type, externalId, displayName, attributes } = recipient;
@@ -259,7 +270,10 @@ export async function draftMessages(
   body: SendRequestBody,
 ): Promise<DraftMessage[]> {
   const references = new Set(body.recipients.map(({ recipient }) => recipient).filter((one) => one !== undefined));
-  const documentIds = new Set([...(body.documents ?? []), ...body.recipients.flatMap(({ documents = [] }) => documents)]);
+  const documentIds = new Set([
+    ...(body.documents ?? []),
+    ...body.recipients.flatMap(({ documents = [] }) => documents),
+  ]);
   const source: Source = {
     body,
     plan,

@@ -1,13 +1,13 @@
-import { parseAddrSpec } from '../channels/addr-spec.ts';
 import { defaultAccount } from '../accounts/store.ts';
+import { parseAddrSpec } from '../channels/addr-spec.ts';
 import type { Clock } from '../clock.ts';
 import type { Db } from '../db/client.ts';
 import { AppError, invalidField } from '../errors.ts';
 import { defaultSender, findSender, getSender, type SenderRow } from '../senders/store.ts';
-import { type Caller, may } from '../tenants/rights.ts';
-import { getTenant, type TenantRow } from '../tenants/store.ts';
 import { findTemplate, findTemplateOfDocumentType, type TemplateRow } from '../templates/store.ts';
 import { getTemplateVersion, type TemplateVersionRow } from '../templates/versions.ts';
+import { type Caller, may } from '../tenants/rights.ts';
+import { getTenant, type TenantRow } from '../tenants/store.ts';
 import type { SendRequestBody } from './schema.ts';
 
 /** A template of the request, with the version and the sender it pins. */
@@ -94,7 +94,12 @@ async function publishedVersion(db: Db, pointer: string, template: TemplateRow, 
  * The strictest of tenant, template and request. Automatic where the tenant is manual is for keys that may
  * validate: the one that asks here, or the one that set it on the template (W10).
  */
-function validationOf(caller: Caller, tenant: TenantRow, template: TemplateRow, asked: 'manual' | 'automatic' | undefined) {
+function validationOf(
+  caller: Caller,
+  tenant: TenantRow,
+  template: TemplateRow,
+  asked: 'manual' | 'automatic' | undefined,
+) {
   if (asked === 'manual' || template.validation === 'manual') return 'manual';
   if (tenant.defaultValidation === 'automatic' || template.validation === 'automatic') return 'automatic';
   if (asked !== 'automatic') return 'manual';

@@ -43,7 +43,12 @@ async function moveDraft(tx: Tx, tenantId: string, id: string, times: { sendAt: 
     .where(and(eq(sendRequestDrafts.tenantId, tenantId), eq(sendRequestDrafts.sendRequestId, id)));
 }
 
-async function moveMessages(tx: Tx, row: SendRequestRow, times: { sendAt: Date | null; notAfter: Date | null }, now: Date) {
+async function moveMessages(
+  tx: Tx,
+  row: SendRequestRow,
+  times: { sendAt: Date | null; notAfter: Date | null },
+  now: Date,
+) {
   const releaseAt = times.sendAt !== null && times.sendAt > now ? times.sendAt : now;
   const moved = await tx.execute<{
     id: string;

@@ -58,7 +58,8 @@ const Overrides = closed(
 const validation = words(['manual', 'automatic']);
 const priority = words(priorities);
 const mode = words(['partial', 'all-or-nothing'], {
-  description: '`partial`: good rows are accepted, bad ones are kept as `KO`. `all-or-nothing`: one bad row refuses all.',
+  description:
+    '`partial`: good rows are accepted, bad ones are kept as `KO`. `all-or-nothing`: one bad row refuses all.',
 });
 
 const broker = {
@@ -66,7 +67,13 @@ const broker = {
   recipients: [
     {
       to: { address: 'jeanne.dherouville@courriel.example', name: 'Jeanne D’Hérouville' },
-      data: { Adr_Titre: 'Madame', Adr_Nom: 'D’Hérouville', contrat: 'C-88', montant: '1 234,56 €', echeance: '1er janvier 2027' },
+      data: {
+        Adr_Titre: 'Madame',
+        Adr_Nom: 'D’Hérouville',
+        contrat: 'C-88',
+        montant: '1 234,56 €',
+        echeance: '1er janvier 2027',
+      },
       context: { type: 'dossier', ref: 'D-2026-000123' },
     },
   ],
@@ -78,17 +85,34 @@ export const NewSendRequest = closed(
   {
     template: Type.Optional(line(100, { description: 'Key or id.' })),
     templates: Type.Optional(
-      Type.Array(line(100), { minItems: 1, maxItems: 10, uniqueItems: true, description: 'One message each per recipient.' }),
+      Type.Array(line(100), {
+        minItems: 1,
+        maxItems: 10,
+        uniqueItems: true,
+        description: 'One message each per recipient.',
+      }),
     ),
     templateVersion: Type.Optional(
-      Type.Integer({ minimum: 1, maximum: 1_000_000, description: 'A published one; default: the current. Only with `template`.' }),
+      Type.Integer({
+        minimum: 1,
+        maximum: 1_000_000,
+        description: 'A published one; default: the current. Only with `template`.',
+      }),
     ),
-    documentType: Type.Optional(key({ description: 'In the place of a template: the one of this document type, else the tenant’s default (W2).' })),
+    documentType: Type.Optional(
+      key({
+        description: 'In the place of a template: the one of this document type, else the tenant’s default (W2).',
+      }),
+    ),
     recipients: Type.Array(RecipientRow, { minItems: 1, maxItems: maximumRecipients }),
     data: Type.Optional(Data),
-    documents: Type.Optional(Type.Array(Uuid, { maxItems: 10, uniqueItems: true, description: 'Attached to every message.' })),
+    documents: Type.Optional(
+      Type.Array(Uuid, { maxItems: 10, uniqueItems: true, description: 'Attached to every message.' }),
+    ),
     mode: Type.Optional(mode),
-    confirm: Type.Optional(Type.Boolean({ description: '`false`: a draft, which makes no message until it is confirmed (W6).' })),
+    confirm: Type.Optional(
+      Type.Boolean({ description: '`false`: a draft, which makes no message until it is confirmed (W6).' }),
+    ),
     validation: Type.Optional(validation),
     sendAt: Type.Optional(Instant),
     notAfter: Type.Optional(Instant),
@@ -99,7 +123,9 @@ export const NewSendRequest = closed(
     context: Type.Optional(Context),
     requestedBy: Type.Optional(RequestedBy),
     overrides: Type.Optional(Overrides),
-    recordEvent: Type.Optional(Type.Boolean({ description: 'Asks the caller’s record to keep it in its history; told with the events.' })),
+    recordEvent: Type.Optional(
+      Type.Boolean({ description: 'Asks the caller’s record to keep it in its history; told with the events.' }),
+    ),
     dryRun: Type.Optional(Type.Boolean({ description: 'Everything is checked and rendered; nothing is kept.' })),
   },
   {
@@ -114,7 +140,13 @@ export const NewSendRequest = closed(
         recipients: [
           {
             recipient: 'external:client:C-1001',
-            data: { Adr_Titre: 'Monsieur', Adr_Nom: 'Müller', contrat: 'C-89', montant: '98,70 €', echeance: '1er janvier 2027' },
+            data: {
+              Adr_Titre: 'Monsieur',
+              Adr_Nom: 'Müller',
+              contrat: 'C-89',
+              montant: '98,70 €',
+              echeance: '1er janvier 2027',
+            },
             dedupeKey: 'C-89/2027',
           },
         ],
@@ -140,7 +172,14 @@ export const Confirmation = closed(
 );
 
 const Counts = closed(
-  { created: Type.Integer(), E: Type.Integer(), V: Type.Integer(), OK: Type.Integer(), KO: Type.Integer(), B: Type.Integer() },
+  {
+    created: Type.Integer(),
+    E: Type.Integer(),
+    V: Type.Integer(),
+    OK: Type.Integer(),
+    KO: Type.Integer(),
+    B: Type.Integer(),
+  },
   { description: 'created = E + V + OK + KO + B, at every moment.' },
 );
 
@@ -161,7 +200,11 @@ export const SendRequest = closed(
     highPriority: Type.Boolean(),
     origin: Type.String(),
     context: nullable(Context),
-    requestedBy: closed({ user: nullable(Type.String()), osUser: nullable(Type.String()), workstation: nullable(Type.String()) }),
+    requestedBy: closed({
+      user: nullable(Type.String()),
+      osUser: nullable(Type.String()),
+      workstation: nullable(Type.String()),
+    }),
     recordEvent: Type.Boolean(),
     recipientCount: Type.Integer(),
     counts: Counts,
@@ -191,7 +234,8 @@ export const SendRequestResult = closed(
       closed({ index: Type.Integer(), pointer: Type.String(), code: Type.String(), message: Type.String() }),
     ),
     repeated: Type.Array(closed({ index: Type.Integer(), template: Type.String(), messageId: nullable(Uuid) }), {
-      description: 'Rows whose `dedupeKey` was used before: the message that exists. `messageId` is null where the first use is in this request.',
+      description:
+        'Rows whose `dedupeKey` was used before: the message that exists. `messageId` is null where the first use is in this request.',
     }),
   },
   { $id: 'SendRequestResult' },

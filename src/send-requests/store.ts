@@ -74,7 +74,11 @@ export async function countMessages(
   sendRequestIds: readonly string[],
 ): Promise<Map<string, Counts>> {
   const counts = new Map(sendRequestIds.map((id) => [id, { ...noCounts }]));
-  const rows = await db.execute<{ send_request_id: string; status: Exclude<keyof Counts, 'created'>; count: number }>(sql`
+  const rows = await db.execute<{
+    send_request_id: string;
+    status: Exclude<keyof Counts, 'created'>;
+    count: number;
+  }>(sql`
     select send_request_id, status, count(*)::int as count from messages
     where tenant_id = ${tenantId} and send_request_id = any(${idList(sendRequestIds)})
     group by send_request_id, status`);

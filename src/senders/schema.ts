@@ -28,7 +28,9 @@ export const NewSender = closed(
     fromName: Type.Optional(fields.fromName),
     replyTo: Type.Optional(fields.replyTo),
     archiveBcc: Type.Optional(fields.archiveBcc),
-    isDefault: Type.Optional(Type.Boolean({ description: 'The first sender is the default one unless it says false.' })),
+    isDefault: Type.Optional(
+      Type.Boolean({ description: 'The first sender is the default one unless it says false.' }),
+    ),
   },
   {
     examples: [
@@ -50,7 +52,9 @@ export const SenderChange = closed(
     fromName: Type.Optional(fields.fromName),
     replyTo: Type.Optional(fields.replyTo),
     archiveBcc: Type.Optional(fields.archiveBcc),
-    isDefault: Type.Optional(Type.Literal(true, { description: 'Makes it the default one in the place of the other.' })),
+    isDefault: Type.Optional(
+      Type.Literal(true, { description: 'Makes it the default one in the place of the other.' }),
+    ),
   },
   { minProperties: 1, examples: [{ fromName: 'Courtage Dupont & Fils' }] },
 );

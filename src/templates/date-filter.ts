@@ -40,8 +40,15 @@ function cachedFormat(locale: string, options: Intl.DateTimeFormatOptions): Intl
 }
 
 const NUMBERS: Intl.DateTimeFormatOptions = {
-  calendar: 'iso8601', numberingSystem: 'latn', hourCycle: 'h23',
-  year: 'numeric', month: 'numeric', day: 'numeric', hour: 'numeric', minute: 'numeric', second: 'numeric',
+  calendar: 'iso8601',
+  numberingSystem: 'latn',
+  hourCycle: 'h23',
+  year: 'numeric',
+  month: 'numeric',
+  day: 'numeric',
+  hour: 'numeric',
+  minute: 'numeric',
+  second: 'numeric',
 };
 
 function civilTimeAt(instant: Date, timezone: string): CivilTime {
@@ -54,8 +61,10 @@ function civilTimeAt(instant: Date, timezone: string): CivilTime {
 }
 
 function asUtc(civil: CivilTime): number {
-  return new Date(0).setUTCFullYear(civil.year, civil.month - 1, civil.day)
-    + ((civil.hour * 60 + civil.minute) * 60 + civil.second) * 1000;
+  return (
+    new Date(0).setUTCFullYear(civil.year, civil.month - 1, civil.day) +
+    ((civil.hour * 60 + civil.minute) * 60 + civil.second) * 1000
+  );
 }
 
 /** Minutes east of Greenwich at that instant. */
@@ -93,12 +102,20 @@ export function readDate(value: unknown, clock: RenderClock): Date | null {
   const [, year, month, day, hour = '0', minute = '0', second = '0', zone] = ISO.exec(value.trim()) ?? [];
   if (year === undefined || month === undefined || day === undefined) return null;
   const civil = {
-    year: Number(year), month: Number(month), day: Number(day),
-    hour: Number(hour), minute: Number(minute), second: Number(second),
+    year: Number(year),
+    month: Number(month),
+    day: Number(day),
+    hour: Number(hour),
+    minute: Number(minute),
+    second: Number(second),
   };
   const utc = new Date(asUtc(civil));
-  const exists = utc.getUTCMonth() + 1 === civil.month && utc.getUTCDate() === civil.day
-    && civil.hour < 24 && civil.minute < 60 && civil.second < 60;
+  const exists =
+    utc.getUTCMonth() + 1 === civil.month &&
+    utc.getUTCDate() === civil.day &&
+    civil.hour < 24 &&
+    civil.minute < 60 &&
+    civil.second < 60;
   if (!exists) return null;
   if (zone === undefined) return validDate(instantOf(civil, clock.timezone));
   if (/^z$/i.test(zone)) return utc;
@@ -125,11 +142,23 @@ function isoWeek(midnight: number): { year: number; week: number } {
 }
 
 const COMPOUND: Record<string, string> = {
-  F: '%Y-%m-%d', T: '%H:%M:%S', X: '%H:%M:%S', R: '%H:%M', D: '%m/%d/%y', r: '%I:%M:%S %p', v: '%e-%^b-%Y',
+  F: '%Y-%m-%d',
+  T: '%H:%M:%S',
+  X: '%H:%M:%S',
+  R: '%H:%M',
+  D: '%m/%d/%y',
+  r: '%I:%M:%S %p',
+  v: '%e-%^b-%Y',
 };
 
 /** The value of one directive and how it is padded; null when strftime knows no such letter. */
-function directive(letter: string, colon: boolean, instant: Date, civil: CivilTime, clock: RenderClock): [string | number, width?: number, pad?: string] | null {
+function directive(
+  letter: string,
+  colon: boolean,
+  instant: Date,
+  civil: CivilTime,
+  clock: RenderClock,
+): [string | number, width?: number, pad?: string] | null {
   const midnight = asUtc({ ...civil, hour: 0, minute: 0, second: 0 });
   const weekday = new Date(midnight).getUTCDay();
   const yearDay = Math.floor((midnight - Date.UTC(civil.year, 0, 1)) / 86_400_000) + 1;
@@ -137,42 +166,79 @@ function directive(letter: string, colon: boolean, instant: Date, civil: CivilTi
   const name = (options: Intl.DateTimeFormatOptions): string =>
     cachedFormat(clock.locale, { ...options, timeZone: clock.timezone }).format(instant);
   switch (letter) {
-    case 'a': return [name({ weekday: 'short' })];
-    case 'A': return [name({ weekday: 'long' })];
-    case 'b': case 'h': return [name({ month: 'short' })];
-    case 'B': return [name({ month: 'long' })];
-    case 'c': return [name({ dateStyle: 'long', timeStyle: 'short' })];
-    case 'x': return [name({ dateStyle: 'short' })];
-    case 'C': return [Math.floor(civil.year / 100), 2];
-    case 'd': return [civil.day, 2];
-    case 'e': return [civil.day, 2, ' '];
-    case 'G': return [isoWeek(midnight).year];
-    case 'H': return [civil.hour, 2];
-    case 'I': return [hour12, 2];
-    case 'j': return [yearDay, 3];
-    case 'k': return [civil.hour, 2, ' '];
-    case 'l': return [hour12, 2, ' '];
-    case 'L': return [instant.getUTCMilliseconds(), 3];
-    case 'm': return [civil.month, 2];
-    case 'M': return [civil.minute, 2];
-    case 'n': return ['\n'];
-    case 'N': return [`${String(instant.getUTCMilliseconds()).padStart(3, '0')}000000`];
-    case 'p': return [civil.hour < 12 ? 'AM' : 'PM'];
-    case 'P': return [civil.hour < 12 ? 'am' : 'pm'];
-    case 's': return [Math.floor(instant.getTime() / 1000)];
-    case 'S': return [civil.second, 2];
-    case 't': return ['\t'];
-    case 'u': return [weekday || 7];
-    case 'U': return [Math.floor((yearDay + 6 - weekday) / 7), 2];
-    case 'V': return [isoWeek(midnight).week, 2];
-    case 'w': return [weekday];
-    case 'W': return [Math.floor((yearDay + 6 - ((weekday + 6) % 7)) / 7), 2];
-    case 'y': return [civil.year % 100, 2];
-    case 'Y': return [civil.year];
-    case 'z': return [offsetText(offsetMinutes(instant, clock.timezone), colon)];
-    case 'Z': return [clock.timezone];
-    case '%': return ['%'];
-    default: return null;
+    case 'a':
+      return [name({ weekday: 'short' })];
+    case 'A':
+      return [name({ weekday: 'long' })];
+    case 'b':
+    case 'h':
+      return [name({ month: 'short' })];
+    case 'B':
+      return [name({ month: 'long' })];
+    case 'c':
+      return [name({ dateStyle: 'long', timeStyle: 'short' })];
+    case 'x':
+      return [name({ dateStyle: 'short' })];
+    case 'C':
+      return [Math.floor(civil.year / 100), 2];
+    case 'd':
+      return [civil.day, 2];
+    case 'e':
+      return [civil.day, 2, ' '];
+    case 'G':
+      return [isoWeek(midnight).year];
+    case 'H':
+      return [civil.hour, 2];
+    case 'I':
+      return [hour12, 2];
+    case 'j':
+      return [yearDay, 3];
+    case 'k':
+      return [civil.hour, 2, ' '];
+    case 'l':
+      return [hour12, 2, ' '];
+    case 'L':
+      return [instant.getUTCMilliseconds(), 3];
+    case 'm':
+      return [civil.month, 2];
+    case 'M':
+      return [civil.minute, 2];
+    case 'n':
+      return ['\n'];
+    case 'N':
+      return [`${String(instant.getUTCMilliseconds()).padStart(3, '0')}000000`];
+    case 'p':
+      return [civil.hour < 12 ? 'AM' : 'PM'];
+    case 'P':
+      return [civil.hour < 12 ? 'am' : 'pm'];
+    case 's':
+      return [Math.floor(instant.getTime() / 1000)];
+    case 'S':
+      return [civil.second, 2];
+    case 't':
+      return ['\t'];
+    case 'u':
+      return [weekday || 7];
+    case 'U':
+      return [Math.floor((yearDay + 6 - weekday) / 7), 2];
+    case 'V':
+      return [isoWeek(midnight).week, 2];
+    case 'w':
+      return [weekday];
+    case 'W':
+      return [Math.floor((yearDay + 6 - ((weekday + 6) % 7)) / 7), 2];
+    case 'y':
+      return [civil.year % 100, 2];
+    case 'Y':
+      return [civil.year];
+    case 'z':
+      return [offsetText(offsetMinutes(instant, clock.timezone), colon)];
+    case 'Z':
+      return [clock.timezone];
+    case '%':
+      return ['%'];
+    default:
+      return null;
   }
 }
 

@@ -7,9 +7,17 @@
  * `default`. That is how a template says that a field is optional.
  */
 import {
-  AssignTag, CaptureTag, Context, Drop, type FilterImplOptions, Liquid, LiquidError, type LiquidOptions, type Template,
+  AssignTag,
+  CaptureTag,
+  Context,
+  Drop,
+  type FilterImplOptions,
+  Liquid,
+  LiquidError,
+  type LiquidOptions,
+  type Template,
 } from 'liquidjs';
-import { formatDate, readDate, type RenderClock } from './date-filter.ts';
+import { formatDate, type RenderClock, readDate } from './date-filter.ts';
 
 /** The three texts of a template version. */
 export interface TemplateParts {
@@ -37,17 +45,75 @@ export interface TemplateProblem {
 }
 
 const TAGS = new Set([
-  'assign', 'capture', 'case', 'comment', '#', 'cycle', 'decrement', 'echo', 'for', 'if', 'increment', 'liquid',
-  'unless', 'break', 'continue',
+  'assign',
+  'capture',
+  'case',
+  'comment',
+  '#',
+  'cycle',
+  'decrement',
+  'echo',
+  'for',
+  'if',
+  'increment',
+  'liquid',
+  'unless',
+  'break',
+  'continue',
 ]);
 
 const FILTERS = new Set([
-  'abs', 'append', 'array_to_sentence_string', 'at_least', 'at_most', 'capitalize', 'ceil', 'compact', 'concat',
-  'date', 'default', 'divided_by', 'downcase', 'escape', 'escape_once', 'first', 'floor', 'join', 'last', 'lstrip',
-  'map', 'minus', 'modulo', 'newline_to_br', 'normalize_whitespace', 'plus', 'prepend', 'remove', 'remove_first',
-  'remove_last', 'replace', 'replace_first', 'replace_last', 'reverse', 'round', 'rstrip', 'size', 'slice', 'sort',
-  'split', 'strip', 'strip_html', 'strip_newlines', 'sum', 'times', 'truncate', 'truncatewords', 'uniq', 'upcase',
-  'url_encode', 'where',
+  'abs',
+  'append',
+  'array_to_sentence_string',
+  'at_least',
+  'at_most',
+  'capitalize',
+  'ceil',
+  'compact',
+  'concat',
+  'date',
+  'default',
+  'divided_by',
+  'downcase',
+  'escape',
+  'escape_once',
+  'first',
+  'floor',
+  'join',
+  'last',
+  'lstrip',
+  'map',
+  'minus',
+  'modulo',
+  'newline_to_br',
+  'normalize_whitespace',
+  'plus',
+  'prepend',
+  'remove',
+  'remove_first',
+  'remove_last',
+  'replace',
+  'replace_first',
+  'replace_last',
+  'reverse',
+  'round',
+  'rstrip',
+  'size',
+  'slice',
+  'sort',
+  'split',
+  'strip',
+  'strip_html',
+  'strip_newlines',
+  'sum',
+  'times',
+  'truncate',
+  'truncatewords',
+  'uniq',
+  'upcase',
+  'url_encode',
+  'where',
 ]);
 
 const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
@@ -82,7 +148,9 @@ function captureTag(html: boolean): typeof CaptureTag {
       const output = boundedOutput();
       yield this.liquid.renderer.renderTemplates(this.templates, context, output);
       context.memoryLimit.use(output.buffer.length);
-      (context.bottom() as Record<string, unknown>)[this.variable] = html ? new CapturedHtml(output.buffer) : output.buffer;
+      (context.bottom() as Record<string, unknown>)[this.variable] = html
+        ? new CapturedHtml(output.buffer)
+        : output.buffer;
     }
   };
 }
@@ -115,8 +183,12 @@ function htmlEscape(value: unknown): string {
 const ESCAPES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&#34;', "'": '&#39;' };
 
 function htmlEscapeOnce(value: unknown): string {
-  return htmlEscape(textOf(value).replace(/&(amp|lt|gt|#34|#39);/g, (entity) =>
-    Object.keys(ESCAPES).find((character) => ESCAPES[character] === entity) ?? entity));
+  return htmlEscape(
+    textOf(value).replace(
+      /&(amp|lt|gt|#34|#39);/g,
+      (entity) => Object.keys(ESCAPES).find((character) => ESCAPES[character] === entity) ?? entity,
+    ),
+  );
 }
 
 /** LiquidJS calls it as a filter, on every output of the HTML part. */
@@ -160,7 +232,10 @@ function createEngine(html: boolean): Liquid {
     // `raw` here means: it ends escaped, so it is not escaped again.
     engine.registerFilter('escape', { raw: true, handler: htmlEscape });
     engine.registerFilter('escape_once', { raw: true, handler: htmlEscapeOnce });
-    engine.registerFilter('newline_to_br', { raw: true, handler: (value) => htmlEscapeOnce(value).replace(/\r?\n/g, '<br />\n') });
+    engine.registerFilter('newline_to_br', {
+      raw: true,
+      handler: (value) => htmlEscapeOnce(value).replace(/\r?\n/g, '<br />\n'),
+    });
   }
   return engine;
 }
@@ -183,7 +258,13 @@ export function engineOf(part: TemplatePart): Liquid {
  * What one part is rendered in. `data` is copied one level deep, since `increment` writes into it.
  * `collectErrors` goes on after an error, to find them all.
  */
-export function createContext(engine: Liquid, data: object, clock: RenderClock, renderLimitMs: number, collectErrors = false): Context {
+export function createContext(
+  engine: Liquid,
+  data: object,
+  clock: RenderClock,
+  renderLimitMs: number,
+  collectErrors = false,
+): Context {
   const globals = Object.create(null) as { [CLOCK]?: RenderClock };
   globals[CLOCK] = clock;
   const context = new Context(
@@ -212,7 +293,9 @@ function problemOf(part: TemplatePart, error: unknown): TemplateProblem {
 }
 
 /** Whether the three parts parse, with the first problem of each part that does not. Nothing is rendered. */
-export function parseTemplateParts(parts: TemplateParts): { kind: 'parsed' } | { kind: 'problems'; problems: TemplateProblem[] } {
+export function parseTemplateParts(
+  parts: TemplateParts,
+): { kind: 'parsed' } | { kind: 'problems'; problems: TemplateProblem[] } {
   const problems: TemplateProblem[] = [];
   for (const part of TEMPLATE_PARTS) {
     try {

@@ -52,6 +52,8 @@ export async function previewTemplate(
     text,
     html,
     size: { subject: Buffer.byteLength(subject), text: Buffer.byteLength(text), html: Buffer.byteLength(html) },
-    hash: createHash('sha256').update(JSON.stringify([subject, text, html])).digest('hex'),
+    hash: createHash('sha256')
+      .update(JSON.stringify([subject, text, html]))
+      .digest('hex'),
   };
 }

@@ -1,7 +1,16 @@
 /** Rendering the three parts of one message, in the thread. */
 import { type Context, type Template, toValueSync } from 'liquidjs';
 import type { RenderClock } from './date-filter.ts';
-import { boundedOutput, createContext, engineOf, LONGEST_OUTPUT, parsePart, TEMPLATE_PARTS, type TemplatePart, type TemplateParts } from './liquid.ts';
+import {
+  boundedOutput,
+  createContext,
+  engineOf,
+  LONGEST_OUTPUT,
+  parsePart,
+  TEMPLATE_PARTS,
+  type TemplatePart,
+  type TemplateParts,
+} from './liquid.ts';
 
 /** What rendering gives. `template_timeout` is the cooperative limit; the thread's owner has a hard one. */
 export type RenderResult =
@@ -32,7 +41,13 @@ const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
  * not be empty, and holds no control character, so that it can never begin another header.
  * @param limitMs longest time for each part, checked between its nodes.
  */
-export function renderParts(parsed: Parsed, data: object, clock: RenderClock, overrides: Partial<TemplateParts>, limitMs: number): RenderResult {
+export function renderParts(
+  parsed: Parsed,
+  data: object,
+  clock: RenderClock,
+  overrides: Partial<TemplateParts>,
+  limitMs: number,
+): RenderResult {
   const parts: TemplateParts = { subject: '', text: '', html: '' };
   const missing = new Set<string>();
   for (const part of TEMPLATE_PARTS) {
@@ -45,10 +60,15 @@ export function renderParts(parsed: Parsed, data: object, clock: RenderClock, ov
 }
 
 function renderPart(
-  part: TemplatePart, template: Template[] | { problem: string }, data: object, clock: RenderClock,
-  override: string | undefined, limitMs: number,
+  part: TemplatePart,
+  template: Template[] | { problem: string },
+  data: object,
+  clock: RenderClock,
+  override: string | undefined,
+  limitMs: number,
 ): string | Exclude<RenderResult, { kind: 'rendered' }> {
-  if (override === undefined && !Array.isArray(template)) return { kind: 'template_error', part, message: template.problem };
+  if (override === undefined && !Array.isArray(template))
+    return { kind: 'template_error', part, message: template.problem };
   let written = override;
   if (written === undefined) {
     const templates = template as Template[];
@@ -65,7 +85,8 @@ function renderPart(
   const text = part === 'subject' ? written.toWellFormed().trim() : written.toWellFormed();
   if (text.length > LONGEST_OUTPUT) return { kind: 'template_error', part, message: 'too_large' };
   if (part === 'subject' && text === '') return { kind: 'template_error', part, message: 'empty_subject' };
-  if (part === 'subject' ? CONTROL.test(text) : text.includes('\0')) return { kind: 'template_error', part, message: 'control_character' };
+  if (part === 'subject' ? CONTROL.test(text) : text.includes('\0'))
+    return { kind: 'template_error', part, message: 'control_character' };
   return text;
 }
 
@@ -97,7 +118,13 @@ function messageOf(error: unknown): string {
  * Every absent variable, by the path the template writes. One output stops at its first absent variable,
  * so what was found is filled with null and the part is run again, until nothing more appears.
  */
-function allMissing(templates: Template[], data: object, clock: RenderClock, part: TemplatePart, limitMs: number): string[] {
+function allMissing(
+  templates: Template[],
+  data: object,
+  clock: RenderClock,
+  part: TemplatePart,
+  limitMs: number,
+): string[] {
   const found = new Set<string>();
   const filled = structuredClone(data) as Record<string, unknown>;
   for (let round = 0; round < 10; round += 1) {
@@ -120,7 +147,9 @@ function missingPaths(error: LiquidFailure): string[] {
   if (error.errors !== undefined) return error.errors.flatMap(missingPaths);
   if (!isMissing(error)) return error.originalError === undefined ? [] : missingPaths(error.originalError);
   const written = error.token?.getText() ?? '';
-  const path = /^[\w\u0080-\uffff-]+(?:\.[\w\u0080-\uffff-]+)*$/.test(written) ? written : error.originalError?.variableName;
+  const path = /^[\w\u0080-\uffff-]+(?:\.[\w\u0080-\uffff-]+)*$/.test(written)
+    ? written
+    : error.originalError?.variableName;
   return [path ?? written];
 }
 

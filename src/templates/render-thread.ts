@@ -62,24 +62,30 @@ export function createRenderThread(limits: RenderThreadLimits): RenderThread {
     const ended = await new Promise<BatchEnd>((resolve, reject) => {
       let seen = -1;
       let seenAt = performance.now();
-      const watch = setInterval(() => {
-        const index = Atomics.load(progress, 0);
-        if (index !== seen) {
-          seen = index;
-          seenAt = performance.now();
-        } else if (performance.now() - seenAt > (index < 0 ? START_LIMIT_MS : limits.timeoutMs)) {
-          if (index < 0) fail(new Error('a rendering thread did not start'));
-          else settle(() => resolve({ kind: 'stuck', results, index }));
-        }
-      }, Math.max(5, Math.floor(limits.timeoutMs / 10)));
+      const watch = setInterval(
+        () => {
+          const index = Atomics.load(progress, 0);
+          if (index !== seen) {
+            seen = index;
+            seenAt = performance.now();
+          } else if (performance.now() - seenAt > (index < 0 ? START_LIMIT_MS : limits.timeoutMs)) {
+            if (index < 0) fail(new Error('a rendering thread did not start'));
+            else settle(() => resolve({ kind: 'stuck', results, index }));
+          }
+        },
+        Math.max(5, Math.floor(limits.timeoutMs / 10)),
+      );
       const settle = (end: () => void): void => {
         clearInterval(watch);
         thread.off('message', onReport).off('error', fail).off('exit', onExit);
         end();
       };
       const onReport = (report: RenderReport): void => {
-        report.results.forEach((result, offset) => { results[report.from + offset] = result; });
-        if (report.from + report.results.length === results.length) settle(() => resolve({ kind: 'finished', results }));
+        report.results.forEach((result, offset) => {
+          results[report.from + offset] = result;
+        });
+        if (report.from + report.results.length === results.length)
+          settle(() => resolve({ kind: 'finished', results }));
       };
       const fail = (error: unknown): void => {
         const index = Atomics.load(progress, 0);

@@ -86,7 +86,8 @@ function sizeOf(result: PrepareResult): number {
 
 function send(port: NonNullable<typeof parentPort>, report: RenderReport): void {
   const handedOver = report.results.flatMap((result) =>
-    result.kind === 'prepared' && result.raw?.buffer instanceof ArrayBuffer ? [result.raw.buffer] : []);
+    result.kind === 'prepared' && result.raw?.buffer instanceof ArrayBuffer ? [result.raw.buffer] : [],
+  );
   port.postMessage(report, handedOver);
 }
 
@@ -96,8 +97,13 @@ async function work(port: NonNullable<typeof parentPort>, { templates, tasks }: 
   for (const [index, task] of tasks.entries()) {
     Atomics.store(progress, 0, index);
     // What no code expected (a stack that ran out on deep data, say) is still the fault of one task only.
-    const result = await prepare(task, templates).catch((error: unknown): PrepareResult =>
-      ({ kind: 'template_error', part: 'subject', message: error instanceof Error ? error.message : String(error) }));
+    const result = await prepare(task, templates).catch(
+      (error: unknown): PrepareResult => ({
+        kind: 'template_error',
+        part: 'subject',
+        message: error instanceof Error ? error.message : String(error),
+      }),
+    );
     report.results.push(result);
     bytes += sizeOf(result);
     if (bytes < PIECE_BYTES && index < tasks.length - 1) continue;
@@ -111,5 +117,9 @@ const port = parentPort;
 if (port === null) throw new Error('render.worker.ts is a thread');
 port.on('message', (batch: RenderBatch) => {
   // A rejection here is a bug of ours; thrown, it ends the thread and reaches the caller with its cause.
-  work(port, batch).catch((error: unknown) => setImmediate(() => { throw error; }));
+  work(port, batch).catch((error: unknown) =>
+    setImmediate(() => {
+      throw error;
+    }),
+  );
 });

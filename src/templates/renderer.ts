@@ -36,7 +36,14 @@ export interface PrepareTask {
  * - `template_timeout`: too slow, or ended its thread.
  */
 export type PrepareResult =
-  | { kind: 'prepared'; subject: string; text: string; html: string; contentHash: string | null; raw: Uint8Array | null }
+  | {
+      kind: 'prepared';
+      subject: string;
+      text: string;
+      html: string;
+      contentHash: string | null;
+      raw: Uint8Array | null;
+    }
   | { kind: 'field_missing'; fields: string[] }
   | { kind: 'template_error'; part: TemplatePart; message: string }
   | { kind: 'template_timeout' };
@@ -120,7 +127,9 @@ export function createRenderer(settings: RendererSettings = {}): Renderer {
   async function runBatch(thread: RenderThread, call: Call, indexes: number[]): Promise<void> {
     try {
       const tasks = indexes.map((index) => call.tasks[index] as PrepareTask);
-      const templates = Object.fromEntries(tasks.map(({ template }) => [template, call.templates[template] as TemplateParts]));
+      const templates = Object.fromEntries(
+        tasks.map(({ template }) => [template, call.templates[template] as TemplateParts]),
+      );
       const end = await thread.run({ templates, tasks });
       const again = indexes.filter((index, place) => {
         const result = end.results[place];
@@ -171,8 +180,14 @@ export function createRenderer(settings: RendererSettings = {}): Renderer {
       return new Promise((resolve, reject) => {
         waitingTasks += tasks.length;
         calls.push({
-          templates, tasks, resolve, reject, unfinished: tasks.length, suspects: new Set(),
-          results: new Array(tasks.length).fill(undefined), waiting: [...tasks.keys()],
+          templates,
+          tasks,
+          resolve,
+          reject,
+          unfinished: tasks.length,
+          suspects: new Set(),
+          results: new Array(tasks.length).fill(undefined),
+          waiting: [...tasks.keys()],
         });
         feed();
       });

@@ -6,7 +6,11 @@ const fields = {
   description: nullable(Type.String({ maxLength: 2_000 })),
   family: nullable(line(100)),
   category: words(['transactional', 'service', 'marketing']),
-  recipientTypes: Type.Array(key(), { maxItems: 50, uniqueItems: true, description: 'Recipient types it may go to; none: all.' }),
+  recipientTypes: Type.Array(key(), {
+    maxItems: 50,
+    uniqueItems: true,
+    description: 'Recipient types it may go to; none: all.',
+  }),
   documentTypes: Type.Array(key(), {
     maxItems: 50,
     uniqueItems: true,
@@ -17,7 +21,8 @@ const fields = {
   ),
   validation: nullable(
     words(['manual', 'automatic'], {
-      description: '`manual` holds for every send request; `automatic` needs a key with `messages:validate`. Null: as the tenant says.',
+      description:
+        '`manual` holds for every send request; `automatic` needs a key with `messages:validate`. Null: as the tenant says.',
     }),
   ),
   active: Type.Boolean(),
@@ -99,7 +104,8 @@ export const NewTemplateVersion = closed(
     ...texts,
     syntax: Type.Optional(
       words(['liquid', 'braces'], {
-        description: '`braces`: merge fields are written `{Adr_Nom}` (W1) and are turned into Liquid. Default `liquid`.',
+        description:
+          '`braces`: merge fields are written `{Adr_Nom}` (W1) and are turned into Liquid. Default `liquid`.',
       }),
     ),
     sender: Type.Optional(nullable(line(100, { description: 'Key or id of the sender; null: the tenant’s default.' }))),
@@ -124,13 +130,21 @@ export const NewTemplateVersion = closed(
 /** Body of `POST /v1/templates/{id}/preview`. */
 export const PreviewRequest = closed(
   {
-    version: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000_000, description: 'Default: the published one, else the newest.' })),
+    version: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 1_000_000, description: 'Default: the published one, else the newest.' }),
+    ),
     data: Type.Record(Type.String(), Type.Unknown()),
   },
   {
     examples: [
       {
-        data: { Adr_Titre: 'Madame', Adr_Nom: 'D’Hérouville', contrat: 'C-88', montant: '1 234,56 €', echeance: '1er janvier 2027' },
+        data: {
+          Adr_Titre: 'Madame',
+          Adr_Nom: 'D’Hérouville',
+          contrat: 'C-88',
+          montant: '1 234,56 €',
+          echeance: '1er janvier 2027',
+        },
       },
     ],
   },
@@ -143,7 +157,10 @@ export const TemplatePreview = closed(
     subject: Type.String(),
     text: Type.String(),
     html: Type.String(),
-    size: closed({ subject: Type.Integer(), text: Type.Integer(), html: Type.Integer() }, { description: 'Bytes of UTF-8.' }),
+    size: closed(
+      { subject: Type.Integer(), text: Type.Integer(), html: Type.Integer() },
+      { description: 'Bytes of UTF-8.' },
+    ),
     hash: Type.String({ description: 'SHA-256 of the three parts.' }),
   },
   { $id: 'TemplatePreview' },

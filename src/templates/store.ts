@@ -89,7 +89,13 @@ export function listTemplates(
   db: Db,
   tenantId: string,
   page: { limit: number; before: string | null },
-  filter: { key?: string; family?: string; category?: TemplateRow['category']; active?: boolean; documentType?: string },
+  filter: {
+    key?: string;
+    family?: string;
+    category?: TemplateRow['category'];
+    active?: boolean;
+    documentType?: string;
+  },
 ): Promise<TemplateRow[]> {
   return db
     .select()

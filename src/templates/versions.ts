@@ -17,7 +17,11 @@ export type TemplateVersionRow = typeof templateVersions.$inferSelect;
 function checkParts(parts: TemplateParts): string[] {
   const parsed = parseTemplateParts(parts);
   if (parsed.kind === 'problems') {
-    const items = parsed.problems.map(({ part, message }) => ({ pointer: `/${part}`, code: 'template_invalid', message }));
+    const items = parsed.problems.map(({ part, message }) => ({
+      pointer: `/${part}`,
+      code: 'template_invalid',
+      message,
+    }));
     throw new AppError('template_invalid', { detail: `${items[0]?.pointer} ${items[0]?.message}`, items });
   }
   return listVariables(parts);

@@ -84,7 +84,11 @@ export async function authenticateKey(
 }
 
 /** Keys of a tenant, newest first, revoked ones included. */
-export function listKeys(db: Db, tenantId: string, page: { limit: number; before: string | null }): Promise<ApiKeyRow[]> {
+export function listKeys(
+  db: Db,
+  tenantId: string,
+  page: { limit: number; before: string | null },
+): Promise<ApiKeyRow[]> {
   return db
     .select()
     .from(apiKeys)
@@ -95,7 +99,10 @@ export function listKeys(db: Db, tenantId: string, page: { limit: number; before
 
 /** A key of the tenant. @throws AppError `not_found`. */
 export async function getKey(db: Db | Tx, tenantId: string, id: string): Promise<ApiKeyRow> {
-  const [row] = await db.select().from(apiKeys).where(and(eq(apiKeys.tenantId, tenantId), eq(apiKeys.id, id)));
+  const [row] = await db
+    .select()
+    .from(apiKeys)
+    .where(and(eq(apiKeys.tenantId, tenantId), eq(apiKeys.id, id)));
   if (row === undefined) throw notFound();
   return row;
 }

@@ -22,7 +22,12 @@ const resources = [
 type Resource = (typeof resources)[number];
 
 /** A right of an API key. `admin` has them all. */
-export type Scope = `${Resource}:${'read' | 'update' | 'create'}` | 'send:single' | 'send:bulk' | 'messages:validate' | 'admin';
+export type Scope =
+  | `${Resource}:${'read' | 'update' | 'create'}`
+  | 'send:single'
+  | 'send:bulk'
+  | 'messages:validate'
+  | 'admin';
 
 /** Every right there is. */
 export const scopes: readonly Scope[] = [

@@ -3,7 +3,10 @@ import { closed, Instant, key, lifetimeFields, line, nullable, Uuid, words } fro
 import { scopes } from './rights.ts';
 
 const timezone = line(60, { description: 'IANA time zone of civil rules, e.g. `Europe/Paris`.' });
-const locale = Type.String({ pattern: '^[a-z]{2}(-[A-Z]{2})?$', description: 'Language of dates and numbers, e.g. `fr-FR`.' });
+const locale = Type.String({
+  pattern: '^[a-z]{2}(-[A-Z]{2})?$',
+  description: 'Language of dates and numbers, e.g. `fr-FR`.',
+});
 const validation = words(['manual', 'automatic'], {
   description: 'Whether messages wait in `E` for a person, or go straight to `V` (W10).',
 });
@@ -13,20 +16,27 @@ const settings = {
   timezone,
   locale,
   defaultValidation: validation,
-  testRedirect: nullable({ ...mailAddress, description: 'One address that receives everything instead of the real people (A10).' } as typeof mailAddress),
-  defaultTemplate: nullable(key({ description: 'Key of the template for document types that have none of their own (W2).' })),
+  testRedirect: nullable({
+    ...mailAddress,
+    description: 'One address that receives everything instead of the real people (A10).',
+  } as typeof mailAddress),
+  defaultTemplate: nullable(
+    key({ description: 'Key of the template for document types that have none of their own (W2).' }),
+  ),
   documentMaxBytes: Type.Integer({ minimum: 1, maximum: 10_000_000, description: 'Largest document, in bytes.' }),
 };
 
 /** An organisation, as the API shows it. */
-export const Tenant = closed(
-  { id: Uuid, name: line(200), ...settings, ...lifetimeFields },
-  { $id: 'Tenant' },
-);
+export const Tenant = closed({ id: Uuid, name: line(200), ...settings, ...lifetimeFields }, { $id: 'Tenant' });
 
 /** Body of `POST /v1/tenants`. */
 export const NewTenant = closed(
-  { name: line(200), ...Object.fromEntries(Object.entries(settings).map(([name, schema]) => [name, Type.Optional(schema)])) as { [Name in keyof typeof settings]: Type.TOptional<(typeof settings)[Name]> } },
+  {
+    name: line(200),
+    ...(Object.fromEntries(Object.entries(settings).map(([name, schema]) => [name, Type.Optional(schema)])) as {
+      [Name in keyof typeof settings]: Type.TOptional<(typeof settings)[Name]>;
+    }),
+  },
   { examples: [{ name: 'Courtage Dupont', timezone: 'Europe/Paris', defaultValidation: 'manual' }] },
 );
 

@@ -1,4 +1,12 @@
-import { createCipheriv, createDecipheriv, createHash, createHmac, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createHmac,
+  hkdfSync,
+  randomBytes,
+  timingSafeEqual,
+} from 'node:crypto';
 
 /** The service's keys, derived from `SECRETS_KEY`. The first encrypts; all decrypt, so that a key can be changed. */
 export interface Secrets {
@@ -33,7 +41,12 @@ export function createSecrets(base64Keys: readonly string[]): Secrets {
       const nonce = randomBytes(12);
       const cipher = createCipheriv('aes-256-gcm', current, nonce);
       const body = Buffer.concat([cipher.update(plain, 'utf8'), cipher.final()]);
-      return [currentId, nonce.toString('base64'), body.toString('base64'), cipher.getAuthTag().toString('base64')].join('.');
+      return [
+        currentId,
+        nonce.toString('base64'),
+        body.toString('base64'),
+        cipher.getAuthTag().toString('base64'),
+      ].join('.');
     },
     open(sealed) {
       const [id = '', nonce = '', body = '', tag = ''] = sealed.split('.');

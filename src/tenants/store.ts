@@ -102,7 +102,14 @@ export async function updateTenant(
     throw new AppError('precondition_failed');
   }
   const fields = Object.keys(change);
-  await recordAudit(deps, tx, { tenantId: id, actor, action: 'updated', resourceType: 'tenant', resourceId: id, fields });
+  await recordAudit(deps, tx, {
+    tenantId: id,
+    actor,
+    action: 'updated',
+    resourceType: 'tenant',
+    resourceId: id,
+    fields,
+  });
   return row;
 }
 

@@ -14,14 +14,21 @@ t.test('secrets are written and never read; the rhythm is shown (W4)', async (t)
   const { inject } = await startService(t);
   const created = await inject('POST', '/v1/channel-accounts', { body: smtp });
   t.equal(created.status, 201);
-  t.match(created.body, { secretNames: ['password'], rhythm: { waitAfterSendMs: 800, concurrency: 1 }, isDefault: true });
+  t.match(created.body, {
+    secretNames: ['password'],
+    rhythm: { waitAfterSendMs: 800, concurrency: 1 },
+    isDefault: true,
+  });
   const path = `/v1/channel-accounts/${created.body.id}`;
   const read = await inject('GET', path);
   const changed = await inject('PATCH', path, {
     body: { rhythm: { waitAfterSendMs: 0, concurrency: 4 } },
     headers: { 'if-match': String(read.headers.etag) },
   });
-  t.match(changed, { status: 200, body: { rhythm: { waitAfterSendMs: 0, concurrency: 4 }, secretNames: ['password'] } });
+  t.match(changed, {
+    status: 200,
+    body: { rhythm: { waitAfterSendMs: 0, concurrency: 4 }, secretNames: ['password'] },
+  });
   const list = await inject('GET', '/v1/channel-accounts');
   t.notMatch(JSON.stringify([created, read, changed, list]), /hidden-word|sealedSecrets|tenantId/);
   t.equal((await inject('DELETE', path)).status, 204);
@@ -29,7 +36,9 @@ t.test('secrets are written and never read; the rhythm is shown (W4)', async (t)
 
 t.test('an account is paused with a reason and resumed; doing it twice changes nothing', async (t) => {
   const { inject } = await startService(t);
-  const { body } = await inject('POST', '/v1/channel-accounts', { body: { name: 'Files', channel: 'mail', driver: 'outbox' } });
+  const { body } = await inject('POST', '/v1/channel-accounts', {
+    body: { name: 'Files', channel: 'mail', driver: 'outbox' },
+  });
   const path = `/v1/channel-accounts/${body.id}`;
   const paused = await inject('POST', `${path}/pause`, { body: { reason: 'Mise à jour' } });
   t.match(paused, { status: 200, body: { pauseReason: 'Mise à jour', pausedAt: String } });
@@ -41,7 +50,9 @@ t.test('an account is paused with a reason and resumed; doing it twice changes n
 
 t.test('trying an account says what the provider answered', async (t) => {
   const { inject } = await startService(t);
-  const files = await inject('POST', '/v1/channel-accounts', { body: { name: 'Files', channel: 'mail', driver: 'outbox' } });
+  const files = await inject('POST', '/v1/channel-accounts', {
+    body: { name: 'Files', channel: 'mail', driver: 'outbox' },
+  });
   t.match(await inject('POST', `/v1/channel-accounts/${files.body.id}/test`), {
     status: 200,
     body: { ok: true, outcome: 'accepted', reason: null, step: 'accepted' },

@@ -18,11 +18,13 @@ interface Part {
 /** A multipart body by hand, so that what no client would send can be sent. */
 function multipart(parts: Part[]): { payload: Buffer; headers: Record<string, string> } {
   const boundary = 'part-of-the-test';
-  const pieces = parts.flatMap(({ name = 'file', filename = 'avis.pdf', mediaType = 'application/pdf', content = pdf(), ...part }) => {
-    const disposition = part.disposition ?? `form-data; name="${name}"; filename="${filename}"`;
-    const head = `--${boundary}\r\nContent-Disposition: ${disposition}\r\nContent-Type: ${mediaType}\r\n\r\n`;
-    return [Buffer.from(head), content, Buffer.from('\r\n')];
-  });
+  const pieces = parts.flatMap(
+    ({ name = 'file', filename = 'avis.pdf', mediaType = 'application/pdf', content = pdf(), ...part }) => {
+      const disposition = part.disposition ?? `form-data; name="${name}"; filename="${filename}"`;
+      const head = `--${boundary}\r\nContent-Disposition: ${disposition}\r\nContent-Type: ${mediaType}\r\n\r\n`;
+      return [Buffer.from(head), content, Buffer.from('\r\n')];
+    },
+  );
   const payload = Buffer.concat([...pieces, Buffer.from(`--${boundary}--\r\n`)]);
   return { payload, headers: { 'content-type': `multipart/form-data; boundary=${boundary}` } };
 }
@@ -47,7 +49,12 @@ t.test('an upload is read again byte for byte, under its name', async (t) => {
   const created = await upload(service, { filename: "Échéance d'été (1).pdf" });
   t.equal(created.status, 201);
   const sha256 = createHash('sha256').update(pdf()).digest('hex');
-  t.match(created.body, { filename: "Échéance d'été (1).pdf", mediaType: 'application/pdf', size: pdf().length, sha256 });
+  t.match(created.body, {
+    filename: "Échéance d'été (1).pdf",
+    mediaType: 'application/pdf',
+    size: pdf().length,
+    sha256,
+  });
   t.equal(created.headers.location, `/v1/documents/${created.body.id}`);
   t.same((await service.inject('GET', `/v1/documents/${created.body.id}`)).body, created.body);
   const content = await service.app.inject({
@@ -78,12 +85,18 @@ t.test('a repeat with the same Idempotency-Key is the same document', async (t) 
   const again = await upload(service, {}, headers);
   t.same(again.body, first.body);
   t.equal(again.headers['idempotency-replayed'], 'true');
-  t.match(await upload(service, { content: pdf('other') }, headers), { status: 422, body: { code: 'idempotency_key_reused' } });
+  t.match(await upload(service, { content: pdf('other') }, headers), {
+    status: 422,
+    body: { code: 'idempotency_key_reused' },
+  });
 });
 
 t.test('a media type is allowed, and is what the first bytes say', async (t) => {
   const service = await startService(t);
-  const png = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==', 'base64');
+  const png = Buffer.from(
+    'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==',
+    'base64',
+  );
   t.match(await upload(service, { content: png, mediaType: 'image/png' }), { status: 201 });
   const csv = { content: Buffer.from('\ufeffnom;montant\r\nÉlodie;12,50\r\n'), mediaType: 'text/csv; charset=utf-8' };
   t.match(await upload(service, csv), { status: 201, body: { mediaType: 'text/csv' } });
@@ -93,13 +106,20 @@ t.test('a media type is allowed, and is what the first bytes say', async (t) => 
     [{ content: Buffer.from('MZ\u0000\u0001'), mediaType: 'text/plain' }, 'media_type_mismatch'],
     [{ content: Buffer.from('caf\xe9', 'latin1'), mediaType: 'text/plain' }, 'media_type_mismatch'],
     [{ mediaType: 'text/plain' }, 'media_type_mismatch'],
-    [{ content: Buffer.from('PK\u0003\u0004broken'), mediaType: 'application/vnd.oasis.opendocument.text' }, 'media_type_mismatch'],
+    [
+      { content: Buffer.from('PK\u0003\u0004broken'), mediaType: 'application/vnd.oasis.opendocument.text' },
+      'media_type_mismatch',
+    ],
     [{ mediaType: 'application/octet-stream' }, 'media_type_not_allowed'],
     [{ content: Buffer.from('<script>'), mediaType: 'text/html' }, 'media_type_not_allowed'],
   ];
   for (const [part, code] of refused) {
     const { status, body } = await upload(service, part);
-    t.match({ status, body }, { status: 422, body: { code: 'document_invalid', errors: [{ pointer: '/file', code }] } }, code);
+    t.match(
+      { status, body },
+      { status: 422, body: { code: 'document_invalid', errors: [{ pointer: '/file', code }] } },
+      code,
+    );
   }
 });
 
@@ -118,10 +138,24 @@ t.test('empty and too large files are refused; the limit is the tenant’s', asy
 
 t.test('names with paths, control characters or direction marks are refused, never repaired', async (t) => {
   const service = await startService(t);
-  const names = ['../../etc/passwd', 'c:\\temp\\x.pdf', 'a\tb.pdf', 'exe.\u202efdp', '\u2066a.pdf', '..', ' ', 'x'.repeat(201), 'a%0D%0Ab.pdf'];
+  const names = [
+    '../../etc/passwd',
+    'c:\\temp\\x.pdf',
+    'a\tb.pdf',
+    'exe.\u202efdp',
+    '\u2066a.pdf',
+    '..',
+    ' ',
+    'x'.repeat(201),
+    'a%0D%0Ab.pdf',
+  ];
   for (const filename of names) {
     const { status, body } = await upload(service, { filename });
-    t.match({ status, body }, { status: 422, body: { errors: [{ code: 'filename_invalid' }] } }, JSON.stringify(filename));
+    t.match(
+      { status, body },
+      { status: 422, body: { errors: [{ code: 'filename_invalid' }] } },
+      JSON.stringify(filename),
+    );
   }
   for (const extended of ["UTF-8''a%0D%0Ab.pdf", "UTF-8''a%00b.pdf", "UTF-8''%2E%2E%2Fa.pdf", "UTF-8''%ff.pdf"]) {
     const { status } = await upload(service, { disposition: `form-data; name="file"; filename*=${extended}` });

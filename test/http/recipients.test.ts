@@ -20,7 +20,11 @@ t.test('a recipient is created and found by id, external reference and any of th
   const { inject } = await startService(t);
   const created = await inject('POST', '/v1/recipients', { body: helene });
   t.equal(created.status, 201);
-  t.match(created.body, { displayName: helene.displayName, locale: null, addresses: [{ value: 'Helene@xn--t-9fab.example' }] });
+  t.match(created.body, {
+    displayName: helene.displayName,
+    locale: null,
+    addresses: [{ value: 'Helene@xn--t-9fab.example' }],
+  });
   t.same(Object.keys(created.body.attributes), ['z', 'a'], 'attributes keep their order');
   const { id } = created.body;
   t.same((await inject('GET', `/v1/recipients/${id}`)).body, created.body);
@@ -31,9 +35,12 @@ t.test('a recipient is created and found by id, external reference and any of th
     t.match(found.body, { items: [{ id }] }, address);
   }
   t.same((await inject('GET', '/v1/recipients?address=autre%40travail.example')).body.items, []);
-  t.match((await inject('GET', `/v1/recipients?type=client&externalId=${encodeURIComponent(helene.externalId)}`)).body, {
-    items: [{ id }],
-  });
+  t.match(
+    (await inject('GET', `/v1/recipients?type=client&externalId=${encodeURIComponent(helene.externalId)}`)).body,
+    {
+      items: [{ id }],
+    },
+  );
   t.match(await inject('POST', '/v1/recipients', { body: helene }), { status: 409, body: { code: 'conflict' } });
 });
 
@@ -85,7 +92,13 @@ t.test('PATCH changes what is given, with If-Match; DELETE removes', async (t) =
 t.test('bad input gets a clear answer', async (t) => {
   const { inject } = await startService(t);
   const post = (change: object) => inject('POST', '/v1/recipients', { body: { ...helene, ...change } });
-  const bad = ['"a b"@c.example', 'a@[127.0.0.1]', 'a@b.example, c@d.example', `${'x'.repeat(65)}@b.example`, 'Nom <a@b.example>'];
+  const bad = [
+    '"a b"@c.example',
+    'a@[127.0.0.1]',
+    'a@b.example, c@d.example',
+    `${'x'.repeat(65)}@b.example`,
+    'Nom <a@b.example>',
+  ];
   t.match(await post({ addresses: bad.map((value) => ({ kind: 'mail', value })) }), {
     status: 422,
     body: { errors: bad.map((_, index) => ({ pointer: `/addresses/${index}/value`, code: 'address_invalid' })) },
@@ -102,7 +115,15 @@ t.test('bad input gets a clear answer', async (t) => {
   t.equal((await post({ householdOf: 'x' })).status, 400);
   t.equal((await post({ type: 'a:b' })).status, 400);
   t.equal((await post({ displayName: 'a\r\nb' })).status, 400);
-  for (const id of ['nobody', 'external:client', 'external::x', 'external:a:%00', '%ff', 'external:a:%0d%0a', 'x'.repeat(450)]) {
+  for (const id of [
+    'nobody',
+    'external:client',
+    'external::x',
+    'external:a:%00',
+    '%ff',
+    'external:a:%0d%0a',
+    'x'.repeat(450),
+  ]) {
     const { status } = await inject('GET', `/v1/recipients/${id}`);
     t.ok(status === 400 || status === 404, `${id.slice(0, 30)}: ${status}`);
   }

@@ -7,7 +7,13 @@ t.test('a sender is created, read, changed with its ETag, and deleted (W3)', asy
   const { inject } = await startService(t);
   const created = await inject('POST', '/v1/senders', { body: gestion });
   t.equal(created.status, 201);
-  t.match(created.body, { key: 'gestion', fromAddress: 'gestion@courtage.example', fromName: null, isDefault: true, version: 1 });
+  t.match(created.body, {
+    key: 'gestion',
+    fromAddress: 'gestion@courtage.example',
+    fromName: null,
+    isDefault: true,
+    version: 1,
+  });
   t.equal(created.headers.location, `/v1/senders/${created.body.id}`);
   const path = `/v1/senders/${created.body.id}`;
 
@@ -19,7 +25,10 @@ t.test('a sender is created, read, changed with its ETag, and deleted (W3)', asy
     headers: { 'if-match': String(read.headers.etag) },
   });
   t.match(changed, { status: 200, body: { fromName: 'Courtage', version: 2, replyTo: null } });
-  const stale = await inject('PATCH', path, { body: { fromName: 'X' }, headers: { 'if-match': String(read.headers.etag) } });
+  const stale = await inject('PATCH', path, {
+    body: { fromName: 'X' },
+    headers: { 'if-match': String(read.headers.etag) },
+  });
   t.match(stale, { status: 412, body: { code: 'precondition_failed' } });
 
   t.match((await inject('GET', '/v1/senders')).body, { items: [{ id: created.body.id }], nextCursor: null });

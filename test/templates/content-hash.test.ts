@@ -7,15 +7,27 @@ import { contentWith } from './render-fixtures.ts';
 const text = fc.string({ unit: 'grapheme' });
 const mailbox = fc.record({ name: fc.option(text), address: text });
 const content: fc.Arbitrary<MailContent> = fc.record({
-  from: mailbox, replyTo: fc.option(mailbox), to: mailbox, cc: fc.array(mailbox, { maxLength: 2 }), bcc: fc.array(mailbox, { maxLength: 2 }),
-  subject: text, text, html: text,
-  documents: fc.array(fc.record({ name: text, mediaType: fc.constant('application/pdf'), sha256: text }), { maxLength: 2 }),
+  from: mailbox,
+  replyTo: fc.option(mailbox),
+  to: mailbox,
+  cc: fc.array(mailbox, { maxLength: 2 }),
+  bcc: fc.array(mailbox, { maxLength: 2 }),
+  subject: text,
+  text,
+  html: text,
+  documents: fc.array(fc.record({ name: text, mediaType: fc.constant('application/pdf'), sha256: text }), {
+    maxLength: 2,
+  }),
 });
 
 function reversedKeys(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(reversedKeys);
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).reverse().map(([key, inner]) => [key, reversedKeys(inner)]));
+  return Object.fromEntries(
+    Object.entries(value)
+      .reverse()
+      .map(([key, inner]) => [key, reversedKeys(inner)]),
+  );
 }
 
 t.test('the hash is pinned: another value means that stored approvals no longer match', async (t) => {
@@ -23,12 +35,35 @@ t.test('the hash is pinned: another value means that stored approvals no longer 
 });
 
 t.test('any changed field changes it', async (t) => {
-  fc.assert(fc.property(content, content, fc.constantFrom(...(Object.keys(contentWith()) as (keyof MailContent)[])), (a, b, key) => {
-    const changed = { ...a, [key]: b[key] };
-    return (contentHash(changed) === contentHash(a)) === (JSON.stringify(reversedKeys(changed)) === JSON.stringify(reversedKeys(a)));
-  }));
-  const base = contentWith({ cc: [{ name: null, address: 'a@b' }, { name: null, address: 'c@d' }], documents: [{ name: 'a', mediaType: 'x/y', sha256: '1' }] });
-  const hashes = new Set([base, { ...base, cc: base.cc.toReversed() }, { ...base, cc: [], bcc: base.cc }, { ...base, documents: [{ name: 'a', mediaType: 'x/y', sha256: '2' }] }].map(contentHash));
+  fc.assert(
+    fc.property(
+      content,
+      content,
+      fc.constantFrom(...(Object.keys(contentWith()) as (keyof MailContent)[])),
+      (a, b, key) => {
+        const changed = { ...a, [key]: b[key] };
+        return (
+          (contentHash(changed) === contentHash(a)) ===
+          (JSON.stringify(reversedKeys(changed)) === JSON.stringify(reversedKeys(a)))
+        );
+      },
+    ),
+  );
+  const base = contentWith({
+    cc: [
+      { name: null, address: 'a@b' },
+      { name: null, address: 'c@d' },
+    ],
+    documents: [{ name: 'a', mediaType: 'x/y', sha256: '1' }],
+  });
+  const hashes = new Set(
+    [
+      base,
+      { ...base, cc: base.cc.toReversed() },
+      { ...base, cc: [], bcc: base.cc },
+      { ...base, documents: [{ name: 'a', mediaType: 'x/y', sha256: '2' }] },
+    ].map(contentHash),
+  );
   t.equal(hashes.size, 4);
 });
 

@@ -1,19 +1,19 @@
 import Type from 'typebox';
-import { closed, reference, Uuid } from '../../fields.ts';
 import { provisionTenant } from '../../accounts/provision-tenant.ts';
+import { AppError } from '../../errors.ts';
+import { closed, reference, Uuid } from '../../fields.ts';
 import type { Runtime } from '../../runtime.ts';
 import { listAuditEntries } from '../../tenants/audit.ts';
 import { type ApiKeyRow, createKey, getKey, listKeys, revokeKey } from '../../tenants/keys.ts';
 import { actorOf, demand, type Scope } from '../../tenants/rights.ts';
 import { ApiKey, AuditEntry, NewApiKey, NewTenant, Tenant, TenantChange } from '../../tenants/schema.ts';
 import { getTenant, listTenants, type TenantRow, updateTenant } from '../../tenants/store.ts';
-import type { App } from '../validation.ts';
-import { AppError } from '../../errors.ts';
 import { callerOf } from '../auth.ts';
 import { runIdempotently } from '../idempotency.ts';
 import { operation } from '../openapi.ts';
 import { pageOf, pageQuery, paginate, readPage } from '../pagination.ts';
 import { expectedRevision, setEtag } from '../precondition.ts';
+import type { App } from '../validation.ts';
 
 const tenantParams = closed({ id: Uuid });
 
@@ -246,9 +246,7 @@ function keyRoutes(app: App, runtime: Runtime): void {
     },
     async (request, reply) => {
       const caller = callerOf(request);
-      await runtime.db.transaction((tx) =>
-        revokeKey(runtime, tx, caller.tenantId, actorOf(caller), request.params.id),
-      );
+      await runtime.db.transaction((tx) => revokeKey(runtime, tx, caller.tenantId, actorOf(caller), request.params.id));
       return reply.code(204).send(null);
     },
   );

@@ -1,7 +1,14 @@
 import Type from 'typebox';
 import { createAccount, openSecrets, updateAccount } from '../../accounts/configure.ts';
 import { AccountTest, ChannelAccount, ChannelAccountChange, NewChannelAccount, Pause } from '../../accounts/schema.ts';
-import { type AccountRow, deleteAccount, getAccount, listAccounts, pauseAccount, resumeAccount } from '../../accounts/store.ts';
+import {
+  type AccountRow,
+  deleteAccount,
+  getAccount,
+  listAccounts,
+  pauseAccount,
+  resumeAccount,
+} from '../../accounts/store.ts';
 import { tryAccount } from '../../accounts/try-account.ts';
 import { closed, reference, Uuid } from '../../fields.ts';
 import type { Runtime } from '../../runtime.ts';

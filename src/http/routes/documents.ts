@@ -80,7 +80,10 @@ async function readUpload(request: FastifyRequest, maximumBytes: number): Promis
 /** RFC 6266: a plain name for old clients, the true one as RFC 5987 has it. */
 function attachment(filename: string): string {
   const plain = filename.replace(/[^A-Za-z0-9 ._-]/g, '_');
-  const encoded = encodeURIComponent(filename).replace(/['()*]/g, (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`);
+  const encoded = encodeURIComponent(filename).replace(
+    /['()*]/g,
+    (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
   return `attachment; filename="${plain}"; filename*=UTF-8''${encoded}`;
 }
 
@@ -109,14 +112,20 @@ function uploadRoute(app: App, runtime: Runtime): void {
       const { documentMaxBytes } = await getTenant(runtime.db, tenantId);
       const file = await checkFile(await readUpload(request, documentMaxBytes));
       const { filename, mediaType, sha256 } = file;
-      return runIdempotently<{ id: string }>(runtime, request, reply, { filename, mediaType, sha256 }, {
-        async commit(tx) {
-          const { id } = await createDocument(runtime, tx, tenantId, file);
-          return { status: 201, answer: { id } };
+      return runIdempotently<{ id: string }>(
+        runtime,
+        request,
+        reply,
+        { filename, mediaType, sha256 },
+        {
+          async commit(tx) {
+            const { id } = await createDocument(runtime, tx, tenantId, file);
+            return { status: 201, answer: { id } };
+          },
+          present: async ({ id }) => presentDocument(await getDocument(runtime.db, tenantId, id)),
+          location: ({ id }) => `/v1/documents/${id}`,
         },
-        present: async ({ id }) => presentDocument(await getDocument(runtime.db, tenantId, id)),
-        location: ({ id }) => `/v1/documents/${id}`,
-      });
+      );
     },
   );
 }

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { invalidField } from '../../errors.ts';
 import { closed, reference, Uuid } from '../../fields.ts';
-import { actOnMessages, type BulkAction as ActionName, bulkActions, throwRefusal } from '../../messages/act.ts';
+import { type BulkAction as ActionName, actOnMessages, bulkActions, throwRefusal } from '../../messages/act.ts';
 import type { MessageFilter } from '../../messages/filter.ts';
 import { resolveMessage } from '../../messages/resolve.ts';
 import { Action, ActionResult, BulkAction, Resolution } from '../../messages/schema.ts';
@@ -86,7 +86,8 @@ function singleRoutes(app: App, runtime: Runtime): void {
       id: 'resolveMessage',
       tag: 'sending',
       summary: 'Tell what became of a message whose outcome is unknown',
-      description: 'Only in `KO` with the reason `outcome_unknown`: `sent` makes it `OK`, `notSent` lets it be sent again.',
+      description:
+        'Only in `KO` with the reason `outcome_unknown`: `sent` makes it `OK`, `notSent` lets it be sent again.',
       access: ['messages:validate'],
       params,
       body: Resolution,

@@ -1,3 +1,4 @@
+import type { Language } from '../../errors.ts';
 import { closed, reference, Uuid } from '../../fields.ts';
 import { createContentCache, type MessageRow, redirectOf } from '../../messages/content.ts';
 import { correctMessage } from '../../messages/correct.ts';
@@ -13,7 +14,6 @@ import { operation } from '../openapi.ts';
 import { pageOf, pageQuery, paginate, readPage } from '../pagination.ts';
 import { expectedRevision, setEtag } from '../precondition.ts';
 import { languageOf } from '../problem.ts';
-import type { Language } from '../../errors.ts';
 import type { App } from '../validation.ts';
 
 const params = closed({ id: Uuid });

@@ -3,7 +3,14 @@ import Type from 'typebox';
 import { closed, key, reference } from '../../fields.ts';
 import { type HeldChoice, heldChoices, setChoices } from '../../recipients/choices.ts';
 import { recipientReferencePattern } from '../../recipients/reference.ts';
-import { Choices, ChoicesChange, NewRecipient, Recipient, RecipientChange, RecipientContent } from '../../recipients/schema.ts';
+import {
+  Choices,
+  ChoicesChange,
+  NewRecipient,
+  Recipient,
+  RecipientChange,
+  RecipientContent,
+} from '../../recipients/schema.ts';
 import {
   createRecipient,
   deleteRecipient,
@@ -102,7 +109,9 @@ function putRoute(app: App, runtime: Runtime): void {
         'With `external:{type}:{externalId}` it is created when it does not exist. What is absent from the body is emptied. `If-Match` is optional and honoured.',
       access: ['recipients:update'],
       params,
-      headers: Type.Object({ 'If-Match': Type.Optional(Type.String({ description: 'The ETag that was read, or `*`.' })) }),
+      headers: Type.Object({
+        'If-Match': Type.Optional(Type.String({ description: 'The ETag that was read, or `*`.' })),
+      }),
       body: RecipientContent,
       answers: { 200: reference('Recipient'), 201: reference('Recipient') },
       errors: ['conflict', 'unprocessable', 'precondition_failed'],
@@ -194,7 +203,10 @@ function readRoutes(app: App, runtime: Runtime): void {
     async (request) => {
       const page = readPage(runtime.secrets, 'recipients', request.query);
       const rows = await listRecipients(runtime.db, callerOf(request).tenantId, page, request.query);
-      return paginate(runtime.secrets, 'recipients', page, rows, { position: ({ id }) => id, present: presentRecipient });
+      return paginate(runtime.secrets, 'recipients', page, rows, {
+        position: ({ id }) => id,
+        present: presentRecipient,
+      });
     },
   );
 

@@ -21,7 +21,13 @@ import {
   SendRequestChange,
   SendRequestResult,
 } from '../../send-requests/schema.ts';
-import { type Counts, countMessages, getSendRequest, listSendRequests, type SendRequestRow } from '../../send-requests/store.ts';
+import {
+  type Counts,
+  countMessages,
+  getSendRequest,
+  listSendRequests,
+  type SendRequestRow,
+} from '../../send-requests/store.ts';
 import { type Caller, demand } from '../../tenants/rights.ts';
 import { callerOf } from '../auth.ts';
 import { type IdempotentWork, runIdempotently } from '../idempotency.ts';

@@ -2,7 +2,14 @@ import Type from 'typebox';
 import { closed, reference, Uuid } from '../../fields.ts';
 import type { Runtime } from '../../runtime.ts';
 import { NewSender, Sender, SenderChange } from '../../senders/schema.ts';
-import { createSender, deleteSender, getSender, listSenders, type SenderRow, updateSender } from '../../senders/store.ts';
+import {
+  createSender,
+  deleteSender,
+  getSender,
+  listSenders,
+  type SenderRow,
+  updateSender,
+} from '../../senders/store.ts';
 import { actorOf } from '../../tenants/rights.ts';
 import { callerOf } from '../auth.ts';
 import { runIdempotently } from '../idempotency.ts';

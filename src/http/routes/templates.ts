@@ -3,7 +3,6 @@ import { invalidField } from '../../errors.ts';
 import { closed, key, reference, Uuid, words } from '../../fields.ts';
 import { findNotificationType } from '../../recipients/notification-types.ts';
 import type { Runtime } from '../../runtime.ts';
-import { actorOf, type Caller, demand } from '../../tenants/rights.ts';
 import { NewTemplate, Template, TemplateChange } from '../../templates/schema.ts';
 import {
   createTemplate,
@@ -14,6 +13,7 @@ import {
   type TemplateRow,
   updateTemplate,
 } from '../../templates/store.ts';
+import { actorOf, type Caller, demand } from '../../tenants/rights.ts';
 import { callerOf } from '../auth.ts';
 import { runIdempotently } from '../idempotency.ts';
 import { operation } from '../openapi.ts';
@@ -38,7 +38,11 @@ async function fieldsOf(runtime: Runtime, caller: Caller, change: Change): Promi
   if (notificationType === null) return { ...fields, notificationTypeId: null };
   const type = await findNotificationType(runtime.db, caller.tenantId, notificationType);
   if (type === null) {
-    throw invalidField('/notificationType', 'notification_type_unknown', `there is no notification type ${notificationType}`);
+    throw invalidField(
+      '/notificationType',
+      'notification_type_unknown',
+      `there is no notification type ${notificationType}`,
+    );
   }
   return { ...fields, notificationTypeId: type.id };
 }
