@@ -31,7 +31,6 @@ export const errorCodes = {
     fr: 'Seule une clé qui peut valider peut demander la validation automatique.',
   },
   not_found: { status: 404, en: 'Not found.', fr: 'Introuvable.' },
-  method_not_allowed: { status: 405, en: 'Method not allowed.', fr: 'Méthode non autorisée.' },
   conflict: { status: 409, en: 'It exists already.', fr: 'Cet élément existe déjà.' },
   in_use: { status: 409, en: 'It is in use.', fr: 'Cet élément est utilisé.' },
   illegal_move: {

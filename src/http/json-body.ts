@@ -18,7 +18,7 @@ function checkText(value: string, pointer: string): void {
 }
 
 function checkValue(value: unknown, pointer: string, depth: number): void {
-  if (typeof value === 'string') return checkText(value, pointer);
+  if (typeof value === 'string') checkText(value, pointer);
   if (typeof value === 'number') {
     if (!Number.isFinite(value)) refuse(pointer, 'number_too_large', 'must be a finite number');
     if (Number.isInteger(value) && !Number.isSafeInteger(value)) {

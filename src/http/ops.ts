@@ -1,6 +1,6 @@
 import { fastify } from 'fastify';
-import { isReady } from '../db/ready.ts';
 import type { Metrics } from '../reports/metrics.ts';
+import { isReady } from '../reports/ready.ts';
 import type { Runtime } from '../runtime.ts';
 
 /** The port of operations: `/metrics` (Prometheus), and health for processes without an API. */

@@ -20,6 +20,8 @@ export interface ActionOptions {
   remark: string | null;
   /** What was seen: the action is refused where the content is no longer this one. */
   contentHash: string | null;
+  /** When the messages were chosen: one that was changed since is not what was meant, and is refused. */
+  unchangedSince?: Date;
 }
 
 function refusalOf(row: MessageRow, action: BulkAction, options: ActionOptions): Refusal | null {
@@ -28,6 +30,9 @@ function refusalOf(row: MessageRow, action: BulkAction, options: ActionOptions):
   if (!sources.includes(row.status)) return { id: row.id, code: 'illegal_move', status: row.status };
   if (options.contentHash !== null && options.contentHash !== row.contentHash) {
     return { id: row.id, code: 'content_changed', status: row.status };
+  }
+  if (options.unchangedSince !== undefined && row.updatedAt > options.unchangedSince) {
+    return { id: row.id, code: 'precondition_failed', status: row.status };
   }
   return null;
 }
@@ -82,9 +87,11 @@ export async function actOnMessages(
   ids: readonly string[],
   options: ActionOptions,
 ): Promise<ActionResult> {
-  const rows = await lockMessages(tx, viewer, ids);
+  // The database answers ids in lower case, whatever the caller wrote.
+  const asked = [...new Set(ids.map((id) => id.toLowerCase()))];
+  const rows = await lockMessages(tx, viewer, asked);
   const found = new Set(rows.map(({ id }) => id));
-  const refused: Refusal[] = ids.filter((id) => !found.has(id)).map((id) => ({ id, code: 'not_found' }));
+  const refused: Refusal[] = asked.filter((id) => !found.has(id)).map((id) => ({ id, code: 'not_found' }));
   const willing: MessageRow[] = [];
   for (const row of rows) {
     const refusal = refusalOf(row, action, options);

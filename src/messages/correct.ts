@@ -112,7 +112,8 @@ export async function correctMessage(
   const [verdict] = touched ? await applyRules(tx, row.tenantId, [{ ...next, normalized: next.toNormalized }]) : [];
   for (const [position, reason] of verdict?.blockedCopies ?? []) {
     const copy = next.copies[position];
-    if (copy !== undefined) Object.assign(copy, { outcome: 'blocked', reason });
+    // What has left stays as it was told.
+    if (copy !== undefined && copy.outcome !== 'accepted') Object.assign(copy, { outcome: 'blocked', reason });
   }
   const prepared = touched ? await previewMessage(deps, content, next, null) : null;
   const blocked = row.status === 'E' ? (verdict?.reason ?? null) : null;

@@ -6,30 +6,34 @@ import { closed, Instant, line, Uuid, words } from '../fields.ts';
 import { reasonCodes } from './reasons.ts';
 import { statuses } from './status.ts';
 
+const instant = (description: string) => Type.Optional({ ...Instant, description } as typeof Instant);
+
 /** Filters of messages, the same in a list's query, in an action's body and in an export. */
 export const filterFields = {
-  status: Type.Optional(Type.Array(words(statuses), { minItems: 1, maxItems: 5, uniqueItems: true })),
-  channel: Type.Optional(words(['mail'])),
+  status: Type.Optional(
+    Type.Array(words(statuses), { minItems: 1, maxItems: 5, uniqueItems: true, description: 'One or several.' }),
+  ),
+  channel: Type.Optional(words(['mail'], { description: 'By which it goes.' })),
   template: Type.Optional(line(100, { description: 'Key or id.' })),
-  sendRequest: Type.Optional(Uuid),
-  contextType: Type.Optional(line(50)),
+  sendRequest: Type.Optional({ ...Uuid, description: 'Id of the send request.' } as typeof Uuid),
+  contextType: Type.Optional(line(50, { description: 'The `type` of the context.' })),
   context: Type.Optional(line(200, { description: 'The `ref` of the context, e.g. a file number.' })),
   recipient: Type.Optional(
     Type.String({ minLength: 1, maxLength: 400, description: 'Id, or `external:{type}:{externalId}`.' }),
   ),
-  address: Type.Optional(Type.String({ minLength: 1, maxLength: 320 })),
-  'requestedBy.user': Type.Optional(line(200)),
-  'requestedBy.osUser': Type.Optional(line(200)),
-  'requestedBy.workstation': Type.Optional(line(200)),
-  createdFrom: Type.Optional(Instant),
-  createdTo: Type.Optional(Instant),
-  editedFrom: Type.Optional(Instant),
-  editedTo: Type.Optional(Instant),
-  sentFrom: Type.Optional(Instant),
-  sentTo: Type.Optional(Instant),
-  reason: Type.Optional(words(reasonCodes)),
-  origin: Type.Optional(line(50)),
-  test: Type.Optional(Type.Boolean()),
+  address: Type.Optional(Type.String({ minLength: 1, maxLength: 320, description: 'It is written to, in any case of letters.' })),
+  'requestedBy.user': Type.Optional(line(200, { description: 'User of the calling application.' })),
+  'requestedBy.osUser': Type.Optional(line(200, { description: 'User of the workstation.' })),
+  'requestedBy.workstation': Type.Optional(line(200, { description: 'Name of the workstation.' })),
+  createdFrom: instant('From this time, included.'),
+  createdTo: instant('To this time, excluded.'),
+  editedFrom: instant('From this time, included.'),
+  editedTo: instant('To this time, excluded.'),
+  sentFrom: instant('From this time, included.'),
+  sentTo: instant('To this time, excluded.'),
+  reason: Type.Optional(words(reasonCodes, { description: 'Code of the reason of its status.' })),
+  origin: Type.Optional(line(50, { description: 'The `origin` of the send request.' })),
+  test: Type.Optional(Type.Boolean({ description: 'Messages of test keys only, or none of them.' })),
 };
 
 const MessageFilter = closed(filterFields, {

@@ -14,7 +14,7 @@ import { type DraftMessage, draftMessages, type RowError } from './draft-message
 import { type Plan, planSendRequest } from './plan.ts';
 import { renderDrafts } from './render-drafts.ts';
 import type { SendRequestBody } from './schema.ts';
-import { type Counts, takeDedupeKeys } from './store.ts';
+import { type AskedKey, type Counts, findKeyOwners, takeDedupeKeys } from './store.ts';
 
 /** What intake needs. */
 export interface IntakeDeps {
@@ -59,12 +59,19 @@ export async function prepareSendRequest(
   return { body, caller, plan, drafts };
 }
 
-/** @throws AppError `rows_refused` with every fault, when the request is all-or-nothing and a row is not acceptable. */
-export function refuseBadRows({ body, drafts }: PreparedRequest): void {
+/**
+ * The refusal `rows_refused` with every fault, when the request is all-or-nothing and a row is not acceptable; else
+ * null. A value, because it is an answer to be kept like another.
+ */
+export function refusalOf({ body, drafts }: PreparedRequest): AppError | null {
   const errors = drafts.flatMap((draft) => draft.errors);
-  if ((body.mode ?? 'partial') === 'partial' || errors.length === 0) return;
-  const items = errors.map(({ pointer, code, message }) => ({ pointer, code, message }));
-  throw new AppError('rows_refused', { detail: `${errors.length} faults; nothing was kept.`, items });
+  if ((body.mode ?? 'partial') === 'partial' || errors.length === 0) return null;
+  // Several templates may have the same fault of one row.
+  const items = new Map(errors.map(({ pointer, code, message }) => [`${pointer} ${code}`, { pointer, code, message }]));
+  return new AppError('rows_refused', {
+    detail: `${items.size} faults; nothing was kept.`,
+    items: [...items.values()],
+  });
 }
 
 function countDrafts(drafts: readonly DraftMessage[]): Counts {
@@ -74,7 +81,7 @@ function countDrafts(drafts: readonly DraftMessage[]): Counts {
 }
 
 /** The answer for drafts that were kept, and for rows that repeat another message. */
-export function outcomeOf(
+function outcomeOf(
   id: string | null,
   status: SendRequestOutcome['status'],
   kept: readonly DraftMessage[],
@@ -135,31 +142,46 @@ export function requestRow(prepared: PreparedRequest, id: string, status: 'draft
   };
 }
 
-/** Parts the drafts into those to keep and those that repeat a message that exists, here or from before. */
-async function withoutRepeats(tx: Tx, { caller, plan, drafts }: PreparedRequest) {
-  const keyed = drafts.filter(({ dedupeKey }) => dedupeKey !== null);
-  const first = new Map<string, DraftMessage>();
-  for (const draft of keyed) {
-    const name = `${draft.row.templateId}/${draft.dedupeKey}`;
-    if (!first.has(name)) first.set(name, draft);
+/** Keys of the drafts: of several rows with the same one, the first row's message has it. */
+function askedKeys({ plan, drafts }: PreparedRequest): Map<string, AskedKey> {
+  const asked = new Map<string, AskedKey>();
+  for (const { row, dedupeKey } of drafts) {
+    const name = `${row.templateId}/${dedupeKey}`;
+    if (dedupeKey === null || asked.has(name)) continue;
+    asked.set(name, {
+      templateId: row.templateId,
+      test: row.test,
+      key: dedupeKey,
+      messageId: row.id,
+      createdAt: plan.now,
+    });
   }
-  const asked = [...first.values()].map(({ row, dedupeKey }) => ({
-    templateId: row.templateId,
-    test: row.test,
-    key: dedupeKey ?? '',
-    messageId: row.id,
-    createdAt: plan.now,
-  }));
-  const owners = await takeDedupeKeys(tx, caller.tenantId, asked);
-  const ownerOf = new Map(owners.map(({ templateId, key, messageId }) => [`${templateId}/${key}`, messageId]));
+  return asked;
+}
+
+/** Parts the drafts into those to keep and those that repeat a message that exists, here or from before. */
+async function withoutRepeats(db: Db | Tx, prepared: PreparedRequest) {
+  const asked = askedKeys(prepared);
+  const owners = new Map([...asked].map(([name, { messageId }]) => [name, messageId]));
+  for (const { templateId, key, messageId } of await findKeyOwners(db, prepared.caller.tenantId, [...asked.values()])) {
+    owners.set(`${templateId}/${key}`, messageId);
+  }
   const kept: DraftMessage[] = [];
   const repeated: SendRequestOutcome['repeated'] = [];
-  for (const draft of drafts) {
-    const owner = draft.dedupeKey === null ? undefined : ownerOf.get(`${draft.row.templateId}/${draft.dedupeKey}`);
+  for (const draft of prepared.drafts) {
+    const owner = draft.dedupeKey === null ? undefined : owners.get(`${draft.row.templateId}/${draft.dedupeKey}`);
     if (owner === undefined || owner === draft.row.id) kept.push(draft);
     else repeated.push({ index: draft.row.rowIndex, template: draft.templateKey, messageId: owner });
   }
   return { kept, repeated };
+}
+
+/** What the request would do now. Nothing is kept: its messages have no ids. */
+export async function trySendRequest(db: Db | Tx, prepared: PreparedRequest): Promise<SendRequestOutcome> {
+  const { kept, repeated } = await withoutRepeats(db, prepared);
+  const made = new Set(kept.map(({ row }) => row.id));
+  const known = repeated.map((one) => (made.has(one.messageId ?? '') ? { ...one, messageId: null } : one));
+  return outcomeOf(null, 'dry-run', kept, known);
 }
 
 /** Stores messages with their transitions and events, and gives those that may leave to the dispatcher. */
@@ -172,9 +194,6 @@ async function storeMessages(
 ): Promise<void> {
   const { tenantId } = prepared.caller;
   const rows = kept.map(({ row }) => ({ tenantId, sendRequestId, ...row }));
-  for (const row of rows) {
-    if (row.status === 'V' && row.channelAccountId === null) row.reason = 'no_channel_account';
-  }
   await insertRows(tx, messages, rows);
   await recordMoves(
     deps,
@@ -206,6 +225,7 @@ export async function acceptSendRequest(
   id: string = deps.newId(),
 ): Promise<SendRequestOutcome> {
   const { tenantId } = prepared.caller;
+  await takeDedupeKeys(tx, tenantId, [...askedKeys(prepared).values()]);
   const { kept, repeated } = await withoutRepeats(tx, prepared);
   const documentIds = new Set(kept.flatMap(({ row }) => row.documents.map((document) => document.id)));
   const used = await useDocuments(tx, deps, tenantId, [...documentIds]);
@@ -238,6 +258,6 @@ export async function storeDraft(deps: IntakeDeps, tx: Tx, prepared: PreparedReq
   await tx
     .insert(sendRequestDrafts)
     .values({ tenantId: prepared.caller.tenantId, sendRequestId: id, body: prepared.body });
-  const checked = outcomeOf(null, 'dry-run', prepared.drafts, []);
+  const checked = await trySendRequest(tx, prepared);
   return { ...checked, id, status: 'draft', counts: { ...checked.counts, created: 0, E: 0, V: 0, KO: 0, B: 0 } };
 }

@@ -8,10 +8,9 @@ import {
   type IntakeDeps,
   type PreparedRequest,
   prepareSendRequest,
-  refuseBadRows,
   type SendRequestOutcome,
 } from './accept.ts';
-import { deleteDraftBody, getDraftBody, getSendRequest, type Viewer } from './store.ts';
+import { deleteDraftBody, findDraftBody, getSendRequest, type Viewer } from './store.ts';
 
 const viewerOf = (caller: Caller): Viewer => ({ tenantId: caller.tenantId, testOnly: caller.testOnly });
 
@@ -22,7 +21,8 @@ function notDraft(status: string): AppError {
 /**
  * Reads a draft again as if it came now: rules, templates and addresses of today (W6).
  * @param editedAt the edition date to archive; default: that of the draft, else now.
- * @throws AppError `not_found`, `not_a_draft`, and all that a new request may be refused for.
+ * @throws AppError `not_found`, `not_a_draft`, and all that a new request as a whole may be refused for. Faults of
+ * rows are in the drafts.
  */
 export async function prepareConfirmation(
   deps: IntakeDeps,
@@ -32,12 +32,17 @@ export async function prepareConfirmation(
 ): Promise<PreparedRequest> {
   const row = await getSendRequest(deps.db, viewerOf(caller), id);
   if (row.status !== 'draft') throw notDraft(row.status);
-  const body = await getDraftBody(deps.db, caller.tenantId, id);
-  const edited = editedAt ?? body.editedAt ?? deps.clock.now().toISOString();
+  const stored = await findDraftBody(deps.db, caller.tenantId, id);
+  // Between the two reads another confirmation, or a cancellation, came to its end.
+  if (stored === null) throw notDraft((await getSendRequest(deps.db, viewerOf(caller), id)).status);
+  const body = {
+    ...stored,
+    editedAt: editedAt ?? stored.editedAt ?? deps.clock.now().toISOString(),
+    // Whoever asked for it still did (W7); who confirms is in the transitions.
+    requestedBy: { ...stored.requestedBy, user: row.requestedByUser },
+  };
   // A draft of a test key stays a test, whoever confirms it.
-  const prepared = await prepareSendRequest(deps, { ...caller, testOnly: row.test }, { ...body, editedAt: edited });
-  refuseBadRows(prepared);
-  return prepared;
+  return prepareSendRequest(deps, { ...caller, testOnly: row.test }, body);
 }
 
 /**
@@ -55,8 +60,8 @@ export async function confirmSendRequest(
 ): Promise<SendRequestOutcome> {
   const row = await getSendRequest(tx, viewerOf(caller), id, { lock: true });
   if (row.status !== 'draft') throw notDraft(row.status);
-  const current = await getDraftBody(tx, caller.tenantId, id);
-  if (current.sendAt !== prepared.body.sendAt || current.notAfter !== prepared.body.notAfter) {
+  const current = await findDraftBody(tx, caller.tenantId, id);
+  if (current?.sendAt !== prepared.body.sendAt || current?.notAfter !== prepared.body.notAfter) {
     throw new AppError('precondition_failed', { detail: 'The draft was changed meanwhile: confirm it again.' });
   }
   const outcome = await acceptSendRequest(deps, tx, prepared, id);

@@ -42,6 +42,22 @@ function readTimes(body: SendRequestBody, now: Date) {
   return { sendAt, notAfter, editedAt: read(body.editedAt) };
 }
 
+/** Most characters of JSON that the data and literal texts of all messages of a request may have together. */
+const maximumContent = 128_000_000;
+
+const sizeOf = (value: unknown): number => (value === undefined ? 0 : JSON.stringify(value).length);
+
+/** What is given once for all is kept with each message: a small body must not become more than the service can hold. */
+function checkVolume(body: SendRequestBody): void {
+  const templates = body.templates?.length ?? 1;
+  const shared = sizeOf(body.data) + sizeOf(body.overrides);
+  const own = body.recipients.reduce((sum, { data }) => sum + sizeOf(data), 0);
+  const total = templates * (body.recipients.length * shared + own);
+  if (total <= maximumContent) return;
+  const message = `the data and texts of all messages have ${total} characters together, more than ${maximumContent}`;
+  throw invalidField('/recipients', 'too_large', `${message}: send fewer rows at once`);
+}
+
 async function wantedTemplates(db: Db, tenant: TenantRow, body: SendRequestBody): Promise<[string, TemplateRow][]> {
   const named = [body.template, body.templates, body.documentType].filter((one) => one !== undefined);
   if (named.length !== 1) {
@@ -127,13 +143,14 @@ function replyToOf(body: SendRequestBody): string | null {
 /**
  * Reads everything a request pins, before any of its rows is looked at.
  * @throws AppError `unprocessable` naming the field: unknown, inactive or unpublished template, unknown sender,
- * times in the past or in the wrong order; `validation_not_allowed`.
+ * times in the past or in the wrong order, more content than can be kept; `validation_not_allowed`.
  */
 export async function planSendRequest(
   deps: { db: Db; clock: Clock },
   caller: Caller,
   body: SendRequestBody,
 ): Promise<Plan> {
+  checkVolume(body);
   const now = deps.clock.now();
   const times = readTimes(body, now);
   const tenant = await getTenant(deps.db, caller.tenantId);

@@ -7,7 +7,7 @@ import { AppError, invalidField } from '../errors.ts';
 import { openLanes } from '../messages/enqueue.ts';
 import type { Caller } from '../tenants/rights.ts';
 import type { SendRequestBody } from './schema.ts';
-import { getDraftBody, getSendRequest, type SendRequestRow } from './store.ts';
+import { findDraftBody, getSendRequest, type SendRequestRow } from './store.ts';
 
 /** New times; what is absent stays, null takes a time away. */
 export interface NewTimes {
@@ -31,7 +31,9 @@ function checkTimes(change: NewTimes, sendAt: Date | null, notAfter: Date | null
 }
 
 async function moveDraft(tx: Tx, tenantId: string, id: string, times: { sendAt: Date | null; notAfter: Date | null }) {
-  const { sendAt: _sendAt, notAfter: _notAfter, ...rest } = await getDraftBody(tx, tenantId, id);
+  const stored = await findDraftBody(tx, tenantId, id);
+  if (stored === null) throw new Error(`the draft ${id} has no body`);
+  const { sendAt: _sendAt, notAfter: _notAfter, ...rest } = stored;
   const body: SendRequestBody = {
     ...rest,
     ...(times.sendAt === null ? {} : { sendAt: times.sendAt.toISOString() }),
@@ -43,45 +45,54 @@ async function moveDraft(tx: Tx, tenantId: string, id: string, times: { sendAt: 
     .where(and(eq(sendRequestDrafts.tenantId, tenantId), eq(sendRequestDrafts.sendRequestId, id)));
 }
 
+/**
+ * Moves the messages that have not begun to leave. When `sendAt` is moved, those that have a job lose it and wait
+ * again; one that is to be tried again is never tried sooner than its retry policy said.
+ */
 async function moveMessages(
   tx: Tx,
   row: SendRequestRow,
   times: { sendAt: Date | null; notAfter: Date | null },
-  now: Date,
+  options: { now: Date; start: boolean },
 ) {
-  const releaseAt = times.sendAt !== null && times.sendAt > now ? times.sendAt : now;
-  const moved = await tx.execute<{
-    id: string;
-    channel_account_id: string | null;
-    priority: number;
-    status: string;
-  }>(sql`
-    update messages set send_at = ${times.sendAt === null ? null : at(times.sendAt)},
-      not_after = ${times.notAfter === null ? null : at(times.notAfter)},
-      release_at = case when status = 'V' and attempt_count = 0 then ${at(releaseAt)} else release_at end,
-      dispatch_state = case when status = 'V' then 'waiting' else dispatch_state end, job_id = null,
-      revision = revision + 1, updated_at = ${at(now)}
-    where tenant_id = ${row.tenantId} and send_request_id = ${row.id} and status in ('E', 'V')
-      and dispatch_state in ('idle', 'waiting', 'queued')
-    returning id, channel_account_id, priority, status`);
-  const waiting = [...moved].filter(({ status }) => status === 'V');
-  await openLanes(
-    tx,
-    waiting.map((one) => ({
-      tenantId: row.tenantId,
-      id: one.id,
-      channelAccountId: one.channel_account_id,
-      sendRequestId: row.id,
-      priority: one.priority,
-      releaseAt,
-    })),
-  );
+  const { now, start } = options;
+  const releaseAt = at(times.sendAt !== null && times.sendAt > now ? times.sendAt : now);
+  // Locked in the order of ids, as every other action does, so that two of them cannot lock each other out.
+  const moved = await tx.execute<{ id: string; account: string | null; priority: number; release_ms: number }>(sql`
+    with mine as (
+      select tenant_id, id, status = 'V' and ${start} as leaves from messages
+      where tenant_id = ${row.tenantId} and send_request_id = ${row.id} and status in ('E', 'V')
+        and dispatch_state in ('idle', 'waiting', 'queued')
+      order by id for update
+    ), moved as (
+      update messages set send_at = ${times.sendAt === null ? null : at(times.sendAt)},
+        not_after = ${times.notAfter === null ? null : at(times.notAfter)},
+        release_at = case when not leaves then release_at
+          when attempt_count = 0 then ${releaseAt} else greatest(release_at, ${releaseAt}) end,
+        dispatch_state = case when leaves then 'waiting' else dispatch_state end,
+        job_id = case when leaves then null else job_id end,
+        revision = revision + 1, updated_at = ${at(now)}
+      from mine where messages.tenant_id = mine.tenant_id and messages.id = mine.id
+      returning messages.id, channel_account_id, priority, release_at, leaves
+    )
+    select id, channel_account_id as account, priority, (extract(epoch from release_at) * 1000)::float8 as release_ms
+    from moved where leaves`);
+  const waiting = [...moved].map((one) => ({
+    tenantId: row.tenantId,
+    id: one.id,
+    channelAccountId: one.account,
+    sendRequestId: row.id,
+    priority: one.priority,
+    releaseAt: new Date(one.release_ms),
+  }));
+  await openLanes(tx, waiting);
 }
 
 /**
  * Moves the time of a request and of its messages that have not begun to leave; a job that was given for one finds
- * nothing to send. What was rendered stays: dates in the content read the clock of the first plan, because that
- * content is what people approved.
+ * nothing to send. What was rendered stays: `clockAt` of messages does not change, so dates in the content read the
+ * clock of the first plan, because that content is what people saw and approved. A draft has no content yet: only its
+ * body and its row move, and its clock follows when it is confirmed.
  * @throws AppError `not_found`, `precondition_failed`, `conflict` for a cancelled one, `unprocessable` for the times.
  */
 export async function rescheduleSendRequest(
@@ -93,12 +104,14 @@ export async function rescheduleSendRequest(
   const viewer = { tenantId: target.caller.tenantId, testOnly: target.caller.testOnly };
   const row = await getSendRequest(tx, viewer, target.id, { lock: true });
   if (target.revision !== null && target.revision !== row.revision) throw new AppError('precondition_failed');
-  if (row.status === 'cancelled') throw new AppError('conflict', { detail: 'The send request was cancelled.' });
+  if (row.status === 'cancelled') {
+    throw new AppError('conflict', { detail: 'The send request was cancelled.', extra: { currentStatus: row.status } });
+  }
   const now = deps.clock.now();
   const times = { sendAt: timeOf(change.sendAt, row.sendAt), notAfter: timeOf(change.notAfter, row.notAfter) };
   checkTimes(change, times.sendAt, times.notAfter, now);
   if (row.status === 'draft') await moveDraft(tx, row.tenantId, row.id, times);
-  else await moveMessages(tx, row, times, now);
+  else await moveMessages(tx, row, times, { now, start: change.sendAt !== undefined });
   const [saved] = await tx
     .update(sendRequests)
     .set({ ...times, updatedAt: now, revision: sql`${sendRequests.revision} + 1` })

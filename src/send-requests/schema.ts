@@ -235,7 +235,7 @@ export const SendRequestResult = closed(
     ),
     repeated: Type.Array(closed({ index: Type.Integer(), template: Type.String(), messageId: nullable(Uuid) }), {
       description:
-        'Rows whose `dedupeKey` was used before: the message that exists. `messageId` is null where the first use is in this request.',
+        'Rows whose `dedupeKey` was used before: the message that exists. `messageId` is null where the first use is in a row of this request that is not kept (a draft, a dry run).',
     }),
   },
   { $id: 'SendRequestResult' },

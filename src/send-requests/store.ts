@@ -91,14 +91,13 @@ export async function countMessages(
   return counts;
 }
 
-/** The body of a draft. @throws AppError `not_found`. */
-export async function getDraftBody(db: Db | Tx, tenantId: string, id: string): Promise<SendRequestBody> {
+/** The body of a draft; null once it was confirmed or cancelled. */
+export async function findDraftBody(db: Db | Tx, tenantId: string, id: string): Promise<SendRequestBody | null> {
   const [row] = await db
     .select()
     .from(sendRequestDrafts)
     .where(and(eq(sendRequestDrafts.tenantId, tenantId), eq(sendRequestDrafts.sendRequestId, id)));
-  if (row === undefined) throw notFound();
-  return row.body as SendRequestBody;
+  return row === undefined ? null : (row.body as SendRequestBody);
 }
 
 /** Forgets the body of a draft that was confirmed or cancelled. */
@@ -108,13 +107,16 @@ export async function deleteDraftBody(tx: Tx, tenantId: string, id: string): Pro
     .where(and(eq(sendRequestDrafts.tenantId, tenantId), eq(sendRequestDrafts.sendRequestId, id)));
 }
 
-/** Messages whose dedupe keys were used before, by key; and the keys that are new are taken for `messageId`. */
-export async function takeDedupeKeys(
-  tx: Tx,
-  tenantId: string,
-  keys: readonly { templateId: string; test: boolean; key: string; messageId: string; createdAt: Date }[],
-): Promise<{ templateId: string; key: string; messageId: string }[]> {
-  if (keys.length === 0) return [];
+/** A dedupe key of a row, and the message that it would belong to. */
+export interface AskedKey {
+  templateId: string;
+  test: boolean;
+  key: string;
+  messageId: string;
+  createdAt: Date;
+}
+
+function recordset(tenantId: string, keys: readonly AskedKey[]) {
   const rows = keys.map(({ templateId, test, key, messageId, createdAt }) => ({
     tenant_id: tenantId,
     template_id: templateId,
@@ -123,12 +125,27 @@ export async function takeDedupeKeys(
     message_id: messageId,
     created_at: createdAt,
   }));
-  const list = sql`json_populate_recordset(null::dedupe_keys, ${JSON.stringify(rows)}::json)`;
-  // Ordered, so that two requests with the same keys wait for each other and cannot deadlock.
-  await tx.execute(sql`insert into dedupe_keys select * from ${list} order by template_id, key on conflict do nothing`);
-  const owners = await tx.execute<{ template_id: string; key: string; message_id: string }>(sql`
+  return sql`json_populate_recordset(null::dedupe_keys, ${JSON.stringify(rows)}::json)`;
+}
+
+/** The messages that these keys belong to already. */
+export async function findKeyOwners(
+  db: Db | Tx,
+  tenantId: string,
+  keys: readonly AskedKey[],
+): Promise<{ templateId: string; key: string; messageId: string }[]> {
+  if (keys.length === 0) return [];
+  const owners = await db.execute<{ template_id: string; key: string; message_id: string }>(sql`
     select kept.template_id, kept.key, kept.message_id from dedupe_keys kept
-    join ${list} asked on asked.tenant_id = kept.tenant_id and asked.template_id = kept.template_id
-      and asked.test = kept.test and asked.key = kept.key`);
+    join ${recordset(tenantId, keys)} asked on asked.tenant_id = kept.tenant_id
+      and asked.template_id = kept.template_id and asked.test = kept.test and asked.key = kept.key`);
   return [...owners].map((row) => ({ templateId: row.template_id, key: row.key, messageId: row.message_id }));
+}
+
+/** Takes the keys that are new; those that belong to a message stay with it. Waits for others that take the same. */
+export async function takeDedupeKeys(tx: Tx, tenantId: string, keys: readonly AskedKey[]): Promise<void> {
+  if (keys.length === 0) return;
+  // Ordered, so that two requests with the same keys wait for each other and cannot deadlock.
+  await tx.execute(sql`
+    insert into dedupe_keys select * from ${recordset(tenantId, keys)} order by template_id, key on conflict do nothing`);
 }

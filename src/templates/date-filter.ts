@@ -151,95 +151,77 @@ const COMPOUND: Record<string, string> = {
   v: '%e-%^b-%Y',
 };
 
-/** The value of one directive and how it is padded; null when strftime knows no such letter. */
-function directive(
-  letter: string,
-  colon: boolean,
-  instant: Date,
-  civil: CivilTime,
-  clock: RenderClock,
-): [string | number, width?: number, pad?: string] | null {
+/** An instant in its civil time, as the directives read it. */
+interface Moment {
+  instant: Date;
+  civil: CivilTime;
+  clock: RenderClock;
+  /** Whether `%z` is written with a colon. */
+  colon: boolean;
+  /** Midnight of the civil day, as if it were UTC. */
+  midnight: number;
+  weekday: number;
+  yearDay: number;
+  hour12: number;
+  /** A name in the clock's language. */
+  name(options: Intl.DateTimeFormatOptions): string;
+}
+
+type Directive = (moment: Moment) => [value: string | number, width?: number, pad?: string];
+
+/** What each letter writes, and how it is padded. */
+const DIRECTIVES: Readonly<Record<string, Directive>> = {
+  a: ({ name }) => [name({ weekday: 'short' })],
+  A: ({ name }) => [name({ weekday: 'long' })],
+  b: ({ name }) => [name({ month: 'short' })],
+  h: ({ name }) => [name({ month: 'short' })],
+  B: ({ name }) => [name({ month: 'long' })],
+  c: ({ name }) => [name({ dateStyle: 'long', timeStyle: 'short' })],
+  x: ({ name }) => [name({ dateStyle: 'short' })],
+  C: ({ civil }) => [Math.floor(civil.year / 100), 2],
+  d: ({ civil }) => [civil.day, 2],
+  e: ({ civil }) => [civil.day, 2, ' '],
+  G: ({ midnight }) => [isoWeek(midnight).year],
+  H: ({ civil }) => [civil.hour, 2],
+  I: ({ hour12 }) => [hour12, 2],
+  j: ({ yearDay }) => [yearDay, 3],
+  k: ({ civil }) => [civil.hour, 2, ' '],
+  l: ({ hour12 }) => [hour12, 2, ' '],
+  L: ({ instant }) => [instant.getUTCMilliseconds(), 3],
+  m: ({ civil }) => [civil.month, 2],
+  M: ({ civil }) => [civil.minute, 2],
+  n: () => ['\n'],
+  N: ({ instant }) => [`${String(instant.getUTCMilliseconds()).padStart(3, '0')}000000`],
+  p: ({ civil }) => [civil.hour < 12 ? 'AM' : 'PM'],
+  P: ({ civil }) => [civil.hour < 12 ? 'am' : 'pm'],
+  s: ({ instant }) => [Math.floor(instant.getTime() / 1000)],
+  S: ({ civil }) => [civil.second, 2],
+  t: () => ['\t'],
+  u: ({ weekday }) => [weekday || 7],
+  U: ({ yearDay, weekday }) => [Math.floor((yearDay + 6 - weekday) / 7), 2],
+  V: ({ midnight }) => [isoWeek(midnight).week, 2],
+  w: ({ weekday }) => [weekday],
+  W: ({ yearDay, weekday }) => [Math.floor((yearDay + 6 - ((weekday + 6) % 7)) / 7), 2],
+  y: ({ civil }) => [civil.year % 100, 2],
+  Y: ({ civil }) => [civil.year],
+  z: ({ instant, clock, colon }) => [offsetText(offsetMinutes(instant, clock.timezone), colon)],
+  Z: ({ clock }) => [clock.timezone],
+  '%': () => ['%'],
+};
+
+function momentOf(instant: Date, clock: RenderClock): Omit<Moment, 'colon'> {
+  const civil = civilTimeAt(instant, clock.timezone);
   const midnight = asUtc({ ...civil, hour: 0, minute: 0, second: 0 });
-  const weekday = new Date(midnight).getUTCDay();
-  const yearDay = Math.floor((midnight - Date.UTC(civil.year, 0, 1)) / 86_400_000) + 1;
-  const hour12 = civil.hour % 12 || 12;
-  const name = (options: Intl.DateTimeFormatOptions): string =>
-    cachedFormat(clock.locale, { ...options, timeZone: clock.timezone }).format(instant);
-  switch (letter) {
-    case 'a':
-      return [name({ weekday: 'short' })];
-    case 'A':
-      return [name({ weekday: 'long' })];
-    case 'b':
-    case 'h':
-      return [name({ month: 'short' })];
-    case 'B':
-      return [name({ month: 'long' })];
-    case 'c':
-      return [name({ dateStyle: 'long', timeStyle: 'short' })];
-    case 'x':
-      return [name({ dateStyle: 'short' })];
-    case 'C':
-      return [Math.floor(civil.year / 100), 2];
-    case 'd':
-      return [civil.day, 2];
-    case 'e':
-      return [civil.day, 2, ' '];
-    case 'G':
-      return [isoWeek(midnight).year];
-    case 'H':
-      return [civil.hour, 2];
-    case 'I':
-      return [hour12, 2];
-    case 'j':
-      return [yearDay, 3];
-    case 'k':
-      return [civil.hour, 2, ' '];
-    case 'l':
-      return [hour12, 2, ' '];
-    case 'L':
-      return [instant.getUTCMilliseconds(), 3];
-    case 'm':
-      return [civil.month, 2];
-    case 'M':
-      return [civil.minute, 2];
-    case 'n':
-      return ['\n'];
-    case 'N':
-      return [`${String(instant.getUTCMilliseconds()).padStart(3, '0')}000000`];
-    case 'p':
-      return [civil.hour < 12 ? 'AM' : 'PM'];
-    case 'P':
-      return [civil.hour < 12 ? 'am' : 'pm'];
-    case 's':
-      return [Math.floor(instant.getTime() / 1000)];
-    case 'S':
-      return [civil.second, 2];
-    case 't':
-      return ['\t'];
-    case 'u':
-      return [weekday || 7];
-    case 'U':
-      return [Math.floor((yearDay + 6 - weekday) / 7), 2];
-    case 'V':
-      return [isoWeek(midnight).week, 2];
-    case 'w':
-      return [weekday];
-    case 'W':
-      return [Math.floor((yearDay + 6 - ((weekday + 6) % 7)) / 7), 2];
-    case 'y':
-      return [civil.year % 100, 2];
-    case 'Y':
-      return [civil.year];
-    case 'z':
-      return [offsetText(offsetMinutes(instant, clock.timezone), colon)];
-    case 'Z':
-      return [clock.timezone];
-    case '%':
-      return ['%'];
-    default:
-      return null;
-  }
+  return {
+    instant,
+    civil,
+    clock,
+    midnight,
+    weekday: new Date(midnight).getUTCDay(),
+    yearDay: Math.floor((midnight - Date.UTC(civil.year, 0, 1)) / 86_400_000) + 1,
+    hour12: civil.hour % 12 || 12,
+    name: (options) => cachedFormat(clock.locale, { ...options, timeZone: clock.timezone }).format(instant),
+  };
 }
 
 /**
@@ -251,13 +233,13 @@ function directive(
  * @throws RangeError for a zone or locale `Intl` does not know.
  */
 export function formatDate(instant: Date, format: string, clock: RenderClock): string {
-  const civil = civilTimeAt(instant, clock.timezone);
+  const moment = momentOf(instant, clock);
   return format.replace(/%([-_0^:]*)(\d{0,2})([A-Za-z%])/g, (written, flags: string, width: string, letter: string) => {
     const compound = COMPOUND[letter];
     if (compound !== undefined) return formatDate(instant, compound, clock);
-    const found = directive(letter, flags.includes(':'), instant, civil, clock);
-    if (found === null) return written;
-    const [value, usualWidth = 0, usualPad = '0'] = found;
+    const directive = DIRECTIVES[letter];
+    if (directive === undefined) return written;
+    const [value, usualWidth = 0, usualPad = '0'] = directive({ ...moment, colon: flags.includes(':') });
     const text = flags.includes('^') ? String(value).toLocaleUpperCase(clock.locale) : String(value);
     if (flags.includes('-')) return text;
     const pad = flags.includes('_') ? ' ' : flags.includes('0') ? '0' : typeof value === 'string' ? ' ' : usualPad;

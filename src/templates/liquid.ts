@@ -18,6 +18,7 @@ import {
   type Template,
 } from 'liquidjs';
 import { formatDate, type RenderClock, readDate } from './date-filter.ts';
+import { FILTERS, TAGS } from './liquid-allowed.ts';
 
 /** The three texts of a template version. */
 export interface TemplateParts {
@@ -43,78 +44,6 @@ export interface TemplateProblem {
   line: number | null;
   column: number | null;
 }
-
-const TAGS = new Set([
-  'assign',
-  'capture',
-  'case',
-  'comment',
-  '#',
-  'cycle',
-  'decrement',
-  'echo',
-  'for',
-  'if',
-  'increment',
-  'liquid',
-  'unless',
-  'break',
-  'continue',
-]);
-
-const FILTERS = new Set([
-  'abs',
-  'append',
-  'array_to_sentence_string',
-  'at_least',
-  'at_most',
-  'capitalize',
-  'ceil',
-  'compact',
-  'concat',
-  'date',
-  'default',
-  'divided_by',
-  'downcase',
-  'escape',
-  'escape_once',
-  'first',
-  'floor',
-  'join',
-  'last',
-  'lstrip',
-  'map',
-  'minus',
-  'modulo',
-  'newline_to_br',
-  'normalize_whitespace',
-  'plus',
-  'prepend',
-  'remove',
-  'remove_first',
-  'remove_last',
-  'replace',
-  'replace_first',
-  'replace_last',
-  'reverse',
-  'round',
-  'rstrip',
-  'size',
-  'slice',
-  'sort',
-  'split',
-  'strip',
-  'strip_html',
-  'strip_newlines',
-  'sum',
-  'times',
-  'truncate',
-  'truncatewords',
-  'uniq',
-  'upcase',
-  'url_encode',
-  'where',
-]);
 
 const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
 const CLOCK = Symbol('clock');

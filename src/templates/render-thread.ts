@@ -31,6 +31,53 @@ export interface RenderThread {
 /** Loading the modules takes 0.2 s; a loaded machine may need much more, and no task is to blame. */
 const START_LIMIT_MS = 60_000;
 
+/** Gives a batch to a thread, and watches how far it gets. @throws Error when the thread fails outside any task. */
+function watchBatch(
+  thread: Worker,
+  batch: RenderBatch,
+  progress: Int32Array,
+  limits: RenderThreadLimits,
+): Promise<BatchEnd> {
+  const results: (PrepareResult | undefined)[] = new Array(batch.tasks.length).fill(undefined);
+  return new Promise<BatchEnd>((resolve, reject) => {
+    let seen = -1;
+    let seenAt = performance.now();
+    const watch = setInterval(
+      () => {
+        const index = Atomics.load(progress, 0);
+        if (index !== seen) {
+          seen = index;
+          seenAt = performance.now();
+        } else if (performance.now() - seenAt > (index < 0 ? START_LIMIT_MS : limits.timeoutMs)) {
+          if (index < 0) fail(new Error('a rendering thread did not start'));
+          else settle(() => resolve({ kind: 'stuck', results, index }));
+        }
+      },
+      Math.max(5, Math.floor(limits.timeoutMs / 10)),
+    );
+    const settle = (end: () => void): void => {
+      clearInterval(watch);
+      thread.off('message', onReport).off('error', fail).off('exit', onExit);
+      end();
+    };
+    const onReport = (report: RenderReport): void => {
+      report.results.forEach((result, offset) => {
+        results[report.from + offset] = result;
+      });
+      if (report.from + report.results.length === results.length) settle(() => resolve({ kind: 'finished', results }));
+    };
+    const fail = (error: unknown): void => {
+      const index = Atomics.load(progress, 0);
+      const outOfMemory = (error as { code?: string }).code === 'ERR_WORKER_OUT_OF_MEMORY';
+      if (outOfMemory && index >= 0) settle(() => resolve({ kind: 'died', results, index }));
+      else settle(() => reject(new Error('a rendering thread failed', { cause: error })));
+    };
+    const onExit = (): void => fail(new Error('the thread ended'));
+    thread.on('message', onReport).on('error', fail).on('exit', onExit);
+    thread.postMessage(batch);
+  });
+}
+
 /** A thread that is started by its first batch. */
 export function createRenderThread(limits: RenderThreadLimits): RenderThread {
   const progress = new Int32Array(new SharedArrayBuffer(4));
@@ -58,45 +105,7 @@ export function createRenderThread(limits: RenderThreadLimits): RenderThread {
     const thread = worker ?? start();
     worker = thread;
     Atomics.store(progress, 0, -1);
-    const results: (PrepareResult | undefined)[] = new Array(batch.tasks.length).fill(undefined);
-    const ended = await new Promise<BatchEnd>((resolve, reject) => {
-      let seen = -1;
-      let seenAt = performance.now();
-      const watch = setInterval(
-        () => {
-          const index = Atomics.load(progress, 0);
-          if (index !== seen) {
-            seen = index;
-            seenAt = performance.now();
-          } else if (performance.now() - seenAt > (index < 0 ? START_LIMIT_MS : limits.timeoutMs)) {
-            if (index < 0) fail(new Error('a rendering thread did not start'));
-            else settle(() => resolve({ kind: 'stuck', results, index }));
-          }
-        },
-        Math.max(5, Math.floor(limits.timeoutMs / 10)),
-      );
-      const settle = (end: () => void): void => {
-        clearInterval(watch);
-        thread.off('message', onReport).off('error', fail).off('exit', onExit);
-        end();
-      };
-      const onReport = (report: RenderReport): void => {
-        report.results.forEach((result, offset) => {
-          results[report.from + offset] = result;
-        });
-        if (report.from + report.results.length === results.length)
-          settle(() => resolve({ kind: 'finished', results }));
-      };
-      const fail = (error: unknown): void => {
-        const index = Atomics.load(progress, 0);
-        const outOfMemory = (error as { code?: string }).code === 'ERR_WORKER_OUT_OF_MEMORY';
-        if (outOfMemory && index >= 0) settle(() => resolve({ kind: 'died', results, index }));
-        else settle(() => reject(new Error('a rendering thread failed', { cause: error })));
-      };
-      const onExit = (): void => fail(new Error('the thread ended'));
-      thread.on('message', onReport).on('error', fail).on('exit', onExit);
-      thread.postMessage(batch);
-    }).catch(async (error: unknown) => {
+    const ended = await watchBatch(thread, batch, progress, limits).catch(async (error: unknown) => {
       await discard(thread);
       throw error;
     });

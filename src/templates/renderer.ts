@@ -92,111 +92,120 @@ interface Call {
   reject(error: unknown): void;
 }
 
+/** Threads, and the calls that wait for them. */
+interface Pool {
+  threads: number;
+  idle: RenderThread[];
+  calls: Call[];
+  waitingTasks: number;
+  closed: boolean;
+}
+
+/** Calls take turns, one batch each: a large one does not hold up a small one. */
+function feed(pool: Pool): void {
+  while (pool.idle.length > 0 && pool.calls.length > 0) {
+    const call = pool.calls.shift() as Call;
+    const indexes = nextBatch(call, pool.threads);
+    pool.waitingTasks -= indexes.length;
+    if (call.waiting.length > 0) pool.calls.push(call);
+    const thread = pool.idle.pop() as RenderThread;
+    void runBatch(pool, thread, call, indexes).then(() => {
+      pool.idle.push(thread);
+      feed(pool);
+    });
+  }
+}
+
+function nextBatch(call: Call, threads: number): number[] {
+  const first = call.waiting[0] as number;
+  if (call.suspects.has(first)) return call.waiting.splice(0, 1);
+  const size = Math.min(BATCH_SIZE, Math.ceil(call.tasks.length / threads));
+  const alone = call.waiting.slice(0, size).findIndex((index) => call.suspects.has(index));
+  return call.waiting.splice(0, alone < 0 ? size : alone);
+}
+
+async function runBatch(pool: Pool, thread: RenderThread, call: Call, indexes: number[]): Promise<void> {
+  try {
+    const tasks = indexes.map((index) => call.tasks[index] as PrepareTask);
+    const templates = Object.fromEntries(
+      tasks.map(({ template }) => [template, call.templates[template] as TemplateParts]),
+    );
+    const end = await thread.run({ templates, tasks });
+    const again = indexes.filter((index, place) => {
+      const result = end.results[place];
+      if (result !== undefined) return finish(call, index, result);
+      if (end.kind === 'finished' || place !== end.index) return true;
+      if (end.kind === 'died' && !call.suspects.has(index) && indexes.length > 1) return call.suspects.add(index);
+      return finish(call, index, { kind: 'template_timeout' });
+    });
+    if (again.length > 0 && !pool.closed) requeue(pool, call, again);
+  } catch (error) {
+    drop(pool, call, error);
+  }
+}
+
+function requeue(pool: Pool, call: Call, indexes: number[]): void {
+  if (call.unfinished < 0) return;
+  if (call.waiting.length === 0) pool.calls.unshift(call);
+  call.waiting.unshift(...indexes);
+  pool.waitingTasks += indexes.length;
+}
+
+/** Always false, so that a filter reads as "what must run again". */
+function finish(call: Call, index: number, result: PrepareResult): false {
+  call.results[index] = result;
+  call.unfinished -= 1;
+  if (call.unfinished === 0) call.resolve(call.results as PrepareResult[]);
+  return false;
+}
+
+function drop(pool: Pool, call: Call, error: unknown): void {
+  const place = pool.calls.indexOf(call);
+  if (place >= 0) pool.calls.splice(place, 1);
+  pool.waitingTasks -= call.waiting.length;
+  call.waiting = [];
+  call.unfinished = -1;
+  call.reject(error);
+}
+
+function enqueue(pool: Pool, templates: Record<string, TemplateParts>, tasks: PrepareTask[]): Promise<PrepareResult[]> {
+  return new Promise((resolve, reject) => {
+    pool.waitingTasks += tasks.length;
+    pool.calls.push({
+      templates,
+      tasks,
+      resolve,
+      reject,
+      unfinished: tasks.length,
+      suspects: new Set(),
+      results: new Array(tasks.length).fill(undefined),
+      waiting: [...tasks.keys()],
+    });
+    feed(pool);
+  });
+}
+
 /** A pool of rendering threads. They are started when needed, and end with `close()`. */
 export function createRenderer(settings: RendererSettings = {}): Renderer {
   const { threads = 2, timeoutMs = 2000, memoryMb = 64, maxWaitingTasks = 100_000 } = settings;
-  const pool = Array.from({ length: threads }, () => createRenderThread({ timeoutMs, memoryMb }));
-  const idle = [...pool];
-  const calls: Call[] = [];
-  let waitingTasks = 0;
-  let closed = false;
-
-  function feed(): void {
-    // Calls take turns, one batch each: a large one does not hold up a small one.
-    while (idle.length > 0 && calls.length > 0) {
-      const call = calls.shift() as Call;
-      const indexes = nextBatch(call);
-      waitingTasks -= indexes.length;
-      if (call.waiting.length > 0) calls.push(call);
-      const thread = idle.pop() as RenderThread;
-      void runBatch(thread, call, indexes).then(() => {
-        idle.push(thread);
-        feed();
-      });
-    }
-  }
-
-  function nextBatch(call: Call): number[] {
-    const first = call.waiting[0] as number;
-    if (call.suspects.has(first)) return call.waiting.splice(0, 1);
-    const size = Math.min(BATCH_SIZE, Math.ceil(call.tasks.length / threads));
-    const alone = call.waiting.slice(0, size).findIndex((index) => call.suspects.has(index));
-    return call.waiting.splice(0, alone < 0 ? size : alone);
-  }
-
-  async function runBatch(thread: RenderThread, call: Call, indexes: number[]): Promise<void> {
-    try {
-      const tasks = indexes.map((index) => call.tasks[index] as PrepareTask);
-      const templates = Object.fromEntries(
-        tasks.map(({ template }) => [template, call.templates[template] as TemplateParts]),
-      );
-      const end = await thread.run({ templates, tasks });
-      const again = indexes.filter((index, place) => {
-        const result = end.results[place];
-        if (result !== undefined) return finish(call, index, result);
-        if (end.kind === 'finished' || place !== end.index) return true;
-        if (end.kind === 'died' && !call.suspects.has(index) && indexes.length > 1) return call.suspects.add(index);
-        return finish(call, index, { kind: 'template_timeout' });
-      });
-      if (again.length > 0 && !closed) requeue(call, again);
-    } catch (error) {
-      drop(call, error);
-    }
-  }
-
-  function requeue(call: Call, indexes: number[]): void {
-    if (call.unfinished < 0) return;
-    if (call.waiting.length === 0) calls.unshift(call);
-    call.waiting.unshift(...indexes);
-    waitingTasks += indexes.length;
-  }
-
-  /** Always false, so that a filter reads as "what must run again". */
-  function finish(call: Call, index: number, result: PrepareResult): false {
-    call.results[index] = result;
-    call.unfinished -= 1;
-    if (call.unfinished === 0) call.resolve(call.results as PrepareResult[]);
-    return false;
-  }
-
-  function drop(call: Call, error: unknown): void {
-    const place = calls.indexOf(call);
-    if (place >= 0) calls.splice(place, 1);
-    waitingTasks -= call.waiting.length;
-    call.waiting = [];
-    call.unfinished = -1;
-    call.reject(error);
-  }
-
+  const all = Array.from({ length: threads }, () => createRenderThread({ timeoutMs, memoryMb }));
+  const pool: Pool = { threads, idle: [...all], calls: [], waitingTasks: 0, closed: false };
   return {
-    prepare(templates, tasks) {
-      if (closed) return Promise.reject(new Error('the renderer is closed'));
-      if (tasks.length === 0) return Promise.resolve([]);
+    async prepare(templates, tasks) {
+      if (pool.closed) throw new Error('the renderer is closed');
+      if (tasks.length === 0) return [];
       const unknown = tasks.find(({ template }) => !Object.hasOwn(templates, template));
-      if (unknown !== undefined) return Promise.reject(new Error(`no template "${unknown.template}" was given`));
-      if (waitingTasks + tasks.length > maxWaitingTasks) {
-        return Promise.reject(new RendererOverloadedError('too many messages are waiting to be rendered'));
+      if (unknown !== undefined) throw new Error(`no template "${unknown.template}" was given`);
+      if (pool.waitingTasks + tasks.length > maxWaitingTasks) {
+        throw new RendererOverloadedError('too many messages are waiting to be rendered');
       }
-      return new Promise((resolve, reject) => {
-        waitingTasks += tasks.length;
-        calls.push({
-          templates,
-          tasks,
-          resolve,
-          reject,
-          unfinished: tasks.length,
-          suspects: new Set(),
-          results: new Array(tasks.length).fill(undefined),
-          waiting: [...tasks.keys()],
-        });
-        feed();
-      });
+      return enqueue(pool, templates, tasks);
     },
     async close() {
-      closed = true;
+      pool.closed = true;
       const error = new Error('the renderer is closed');
-      for (const call of [...calls]) drop(call, error);
-      await Promise.all(pool.map((thread) => thread.close()));
+      for (const call of [...pool.calls]) drop(pool, call, error);
+      await Promise.all(all.map((thread) => thread.close()));
     },
   };
 }

@@ -189,23 +189,17 @@ function testRoute(app: App, runtime: Runtime): void {
 function pauseRoutes(app: App, runtime: Runtime): void {
   app.post(
     '/v1/channel-accounts/:id/pause',
-    {
-      ...operation({
-        id: 'pauseChannelAccount',
-        tag: 'channels',
-        summary: 'Let nothing more leave through an account',
-        description: 'What waits keeps waiting, nothing is lost (W4). Pausing a paused account changes nothing.',
-        access: ['channel-accounts:update'],
-        params,
-        body: Pause,
-        idempotency: 'accepted',
-        answers: { 200: reference('ChannelAccount') },
-      }),
-      preValidation: async (request) => {
-        // Every field is optional, so that the body is too.
-        request.body ??= {};
-      },
-    },
+    operation({
+      id: 'pauseChannelAccount',
+      tag: 'channels',
+      summary: 'Let nothing more leave through an account',
+      description: 'What waits keeps waiting, nothing is lost (W4). Pausing a paused account changes nothing.',
+      access: ['channel-accounts:update'],
+      params,
+      body: Pause,
+      idempotency: 'accepted',
+      answers: { 200: reference('ChannelAccount') },
+    }),
     (request, reply) => {
       const caller = callerOf(request);
       const target = { tenantId: caller.tenantId, id: request.params.id, actor: actorOf(caller) };

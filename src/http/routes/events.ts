@@ -5,6 +5,7 @@ import { closed, reference } from '../../fields.ts';
 import type { Runtime } from '../../runtime.ts';
 import { callerOf } from '../auth.ts';
 import { operation } from '../openapi.ts';
+import { pageQuery } from '../pagination.ts';
 import type { App } from '../validation.ts';
 
 /** The feed of events. */
@@ -20,8 +21,13 @@ export function eventRoutes(app: App, runtime: Runtime): void {
         'Ask again with `after` = the last `sequence` you have kept. An event appears within a second or two of what caused it. A test key sees test events only, with the numbers they have in the whole feed.',
       access: ['events:read'],
       query: closed({
-        after: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, default: 0 }),
-        limit: Type.Integer({ minimum: 1, maximum: 250, default: 50 }),
+        after: Type.Integer({
+          minimum: 0,
+          maximum: Number.MAX_SAFE_INTEGER,
+          default: 0,
+          description: 'The last `sequence` you have.',
+        }),
+        limit: pageQuery.limit,
       }),
       answers: { 200: closed({ items: Type.Array(reference('Event')), last: Type.Integer() }) },
     }),

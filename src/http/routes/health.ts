@@ -1,7 +1,7 @@
 import Type from 'typebox';
-import { isReady } from '../../db/ready.ts';
 import { AppError } from '../../errors.ts';
 import { closed } from '../../fields.ts';
+import { isReady } from '../../reports/ready.ts';
 import type { Runtime } from '../../runtime.ts';
 import { operation } from '../openapi.ts';
 import type { App } from '../validation.ts';

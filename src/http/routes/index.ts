@@ -16,12 +16,14 @@ import { sendRequestRoutes } from './send-requests.ts';
 import { senderRoutes } from './senders.ts';
 import { templateVersionRoutes } from './template-versions.ts';
 import { templateRoutes } from './templates.ts';
+import { tenantRoutes } from './tenants.ts';
 
 /** A file of routes. */
 export type Routes = (app: App, runtime: Runtime) => void | Promise<void>;
 
 /** Every route of the API, in the order of its page. */
 const allRoutes: readonly Routes[] = [
+  tenantRoutes,
   accessRoutes,
   templateRoutes,
   templateVersionRoutes,

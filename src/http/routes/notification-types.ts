@@ -105,7 +105,11 @@ function readRoutes(app: App, runtime: Runtime): void {
       tag: 'people',
       summary: 'List the catalogue of notices',
       access: ['notification-types:read'],
-      query: closed({ ...pageQuery, key: Type.Optional(key()), active: Type.Optional(Type.Boolean()) }),
+      query: closed({
+        ...pageQuery,
+        key: Type.Optional(key({ description: 'The one with this key.' })),
+        active: Type.Optional(Type.Boolean({ description: 'Those that are sent, or are not.' })),
+      }),
       answers: { 200: pageOf('NotificationType') },
       errors: ['invalid_cursor'],
     }),

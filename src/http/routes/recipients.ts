@@ -191,8 +191,10 @@ function readRoutes(app: App, runtime: Runtime): void {
       access: ['recipients:read'],
       query: closed({
         ...pageQuery,
-        type: Type.Optional(key()),
-        externalId: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
+        type: Type.Optional(key({ description: 'Those of this type.' })),
+        externalId: Type.Optional(
+          Type.String({ minLength: 1, maxLength: 200, description: 'The caller’s own reference.' }),
+        ),
         address: Type.Optional(
           Type.String({ minLength: 1, maxLength: 1000, description: 'Any of their addresses, in any spelling.' }),
         ),

@@ -1,14 +1,16 @@
+import type { FastifyRequest } from 'fastify';
 import Type from 'typebox';
-import { AppError } from '../../errors.ts';
+import { errorCodes } from '../../errors.ts';
 import { closed, line, reference, Uuid, words } from '../../fields.ts';
 import type { Runtime } from '../../runtime.ts';
 import {
   acceptSendRequest,
-  outcomeOf,
   type PreparedRequest,
   prepareSendRequest,
-  refuseBadRows,
+  refusalOf,
+  type SendRequestOutcome,
   storeDraft,
+  trySendRequest,
 } from '../../send-requests/accept.ts';
 import { cancelSendRequest } from '../../send-requests/cancel.ts';
 import { confirmSendRequest, prepareConfirmation } from '../../send-requests/confirm.ts';
@@ -81,6 +83,35 @@ function demandSend(caller: Caller, messages: number): void {
   else if (!caller.scopes.includes('send:bulk')) demand(caller, 'send:single');
 }
 
+type Tx = Parameters<IdempotentWork<unknown>['commit']>[0];
+type Answer = SendRequestOutcome | ReturnType<typeof problemOf>;
+
+/**
+ * Intake in two halves, with its refusal: that of an all-or-nothing request is an answer like another, kept so that
+ * a repeat gets it again.
+ */
+function intakeWork(
+  request: FastifyRequest,
+  intake: {
+    prepare(): Promise<PreparedRequest>;
+    commit(tx: Tx, prepared: PreparedRequest): Promise<{ status: number; answer: Answer }>;
+  },
+): IdempotentWork<Answer> {
+  let prepared: PreparedRequest | null = null;
+  return {
+    async prepare() {
+      prepared = await intake.prepare();
+    },
+    async commit(tx) {
+      if (prepared === null) throw new Error('nothing was prepared');
+      const refusal = refusalOf(prepared);
+      return refusal === null
+        ? intake.commit(tx, prepared)
+        : { status: errorCodes[refusal.code].status, answer: problemOf(request, refusal) };
+    },
+  };
+}
+
 function createRoute(app: App, runtime: Runtime): void {
   app.post(
     '/v1/send-requests',
@@ -100,30 +131,19 @@ function createRoute(app: App, runtime: Runtime): void {
       const caller = callerOf(request);
       const { body } = request;
       demandSend(caller, body.recipients.length * (body.templates?.length ?? 1));
-      let prepared: PreparedRequest | null = null;
-      let refusal: AppError | null = null;
-      const work: IdempotentWork<{ id?: string | null }> = {
-        required: true,
-        async prepare() {
-          prepared = await prepareSendRequest(runtime, caller, body);
-          try {
-            refuseBadRows(prepared);
-          } catch (error) {
-            if (!(error instanceof AppError)) throw error;
-            refusal = error;
-          }
-        },
-        async commit(tx) {
-          // The refusal of an all-or-nothing request is an answer like another: a repeat gets it again.
-          if (refusal !== null) return { status: 422, answer: problemOf(request, refusal) as object };
-          if (prepared === null) throw new Error('nothing was prepared');
-          if (body.dryRun) return { status: 200, answer: outcomeOf(null, 'dry-run', prepared.drafts, []) };
+      const work = intakeWork(request, {
+        prepare: () => prepareSendRequest(runtime, caller, body),
+        async commit(tx, prepared) {
+          if (body.dryRun) return { status: 200, answer: await trySendRequest(tx, prepared) };
           if (body.confirm === false) return { status: 201, answer: await storeDraft(runtime, tx, prepared) };
           return { status: 201, answer: await acceptSendRequest(runtime, tx, prepared) };
         },
-        location: ({ id }) => (id == null ? null : `/v1/send-requests/${id}`),
-      };
-      return runIdempotently(runtime, request, reply, body, work);
+      });
+      return runIdempotently(runtime, request, reply, body, {
+        ...work,
+        required: true,
+        location: (answer) => ('id' in answer && answer.id !== null ? `/v1/send-requests/${answer.id}` : null),
+      });
     },
   );
 }
@@ -138,9 +158,9 @@ function readRoutes(app: App, runtime: Runtime): void {
       access: ['send-requests:read'],
       query: closed({
         ...pageQuery,
-        status: Type.Optional(words(['draft', 'accepted', 'cancelled'])),
-        origin: Type.Optional(line(50)),
-        context: Type.Optional(line(200)),
+        status: Type.Optional(words(['draft', 'accepted', 'cancelled'], { description: 'Those in this state.' })),
+        origin: Type.Optional(line(50, { description: 'Those of this origin.' })),
+        context: Type.Optional(line(200, { description: 'The `ref` of the context, e.g. a file number.' })),
       }),
       answers: { 200: pageOf('SendRequest') },
       errors: ['invalid_cursor'],
@@ -250,16 +270,14 @@ function confirmRoute(app: App, runtime: Runtime): void {
       const { id } = request.params;
       const draft = await getSendRequest(runtime.db, caller, id);
       demandSend(caller, draft.recipientCount * draft.templates.length);
-      let prepared: PreparedRequest | null = null;
-      return runIdempotently(runtime, request, reply, request.body, {
-        async prepare() {
-          prepared = await prepareConfirmation(runtime, caller, id, request.body.editedAt);
-        },
-        async commit(tx) {
-          if (prepared === null) throw new Error('nothing was prepared');
-          return { status: 200, answer: await confirmSendRequest(runtime, tx, caller, id, prepared) };
-        },
+      const work = intakeWork(request, {
+        prepare: () => prepareConfirmation(runtime, caller, id, request.body.editedAt),
+        commit: async (tx, prepared) => ({
+          status: 200,
+          answer: await confirmSendRequest(runtime, tx, caller, id, prepared),
+        }),
       });
+      return runIdempotently(runtime, request, reply, request.body, work);
     },
   );
 }

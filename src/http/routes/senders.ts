@@ -82,7 +82,9 @@ function writeRoutes(app: App, runtime: Runtime): void {
       return presentSender(row);
     },
   );
+}
 
+function deleteRoute(app: App, runtime: Runtime): void {
   app.delete(
     '/v1/senders/:id',
     operation({
@@ -144,5 +146,6 @@ function readRoutes(app: App, runtime: Runtime): void {
 export function senderRoutes(app: App, runtime: Runtime): void {
   app.addSchema(Sender);
   writeRoutes(app, runtime);
+  deleteRoute(app, runtime);
   readRoutes(app, runtime);
 }

@@ -112,7 +112,9 @@ function writeRoutes(app: App, runtime: Runtime): void {
       return presentTemplate(row);
     },
   );
+}
 
+function deleteRoute(app: App, runtime: Runtime): void {
   app.delete(
     '/v1/templates/:id',
     operation({
@@ -143,11 +145,13 @@ function readRoutes(app: App, runtime: Runtime): void {
       access: ['templates:read'],
       query: closed({
         ...pageQuery,
-        key: Type.Optional(key()),
-        family: Type.Optional(Type.String({ maxLength: 100 })),
-        category: Type.Optional(words(['transactional', 'service', 'marketing'])),
-        active: Type.Optional(Type.Boolean()),
-        documentType: Type.Optional(key()),
+        key: Type.Optional(key({ description: 'The one with this key.' })),
+        family: Type.Optional(Type.String({ maxLength: 100, description: 'Those of this family.' })),
+        category: Type.Optional(
+          words(['transactional', 'service', 'marketing'], { description: 'Those of this category.' }),
+        ),
+        active: Type.Optional(Type.Boolean({ description: 'Those that can be used, or cannot.' })),
+        documentType: Type.Optional(key({ description: 'Those that are the content of this document type.' })),
       }),
       answers: { 200: pageOf('Template') },
       errors: ['invalid_cursor'],
@@ -181,5 +185,6 @@ function readRoutes(app: App, runtime: Runtime): void {
 export function templateRoutes(app: App, runtime: Runtime): void {
   app.addSchema(Template);
   writeRoutes(app, runtime);
+  deleteRoute(app, runtime);
   readRoutes(app, runtime);
 }

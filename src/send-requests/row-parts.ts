@@ -1,0 +1,100 @@
+import { parseAddrSpec } from '../channels/addr-spec.ts';
+import type { StoredCopy, StoredDocument } from '../db/tables/messages.ts';
+import type { findDocuments } from '../documents/store.ts';
+import type { Reason } from '../messages/reasons.ts';
+import { chooseMailAddress, type RecipientWithAddresses } from '../recipients/lookup.ts';
+import type { SendRequestBody } from './schema.ts';
+
+/** One row of a request. */
+export type RowBody = SendRequestBody['recipients'][number];
+
+/** Most bytes of documents of one message. */
+const documentBytesPerMessage = 10_000_000;
+const documentsPerMessage = 10;
+
+/** Whom a row writes to, or why it cannot. */
+export interface Target {
+  recipient: RecipientWithAddresses | null;
+  name: string | null;
+  address: string | null;
+  normalized: string | null;
+  fault: { pointer: string; code: Reason; message: string } | null;
+  /** A rule of the recipient's own record. */
+  block: Reason | null;
+}
+
+const nowhere = { name: null, address: null, normalized: null, block: null };
+
+/** Whom a row writes to: the inline `to` first, else the address of the recipient's record. */
+export function targetOf(row: RowBody, recipients: ReadonlyMap<string, RecipientWithAddresses>): Target {
+  const recipient = row.recipient === undefined ? null : (recipients.get(row.recipient) ?? null);
+  if (row.recipient !== undefined && recipient === null) {
+    const fault = {
+      pointer: '/recipient',
+      code: 'recipient_unknown' as const,
+      message: 'the recipient does not exist',
+    };
+    return { ...nowhere, recipient, fault };
+  }
+  const fallbackName = recipient?.displayName ?? null;
+  if (row.to !== undefined) {
+    const parsed = parseAddrSpec(row.to.address);
+    const name = row.to.name ?? fallbackName;
+    if (parsed.kind === 'invalid') {
+      const fault = { pointer: '/to/address', code: 'address_invalid' as const, message: parsed.why };
+      // Kept as it came, so that a person sees what is to be corrected.
+      return { recipient, name, address: row.to.address, normalized: null, fault, block: null };
+    }
+    return { recipient, name, address: parsed.address, normalized: parsed.normalized, fault: null, block: null };
+  }
+  const chosen = recipient === null ? null : chooseMailAddress(recipient);
+  if (chosen !== null) return { recipient, ...chosen, name: chosen.name ?? fallbackName, fault: null, block: null };
+  const refuses = recipient?.addresses.some(({ kind, acceptsContact }) => kind === 'mail' && !acceptsContact) ?? false;
+  if (refuses) return { ...nowhere, name: fallbackName, recipient, fault: null, block: 'contact_refused' };
+  const message = recipient === null ? 'give a recipient or an inline to' : 'the recipient has no mail address';
+  return { ...nowhere, name: fallbackName, recipient, fault: { pointer: '/to', code: 'address_missing', message } };
+}
+
+/** The copies of a row and the sender's archive; the first address that is not one, if any. */
+export function copiesOf(row: RowBody, archive: readonly string[]): { copies: StoredCopy[]; fault: Target['fault'] } {
+  const copies: StoredCopy[] = [];
+  const pending = { outcome: 'pending', reason: null, code: null, at: null } as const;
+  for (const kind of ['cc', 'bcc'] as const) {
+    for (const [index, copy] of (row[kind] ?? []).entries()) {
+      const parsed = parseAddrSpec(copy.address);
+      if (parsed.kind === 'invalid') {
+        const fault = { pointer: `/${kind}/${index}/address`, code: 'address_invalid' as const, message: parsed.why };
+        return { copies, fault };
+      }
+      copies.push({ kind, name: copy.name ?? null, address: parsed.address, ...pending });
+    }
+  }
+  for (const address of archive) copies.push({ kind: 'archive', name: null, address, ...pending });
+  return { copies, fault: null };
+}
+
+/** The request's documents that exist, by id. */
+export type Documents = Awaited<ReturnType<typeof findDocuments>>;
+
+/** The documents of a row; the first fault of them, if any. */
+export function documentsOf(
+  ids: readonly string[],
+  known: Documents,
+): { documents: StoredDocument[]; fault: Target['fault'] } {
+  const documents: StoredDocument[] = [];
+  const refuse = (message: string) => ({
+    documents,
+    fault: { pointer: '/documents', code: 'document_invalid' as const, message },
+  });
+  const unique = [...new Set(ids)];
+  if (unique.length > documentsPerMessage) return refuse(`more than ${documentsPerMessage} documents`);
+  for (const id of unique) {
+    const document = known.get(id);
+    if (document === undefined) return refuse(`there is no document ${id}`);
+    const { filename, mediaType, size, sha256 } = document;
+    documents.push({ id, filename, mediaType, size, sha256 });
+  }
+  const bytes = documents.reduce((sum, { size }) => sum + size, 0);
+  if (bytes > documentBytesPerMessage) return refuse(`the documents have more than ${documentBytesPerMessage} bytes`);
+  return { documents, fault: null };
+}
