@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { createDispatcher, type Dispatcher } from './dispatch/dispatcher.ts';
 import { sweepDispatch } from './dispatch/lanes.ts';
-import { releaseDue } from './dispatch/release.ts';
+import { createReleaser, type Releaser } from './dispatch/release.ts';
 import { deleteUnusedDocuments } from './documents/store.ts';
 import { sequenceEvents } from './events/sequence.ts';
 import { forgetIdempotencyKeys } from './http/idempotency.ts';
@@ -62,10 +62,10 @@ export function createWorkerDispatcher(runtime: Runtime, metrics: Metrics | null
   });
 }
 
-function choresOf(runtime: Runtime): Chore[] {
+function choresOf(runtime: Runtime, releaser: Releaser): Chore[] {
   const ago = (milliseconds: number) => new Date(runtime.clock.now().getTime() - milliseconds);
   return [
-    { name: 'release', everyMs: 1_000, run: () => releaseDue(runtime) },
+    { name: 'release', everyMs: 1_000, run: () => releaser.release() },
     { name: 'sequence', everyMs: 500, run: () => sequenceEvents(runtime) },
     { name: 'operations', everyMs: 500, run: () => runOperations(runtime) },
     { name: 'expire', everyMs: 5_000, run: () => expireMessages(runtime, rowsPerPass) },
@@ -94,7 +94,8 @@ async function runChore(chore: Chore, runtime: Runtime, stopped: AbortSignal, lo
 /** Makes the background work of a worker process. */
 export function createBackground(runtime: Runtime, metrics: Metrics | null): Background {
   const dispatcher = createWorkerDispatcher(runtime, metrics);
-  const chores = choresOf(runtime);
+  const releaser = createReleaser(runtime);
+  const chores = choresOf(runtime, releaser);
   const stopped = new AbortController();
   let loops: Promise<void>[] = [];
   return {
@@ -115,6 +116,7 @@ export function createBackground(runtime: Runtime, metrics: Metrics | null): Bac
     async stop() {
       stopped.abort();
       await Promise.all([dispatcher.stop(), ...loops]);
+      await releaser.stop().catch((error: unknown) => runtime.log.warn({ err: error }, 'background.lease-kept'));
     },
   };
 }

@@ -6,7 +6,8 @@ export interface Config {
   host: string;
   port: number;
   opsPort: number;
-  publicUrl: string;
+  /** Where callers reach the API, as its document says it. Null: where the document was read. */
+  publicUrl: string | null;
   /** Null: the embedded PostgreSQL of `dataDirectory`. */
   databaseUrl: string | null;
   databaseConnections: number;
@@ -142,7 +143,7 @@ export function readConfig(environment: Environment = process.env): Readonly<Con
     host: read('HOST'),
     port: read('PORT'),
     opsPort: read('OPS_PORT'),
-    publicUrl: (read('PUBLIC_URL') ?? `http://localhost:${read('PORT')}`).replace(/\/+$/, ''),
+    publicUrl: read('PUBLIC_URL')?.replace(/\/+$/, '') ?? null,
     databaseUrl: read('DATABASE_URL'),
     databaseConnections: read('DATABASE_CONNECTIONS'),
     dataDirectory: resolve(read('DATA_DIR')),

@@ -38,13 +38,16 @@ export function line(maxLength: number, options: TSchemaOptions & { minLength?: 
     minLength: 1,
     maxLength,
     pattern: '^[^\\u0000-\\u001f\\u007f\\u0085\\u2028\\u2029]*$',
+    // Readers of the document would otherwise be shown whatever matches the pattern.
+    examples: ['Courtage Dupont'],
     ...options,
   });
 }
 
 /** A name that callers choose and refer to: letters, digits, and `. _ -`. */
 export function key(options: TSchemaOptions = {}) {
-  return Type.String({ minLength: 1, maxLength: 100, pattern: '^[A-Za-z0-9][A-Za-z0-9._-]*$', ...options });
+  const pattern = '^[A-Za-z0-9][A-Za-z0-9._-]*$';
+  return Type.String({ minLength: 1, maxLength: 100, pattern, examples: ['avis-echeance'], ...options });
 }
 
 /** When a resource was made and last changed. */

@@ -1,4 +1,4 @@
-import { and, inArray, isNull, sql } from 'drizzle-orm';
+import { and, eq, inArray, isNull, sql } from 'drizzle-orm';
 import type { AccountRow } from '../accounts/store.ts';
 import type { Clock, NewId } from '../clock.ts';
 import type { Db, Tx } from '../db/client.ts';
@@ -160,42 +160,73 @@ export async function claimMessages(deps: ClaimDeps, queue: string, limit: numbe
   });
 }
 
-/** Gives claimed messages back to wait for their turn, when this worker cannot send them now. */
+const claimedJobs = (claimed: readonly Claimed[]) => {
+  const rows = claimed.map(({ job, tenantId, messageId }) => ({ job_id: job.id, tenant_id: tenantId, id: messageId }));
+  return sql`(${messages.tenantId}, ${messages.id}, ${messages.jobId}) in (
+    select tenant_id, id, job_id from json_to_recordset(${JSON.stringify(rows)}::json)
+      as job(tenant_id uuid, id uuid, job_id uuid))`;
+};
+
+/** Removes the jobs of claims that end. */
+export async function removeJobs(deps: ClaimDeps, tx: Tx, claimed: readonly Claimed[]): Promise<void> {
+  for (const [queue, list] of Map.groupBy(claimed, (one) => one.queue)) {
+    await deps.jobs.remove(
+      tx,
+      queue,
+      list.map(({ job }) => job),
+    );
+  }
+}
+
+/** Gives claimed messages that are not begun back to wait for their turn. */
 export async function returnClaimed(
   deps: ClaimDeps,
+  tx: Tx,
   claimed: readonly Claimed[],
   releaseAt: Date = deps.clock.now(),
 ): Promise<void> {
   if (claimed.length === 0) return;
+  const rows = await tx
+    .update(messages)
+    .set({ dispatchState: 'waiting', jobId: null, releaseAt, updatedAt: deps.clock.now() })
+    .where(and(claimedJobs(claimed), sql`${messages.dispatchState} = 'queued'`))
+    .returning(claimColumns);
+  await openLanes(
+    tx,
+    rows.map((row) => ({ ...row, releaseAt })),
+  );
+  await removeJobs(deps, tx, claimed);
+}
+
+/**
+ * Gives back messages of a window that could not be opened. Where the commit's answer was lost, they may be open all
+ * the same: nothing of them was handed over, so their attempts are closed as not begun.
+ */
+export async function undoWindow(
+  deps: ClaimDeps & { workerId: string },
+  tx: Tx,
+  claimed: readonly Claimed[],
+  releaseAt: Date,
+): Promise<void> {
   const now = deps.clock.now();
-  await deps.db.transaction(async (tx) => {
-    const asked = claimed.map(({ job, tenantId, messageId }) => ({
-      job_id: job.id,
-      tenant_id: tenantId,
-      id: messageId,
-    }));
-    const rows = await tx
+  const closed = await tx
+    .update(attempts)
+    .set({ finishedAt: now, outcome: 'not_begun', durationMs: 0 })
+    .where(
+      and(
+        sql`${attempts.messageId} = any(${idList(claimed.map(({ messageId }) => messageId))})`,
+        eq(attempts.workerId, deps.workerId),
+        isNull(attempts.finishedAt),
+      ),
+    )
+    .returning({ messageId: attempts.messageId });
+  const open = new Set(closed.map(({ messageId }) => messageId));
+  const reopened = claimed.filter(({ messageId }) => open.has(messageId));
+  if (reopened.length > 0) {
+    await tx
       .update(messages)
-      .set({ dispatchState: 'waiting', jobId: null, releaseAt, updatedAt: now })
-      .where(
-        and(
-          sql`(${messages.tenantId}, ${messages.id}, ${messages.jobId}) in (
-            select tenant_id, id, job_id from json_to_recordset(${JSON.stringify(asked)}::json)
-              as job(tenant_id uuid, id uuid, job_id uuid))`,
-          sql`${messages.dispatchState} = 'queued'`,
-        ),
-      )
-      .returning(claimColumns);
-    await openLanes(
-      tx,
-      rows.map((row) => ({ ...row, releaseAt })),
-    );
-    for (const [queue, list] of Map.groupBy(claimed, (one) => one.queue)) {
-      await deps.jobs.remove(
-        tx,
-        queue,
-        list.map(({ job }) => job),
-      );
-    }
-  });
+      .set({ dispatchState: 'queued', attemptCount: sql`${messages.attemptCount} - 1`, updatedAt: now })
+      .where(and(claimedJobs(reopened), eq(messages.dispatchState, 'sending')));
+  }
+  await returnClaimed(deps, tx, claimed, releaseAt);
 }

@@ -115,7 +115,9 @@ function copiesOnly(delivered: Delivered, circumstances: Circumstances): Decisio
   const base = { status: 'OK', delivery: 'sent', reason: null, detail: null, event: null } as const;
   if (again) {
     const { copies } = delivered;
-    return { ...base, dispatchState: 'waiting', releaseAt: circumstances.now, copies, countsAsAttempt: false };
+    const { verdict } = delivered;
+    const releaseAt = (verdict.kind === 'not_begun' ? verdict.notBefore : null) ?? circumstances.now;
+    return { ...base, dispatchState: 'waiting', releaseAt, copies, countsAsAttempt: false };
   }
   const copies = failPending(delivered.copies);
   return {
@@ -157,7 +159,7 @@ export function decide(delivered: Delivered, circumstances: Circumstances): Deci
     case 'unsendable':
       return givenUp(delivered, verdict.reason, null);
     case 'not_begun':
-      return waiting(delivered, circumstances.now, null, false);
+      return waiting(delivered, verdict.notBefore ?? circumstances.now, null, false);
     default:
       return verdict satisfies never;
   }

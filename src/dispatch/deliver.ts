@@ -9,8 +9,8 @@ export type Verdict =
   | Outcome
   /** It cannot be sent as it is: its content changed, or cannot be rendered any more. */
   | { kind: 'unsendable'; reason: string }
-  /** This worker stopped before it began: nothing was handed over. */
-  | { kind: 'not_begun' };
+  /** Nothing was handed over: this worker stopped before it began, or could not prepare it now. */
+  | { kind: 'not_begun'; notBefore: Date | null };
 
 /** An opened message with what became of it and of its copies. */
 export interface Delivered {
@@ -43,8 +43,44 @@ export interface ReadyMessage {
 export interface Carriage {
   driver: ChannelDriver;
   redirect: Redirect | null;
+  /** Aborted when the worker can wait no longer: what is under way then has an unknown outcome. */
+  givenUp: AbortSignal;
   /** Whether a send may still begin: false once the job is lost or the worker stands still. */
   mayBegin(open: OpenMessage): boolean;
+}
+
+/** What became of an opened message whose copies were not tried. */
+export function withoutCopies(open: OpenMessage, verdict: Verdict, finishedAt: Date): Delivered {
+  return { open, verdict, copies: open.row.copies, copyOutcomes: [], contentHash: null, finishedAt, durationMs: 0 };
+}
+
+/** An opened message of which nothing was handed over. `notBefore`: when it is tried again; null: at once. */
+export function unbegun(open: OpenMessage, finishedAt: Date, notBefore: Date | null = null): Delivered {
+  return withoutCopies(open, { kind: 'not_begun', notBefore }, finishedAt);
+}
+
+/** It may have been handed over: nobody can tell. */
+export const unknownOutcome: Outcome = {
+  kind: 'uncertain',
+  answer: { step: 'body', code: null, enhancedCode: null, text: null },
+  reason: 'outcome_unknown',
+};
+
+/** One hand-over. A driver that rejects has a bug, and may have sent it: unknown, like what is given up. */
+function handOver(carriage: Carriage, ready: ReadyMessage, to: string): Promise<Outcome> {
+  const { driver, givenUp } = carriage;
+  if (givenUp.aborted) return Promise.resolve(unknownOutcome);
+  return new Promise((resolve) => {
+    const giveUp = () => resolve(unknownOutcome);
+    givenUp.addEventListener('abort', giveUp, { once: true });
+    driver
+      .deliver({ messageId: ready.open.row.id, from: ready.from, to, raw: ready.raw })
+      .catch(() => unknownOutcome)
+      .then((outcome) => {
+        givenUp.removeEventListener('abort', giveUp);
+        resolve(outcome);
+      });
+  });
 }
 
 function copyAfter(copy: StoredCopy, outcome: Outcome, now: Date): StoredCopy {
@@ -72,14 +108,10 @@ async function deliverCopies(deps: DeliverDeps, carriage: Carriage, ready: Ready
   const outcomes: Delivered['copyOutcomes'] = [];
   let fault: Outcome | null = null;
   for (const [position, copy] of copies.entries()) {
-    if (copy.outcome !== 'pending' || fault !== null || !carriage.mayBegin(ready.open)) continue;
+    if (copy.outcome !== 'pending' || fault !== null || carriage.givenUp.aborted) continue;
+    if (!carriage.mayBegin(ready.open)) continue;
     const to = carriage.redirect?.to ?? copy.address;
-    const outcome = await carriage.driver.deliver({
-      messageId: ready.open.row.id,
-      from: ready.from,
-      to,
-      raw: ready.raw,
-    });
+    const outcome = await handOver(carriage, ready, to);
     copies[position] = copyAfter(copy, outcome, deps.clock.now());
     const reason = outcome.kind === 'accepted' ? null : outcome.reason;
     outcomes.push({ address: copy.address, outcome: outcome.kind, reason, code: outcome.answer.code });
@@ -110,12 +142,12 @@ export async function deliverMessage(deps: DeliverDeps, carriage: Carriage, read
     const durationMs = Math.max(0, finishedAt.getTime() - startedAt.getTime());
     return { open, verdict, copies, copyOutcomes, contentHash: ready.contentHash, finishedAt, durationMs };
   };
-  if (!carriage.mayBegin(open)) return finish({ kind: 'not_begun' });
+  if (!carriage.mayBegin(open)) return unbegun(open, startedAt);
   await deps.probe('handover.begin');
   let verdict: Outcome = alreadyAccepted;
   if (open.row.status === 'V') {
     const to = carriage.redirect?.to ?? open.row.toAddress ?? '';
-    verdict = await carriage.driver.deliver({ messageId: open.row.id, from: ready.from, to, raw: ready.raw });
+    verdict = await handOver(carriage, ready, to);
     await deps.probe('handover.end');
   }
   if (verdict.kind !== 'accepted') return finish(verdict);

@@ -1,16 +1,19 @@
-import type { Logger } from 'pino';
 import type { DispatchChannel } from '../queue/queues.ts';
 import { queueNames } from '../queue/queues.ts';
-import { type AccountLane, createAccountLane, type LaneDeps } from './account-lane.ts';
+import { type AccountLane, createAccountLane } from './account-lane.ts';
 import { type Claimed, claimMessages, returnClaimed } from './claim.ts';
+import type { LaneDeps } from './half-window.ts';
 import { createHeldJobs } from './job-watch.ts';
 
 /** Jobs of one claim: large enough to be worth its commit, small enough to be finished in 30 s. */
 const claimSize = 200;
-/** More is claimed while fewer than this are pending. */
+/** More is claimed while fewer than this, for each account at work and one more, are pending. */
 const lowWater = 200;
 const idlePollMs = 250;
 const faultPauseMs = 1_000;
+/** After this, a stop waits no longer for what is under way: its outcome is unknown then. */
+const stopPatienceMs = 20_000;
+const closePatienceMs = 2_000;
 
 const channels: readonly DispatchChannel[] = ['mail'];
 
@@ -20,77 +23,84 @@ export interface Dispatcher {
   pass(): Promise<number>;
   /** Claims and sends until `stop`. */
   start(): void;
-  /** Claims no more, ends what is in flight, gives the rest back. Resolves when nothing is held. */
+  /** Claims no more, ends what is in flight (in 20 s at most), gives the rest back. Resolves when nothing is held. */
   stop(): Promise<void>;
 }
 
+interface Lanes {
+  feed(claimed: readonly Claimed[], urgent: boolean): void;
+  /** Whether a claim is worth it: an account that is slow must not keep others from their turn. */
+  hungry(): boolean;
+  /** Resolves when nothing is worked on. */
+  settled(): Promise<void>;
+  close(): Promise<void>;
+}
+
+function createLanes(make: (target: { tenantId: string; accountId: string }) => AccountLane): Lanes {
+  const lanes = new Map<string, AccountLane>();
+  const busy = () => [...lanes.values()].filter((lane) => lane.busy());
+  return {
+    feed(claimed, urgent) {
+      for (const [accountId, list] of Map.groupBy(claimed, (one) => one.accountId)) {
+        const [first] = list;
+        if (first === undefined) continue;
+        const lane = lanes.get(accountId) ?? make({ tenantId: first.tenantId, accountId });
+        lanes.set(accountId, lane);
+        lane.add(list, urgent);
+      }
+    },
+    hungry() {
+      const pending = [...lanes.values()].map((lane) => lane.pending()).filter((count) => count > 0);
+      return pending.reduce((sum, count) => sum + count, 0) < lowWater * (pending.length + 1);
+    },
+    async settled() {
+      for (let working = busy(); working.length > 0; working = busy()) {
+        await Promise.all(working.map((lane) => lane.settled()));
+      }
+    },
+    async close() {
+      await Promise.allSettled([...lanes.values()].map((lane) => lane.close()));
+    },
+  };
+}
+
+/** Resolves with `work`, or after `milliseconds`: for what a stop asks for but does not depend on. */
+async function atMost(milliseconds: number, work: Promise<unknown>): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, milliseconds);
+  work.then(
+    () => resolve(),
+    () => resolve(),
+  );
+  await promise;
+  clearTimeout(timer);
+}
+
 /** Makes the dispatcher of a worker. */
-export function createDispatcher(deps: LaneDeps & { log: Logger }): Dispatcher {
-  const lanes = new Map<string, { lane: AccountLane; running: Promise<void> | null }>();
+export function createDispatcher(deps: LaneDeps): Dispatcher {
   const stopping = new AbortController();
+  const givenUp = new AbortController();
   const stopped = new AbortController();
+  const signals = { stopping: stopping.signal, givenUp: givenUp.signal };
   const held = createHeldJobs(deps.jobs, (error) => deps.log.warn({ err: error }, 'dispatch.touch-failed'));
+  const lanes = createLanes((target) => createAccountLane(deps, held, signals, target));
   const loops: Promise<void>[] = [];
 
-  function laneOf({ tenantId, accountId }: Claimed) {
-    const found = lanes.get(accountId);
-    if (found !== undefined) return found;
-    const made = { lane: createAccountLane(deps, held, tenantId, accountId), running: null };
-    lanes.set(accountId, made);
-    return made;
-  }
-
-  function feed(claimed: readonly Claimed[]): void {
-    held.hold(claimed);
-    for (const list of Map.groupBy(claimed, ({ accountId }) => accountId).values()) {
-      const [first] = list;
-      if (first === undefined) continue;
-      const entry = laneOf(first);
-      entry.lane.add(list);
-      entry.running ??= entry.lane
-        .run(stopping.signal)
-        .catch((error: unknown) =>
-          deps.log.error({ err: error, account: entry.lane.accountId }, 'dispatch.lane-failed'),
-        )
-        .finally(() => {
-          entry.running = null;
-          // Something may have been added between the lane's last look and its end.
-          if (entry.lane.pending() > 0) feedAgain(entry.lane);
-        });
-    }
-  }
-
-  function feedAgain(lane: AccountLane): void {
-    const entry = lanes.get(lane.accountId);
-    if (entry === undefined || entry.running !== null) return;
-    entry.running = lane
-      .run(stopping.signal)
-      .catch((error: unknown) => deps.log.error({ err: error, account: lane.accountId }, 'dispatch.lane-failed'))
-      .finally(() => {
-        entry.running = null;
-      });
-  }
-
-  const pending = () => [...lanes.values()].reduce((sum, { lane }) => sum + lane.pending(), 0);
-
-  async function claimFrom(queue: string): Promise<number> {
+  async function claimFrom(queue: string, urgent: boolean): Promise<number> {
     const claimed = await claimMessages(deps, queue, claimSize);
     await deps.probe('claimed');
-    if (stopping.signal.aborted) await returnClaimed(deps, claimed);
-    else feed(claimed);
+    if (stopping.signal.aborted) await deps.db.transaction((tx) => returnClaimed(deps, tx, claimed));
+    else {
+      held.hold(claimed);
+      lanes.feed(claimed, urgent);
+    }
     return claimed.length;
   }
 
-  async function settled(): Promise<void> {
-    while ([...lanes.values()].some(({ running }) => running !== null)) {
-      await Promise.allSettled([...lanes.values()].map(({ running }) => running));
-    }
-  }
-
-  async function claimLoop(queue: string, limit: () => boolean): Promise<void> {
+  async function claimLoop(queue: string, urgent: boolean): Promise<void> {
     while (!stopping.signal.aborted) {
       try {
-        const claimed = limit() ? await claimFrom(queue) : 0;
+        const claimed = urgent || lanes.hungry() ? await claimFrom(queue, urgent) : 0;
         if (claimed === 0) await deps.clock.wait(idlePollMs, stopping.signal);
       } catch (error) {
         deps.log.error({ err: error, queue }, 'dispatch.claim-failed');
@@ -103,26 +113,27 @@ export function createDispatcher(deps: LaneDeps & { log: Logger }): Dispatcher {
     async pass() {
       let claimed = 0;
       for (const channel of channels) {
-        for (const queue of [queueNames.urgentDispatch(channel), queueNames.dispatch(channel)]) {
-          claimed += await claimFrom(queue);
-        }
+        claimed += await claimFrom(queueNames.urgentDispatch(channel), true);
+        claimed += await claimFrom(queueNames.dispatch(channel), false);
       }
-      await settled();
+      await lanes.settled();
       return claimed;
     },
     start() {
       for (const channel of channels) {
-        loops.push(claimLoop(queueNames.urgentDispatch(channel), () => true));
-        loops.push(claimLoop(queueNames.dispatch(channel), () => pending() < lowWater));
+        loops.push(claimLoop(queueNames.urgentDispatch(channel), true));
+        loops.push(claimLoop(queueNames.dispatch(channel), false));
       }
       loops.push(held.run(stopped.signal, (milliseconds, signal) => deps.clock.wait(milliseconds, signal)));
     },
     async stop() {
       stopping.abort();
-      await settled();
+      const patience = setTimeout(() => givenUp.abort(), stopPatienceMs);
+      await lanes.settled();
+      clearTimeout(patience);
       stopped.abort();
       await Promise.allSettled(loops);
-      await Promise.allSettled([...lanes.values()].map(({ lane }) => lane.close()));
+      await atMost(closePatienceMs, lanes.close());
     },
   };
 }

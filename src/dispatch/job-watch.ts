@@ -1,6 +1,6 @@
 import type { JobQueue } from '../queue/boss.ts';
-import type { JobWatch } from './account-lane.ts';
 import type { Claimed } from './claim.ts';
+import type { JobWatch } from './half-window.ts';
 
 /** Often enough that three in a row may fail before pg-boss gives the jobs to another worker (10 s). */
 const touchEveryMs = 3_000;
@@ -23,20 +23,28 @@ export interface HeldJobs extends JobWatch {
  * @param onError told when a touch failed; the next one is tried in its time.
  */
 export function createHeldJobs(jobs: JobQueue, onError: (error: unknown) => void): HeldJobs {
-  const held = new Map<string, { claimed: Claimed; heardAt: number }>();
-  const lost = new Set<string>();
+  const held = new Map<string, { claimed: Claimed; heardAt: number; lost: boolean }>();
+
+  /** The entry of this very claim: a job that was lost may have come back to this worker as another claim. */
+  function entryOf({ job }: Claimed) {
+    const entry = held.get(job.id);
+    return entry?.claimed.job.retryCount === job.retryCount ? entry : undefined;
+  }
 
   async function touch(): Promise<void> {
     const byQueue = Map.groupBy(held.values(), ({ claimed }) => claimed.queue);
     for (const [queue, list] of byQueue) {
       const askedAt = performance.now();
-      const gone = await jobs.touch(
-        queue,
-        list.map(({ claimed }) => claimed.job),
-      );
-      for (const entry of list) {
-        if (gone.has(entry.claimed.job.id)) lost.add(entry.claimed.job.id);
-        else entry.heardAt = askedAt;
+      const jobsOfQueue = list.map(({ claimed }) => claimed.job);
+      try {
+        const gone = await jobs.touch(queue, jobsOfQueue);
+        for (const entry of list) {
+          if (gone.has(entry.claimed.job.id)) entry.lost = true;
+          else entry.heardAt = askedAt;
+        }
+      } catch (error) {
+        // The other queue's claims are kept all the same.
+        onError(error);
       }
     }
   }
@@ -44,24 +52,21 @@ export function createHeldJobs(jobs: JobQueue, onError: (error: unknown) => void
   return {
     hold(claimed) {
       const heardAt = performance.now();
-      for (const one of claimed) held.set(one.job.id, { claimed: one, heardAt });
+      for (const one of claimed) held.set(one.job.id, { claimed: one, heardAt, lost: false });
     },
     forget(claimed) {
-      for (const { job } of claimed) {
-        held.delete(job.id);
-        lost.delete(job.id);
-      }
+      for (const one of claimed) if (entryOf(one) !== undefined) held.delete(one.job.id);
     },
-    mayBegin({ job }) {
-      const entry = held.get(job.id);
-      return entry !== undefined && !lost.has(job.id) && performance.now() - entry.heardAt < silentAfterMs;
+    mayBegin(claimed) {
+      const entry = entryOf(claimed);
+      return entry !== undefined && !entry.lost && performance.now() - entry.heardAt < silentAfterMs;
     },
     count: () => held.size,
     touch,
     async run(stopped, wait) {
       while (!stopped.aborted) {
         await wait(touchEveryMs, stopped);
-        await touch().catch(onError);
+        await touch();
       }
     },
   };

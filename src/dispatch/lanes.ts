@@ -48,13 +48,13 @@ export async function refreshLanes(tx: Tx, lanes: readonly Lane[], now: Date): P
 const lostAfterMs = 30_000;
 const rowsPerPass = 5_000;
 
-/** Puts messages whose job vanished back to waiting. An open attempt stays open: the next claim finds it in doubt. */
+/** Puts messages whose job vanished back to waiting, the oldest first: the lost ones become the oldest. An open attempt stays open: the next claim finds it in doubt. */
 async function requeueLost(deps: { clock: Clock; jobs: JobQueue }, tx: Tx): Promise<number> {
   const before = new Date(deps.clock.now().getTime() - lostAfterMs);
   const rows = await tx.execute<{ id: string; job_id: string }>(sql`
     select id, job_id from messages
     where dispatch_state in ('queued', 'sending') and updated_at < ${at(before)}
-    limit ${rowsPerPass} for update skip locked`);
+    order by updated_at limit ${rowsPerPass} for update skip locked`);
   if (rows.length === 0) return 0;
   const missing = await deps.jobs.missing(
     tx,

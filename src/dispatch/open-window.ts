@@ -7,7 +7,7 @@ import type { MessageRow } from '../messages/content.ts';
 import { recordMoves } from '../messages/record-moves.ts';
 import { applyRules } from '../messages/rules.ts';
 import { serviceActor } from '../tenants/rights.ts';
-import type { ClaimDeps, Claimed } from './claim.ts';
+import { type ClaimDeps, type Claimed, removeJobs, returnClaimed } from './claim.ts';
 import { intervalMs, reserveSlots } from './rhythm.ts';
 
 /** A message that is being sent: its attempt is committed, its provider not yet called. */
@@ -46,17 +46,19 @@ async function lockClaimed(tx: Tx, claimed: readonly Claimed[]): Promise<Message
 
 /** The rules are looked at again on leaving: what was allowed at intake may be refused by now. */
 async function stoppedOnLeaving(tx: Tx, tenantId: string, rows: readonly MessageRow[], now: Date): Promise<Stopped[]> {
-  const leaving = rows.filter(({ status }) => status === 'V');
   const verdicts = await applyRules(
     tx,
     tenantId,
-    leaving.map((row) => ({ ...row, normalized: row.toNormalized })),
+    rows.map((row) => ({ ...row, normalized: row.toNormalized })),
   );
   const stopped: Stopped[] = [];
-  for (const [index, row] of leaving.entries()) {
+  for (const [index, row] of rows.entries()) {
     const verdict = verdicts[index];
-    if (row.notAfter !== null && row.notAfter <= now) stopped.push({ row, status: 'KO', reason: 'expired' });
-    else if (verdict?.reason != null) stopped.push({ row, status: 'B', reason: verdict.reason });
+    // What is OK has left: only its copies are looked at.
+    if (row.status === 'V') {
+      if (row.notAfter !== null && row.notAfter <= now) stopped.push({ row, status: 'KO', reason: 'expired' });
+      else if (verdict?.reason != null) stopped.push({ row, status: 'B', reason: verdict.reason });
+    }
     for (const [position, reason] of verdict?.blockedCopies ?? []) {
       const copy = row.copies[position];
       if (copy?.outcome === 'pending') Object.assign(copy, { outcome: 'skipped', reason });
@@ -92,7 +94,7 @@ async function stop(deps: ClaimDeps, tx: Tx, stopped: readonly Stopped[]): Promi
 /**
  * Opens a window: moves claimed messages to `sending` and writes their attempts, in the caller's transaction. Nothing
  * is handed to a provider before it is committed. Messages that were blocked meanwhile, have expired, or that a rule
- * refuses by now are not opened, and their jobs are removed.
+ * refuses by now are not opened, and their jobs are removed; all go back to wait when the account's next slot is far.
  */
 export async function openWindow(
   deps: ClaimDeps & { workerId: string },
@@ -109,12 +111,18 @@ export async function openWindow(
   const claims = new Map(claimed.map((one) => [one.messageId, one]));
   const interval = intervalMs(account);
   const leaving = rows.filter(({ id }) => !stoppedIds.has(id));
-  const firstSlot =
-    leaving.length > 0 ? await reserveSlots(tx, account, { now, count: leaving.length, intervalMs: interval }) : now;
+  const slots =
+    leaving.length > 0
+      ? await reserveSlots(tx, account, { now, count: leaving.length, intervalMs: interval })
+      : ({ kind: 'reserved', first: now } as const);
+  if (slots.kind === 'held') {
+    await returnClaimed(deps, tx, claimed, slots.until);
+    return [];
+  }
   const opened = leaving.flatMap((row, place): OpenMessage[] => {
     const claim = claims.get(row.id);
     if (claim === undefined) return [];
-    const slotAt = new Date(firstSlot.getTime() + place * interval);
+    const slotAt = new Date(slots.first.getTime() + place * interval);
     return [
       {
         claimed: claim,
@@ -127,14 +135,11 @@ export async function openWindow(
   });
   await begin(deps, tx, account, opened, now);
   const openedIds = new Set(opened.map(({ row }) => row.id));
-  const unsent = claimed.filter(({ messageId }) => !openedIds.has(messageId));
-  for (const [queue, list] of Map.groupBy(unsent, (one) => one.queue)) {
-    await deps.jobs.remove(
-      tx,
-      queue,
-      list.map(({ job }) => job),
-    );
-  }
+  await removeJobs(
+    deps,
+    tx,
+    claimed.filter(({ messageId }) => !openedIds.has(messageId)),
+  );
   return opened;
 }
 

@@ -4,7 +4,7 @@ import type { Db } from '../db/client.ts';
 import { loadContents } from '../documents/store.ts';
 import { type ContentCache, compositionOf, partsKey, prepareTask, type Redirect } from '../messages/content.ts';
 import type { PrepareResult, Renderer, TemplateParts } from '../templates/renderer.ts';
-import type { Delivered, ReadyMessage, Verdict } from './deliver.ts';
+import { type Delivered, type ReadyMessage, type Verdict, withoutCopies } from './deliver.ts';
 import type { OpenMessage } from './open-window.ts';
 
 /** What preparing needs. */
@@ -14,10 +14,6 @@ export interface PrepareDeps {
   renderer: Renderer;
   content: ContentCache;
   config: Pick<Config, 'deployment' | 'safeRecipientEmail'>;
-}
-
-function unsendable(open: OpenMessage, verdict: Verdict, finishedAt: Date): Delivered {
-  return { open, verdict, copies: open.row.copies, copyOutcomes: [], contentHash: null, finishedAt, durationMs: 0 };
 }
 
 /** What was approved is what is sent: a different content stops a message that a person validated. */
@@ -59,7 +55,7 @@ export async function prepareWindow(
   for (const [index, open] of opened.entries()) {
     const result = results[index];
     const verdict = verdictOf(open, result);
-    if (verdict !== null) stopped.push(unsendable(open, verdict, now));
+    if (verdict !== null) stopped.push(withoutCopies(open, verdict, now));
     else if (result?.kind === 'prepared' && result.raw !== null) {
       const contentHash = result.contentHash === open.row.contentHash ? null : result.contentHash;
       ready.push({ open, raw: result.raw, from: senders[index]?.fromAddress ?? '', contentHash });

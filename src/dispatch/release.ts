@@ -4,7 +4,7 @@ import type { Clock, NewId } from '../clock.ts';
 import type { Db, Tx } from '../db/client.ts';
 import { at } from '../db/rows.ts';
 import { channelAccounts } from '../db/tables/dispatch.ts';
-import { holdLease } from '../events/store.ts';
+import { holdLease, releaseLease } from '../events/store.ts';
 import { priorityNumber } from '../messages/status.ts';
 import type { DispatchJobData, JobQueue } from '../queue/boss.ts';
 import { queueNames } from '../queue/queues.ts';
@@ -53,13 +53,15 @@ async function queuedCount(tx: Tx, accountId: string): Promise<number> {
   return row?.count ?? 0;
 }
 
-/** Lanes of an account that are due, those served longest ago first: send requests take turns. */
+/** Lanes of an account that are due, of each priority those served longest ago first: send requests take turns. */
 async function dueLanes(tx: Tx, accountId: string, now: Date): Promise<Lane[]> {
   const rows = await tx.execute<{ send_request_id: string; priority: number; revision: string }>(sql`
-    select send_request_id, priority, revision::text from dispatch_lanes
-    where channel_account_id = ${accountId} and next_release_at <= ${at(now)}
-    order by priority, last_served_at nulls first, send_request_id
-    limit ${lanesPerPass}`);
+    select send_request_id, priority, revision::text from (
+      select *, row_number() over (partition by priority order by last_served_at nulls first, send_request_id) as turn
+      from dispatch_lanes where channel_account_id = ${accountId} and next_release_at <= ${at(now)}
+    ) as due
+    where turn <= ${lanesPerPass}
+    order by priority, turn`);
   return [...rows].map((row) => ({
     channelAccountId: accountId,
     sendRequestId: row.send_request_id,
@@ -134,8 +136,25 @@ async function restAccount(tx: Tx, account: AccountRow, now: Date): Promise<void
     where tenant_id = ${account.tenantId} and id = ${account.id}`);
 }
 
+/** What was queued of an account after the last pass: the difference to now is what it has taken since. */
+interface Progress {
+  queued: number;
+  at: number;
+}
+
+function takenPerSecond(before: Progress | undefined, queued: number, now: Date): number {
+  if (before === undefined) return 0;
+  const seconds = Math.max(0.25, (now.getTime() - before.at) / 1_000);
+  return Math.max(0, before.queued - queued) / seconds;
+}
+
 /** One account's turn: what its rhythm still allows, shared between its lanes. @returns how many were released. */
-async function releaseAccount(deps: ReleaseDeps, tx: Tx, account: AccountRow): Promise<number> {
+async function releaseAccount(
+  deps: ReleaseDeps,
+  tx: Tx,
+  account: AccountRow,
+  progress: Map<string, Progress>,
+): Promise<number> {
   const now = deps.clock.now();
   const lanes = await dueLanes(tx, account.id, now);
   const queued = await queuedCount(tx, account.id);
@@ -143,7 +162,8 @@ async function releaseAccount(deps: ReleaseDeps, tx: Tx, account: AccountRow): P
     if (account.waitWhenIdleMs > 0 && queued === 0) await restAccount(tx, account, now);
     return 0;
   }
-  const room = queueDepth(account) - queued;
+  const room = queueDepth(account, takenPerSecond(progress.get(account.id), queued, now)) - queued;
+  progress.set(account.id, { queued, at: now.getTime() });
   if (room <= 0) return 0;
   const of = (priority: 'urgent' | 'normal' | 'bulk') =>
     lanes.filter((lane) => lane.priority === priorityNumber(priority));
@@ -153,20 +173,35 @@ async function releaseAccount(deps: ReleaseDeps, tx: Tx, account: AccountRow): P
   const normal = await releaseLanes(deps, tx, of('normal'), Math.min(upper, room - urgent), dispatch);
   const bulk = await releaseLanes(deps, tx, of('bulk'), room - urgent - normal, dispatch);
   await refreshLanes(tx, lanes, now);
+  progress.set(account.id, { queued: queued + urgent + normal + bulk, at: now.getTime() });
   return urgent + normal + bulk;
 }
 
-/**
- * One pass of the releaser: gives jobs to what may leave now, at most a minute of each account's rhythm, in turn
- * between send requests, with a share for lower priorities. One process at a time, by a lease row.
- * @returns how many messages got a job; 0 as well when another process holds the lease.
- */
-export async function releaseDue(deps: ReleaseDeps): Promise<number> {
-  return deps.db.transaction(async (tx) => {
-    const lease = { name: 'releaser', holder: deps.workerId, now: deps.clock.now(), seconds: 10 };
-    if (!(await holdLease(tx, lease))) return 0;
-    let released = 0;
-    for (const account of await dueAccounts(tx, deps.clock.now())) released += await releaseAccount(deps, tx, account);
-    return released;
-  });
+/** Gives jobs to what may leave. One process at a time, by a lease row. */
+export interface Releaser {
+  /**
+   * One pass: at most what each account's rhythm sends soon, in turn between send requests, with a share for lower
+   * priorities. @returns how many messages got a job; 0 as well when another process holds the lease.
+   */
+  release(): Promise<number>;
+  /** Gives the lease back, so that another process need not wait for its end. */
+  stop(): Promise<void>;
+}
+
+/** Makes the releaser of a worker. It remembers only how fast accounts were, which is worth nothing to another. */
+export function createReleaser(deps: ReleaseDeps): Releaser {
+  const progress = new Map<string, Progress>();
+  const lease = { name: 'releaser', holder: deps.workerId };
+  return {
+    release: () =>
+      deps.db.transaction(async (tx) => {
+        if (!(await holdLease(tx, { ...lease, now: deps.clock.now(), seconds: 10 }))) return 0;
+        let released = 0;
+        for (const account of await dueAccounts(tx, deps.clock.now())) {
+          released += await releaseAccount(deps, tx, account, progress);
+        }
+        return released;
+      }),
+    stop: () => releaseLease(deps.db, lease),
+  };
 }

@@ -6,8 +6,10 @@ import { at } from '../db/rows.ts';
 /** The rhythm of an account, as its row says it (W4). */
 export type Rhythm = Pick<AccountRow, 'waitAfterSendMs' | 'maxPerMinute' | 'concurrency'>;
 
-/** Messages released at most for an account without any wait: two to three seconds of the fastest sending. */
-const unpacedDepth = 3_000;
+/** Messages in the queue for an account without any wait, while it is not known how fast it is, and at most. */
+const unpacedDepth = { least: 200, most: 3_000 };
+/** What an account sent in the last second is what it may have queued for the next three. */
+const secondsAhead = 3;
 
 /** Least time between two starts of a send, over all workers, in milliseconds. 0: none. */
 export function intervalMs(rhythm: Rhythm): number {
@@ -19,10 +21,15 @@ export function concurrencyOf(rhythm: Rhythm): number {
   return rhythm.waitAfterSendMs > 0 ? 1 : rhythm.concurrency;
 }
 
-/** How many messages of an account may be in the queue: what a worker that claims them all sends in 30 s. */
-export function queueDepth(rhythm: Rhythm): number {
+/**
+ * How many messages of an account may be in the queue: what it sends in 30 s at its pace. Without a pace it is what it
+ * has shown to take, so that the queue before other accounts is never longer than a slow provider deserves.
+ * @param perSecond messages that left its queue in the last second.
+ */
+export function queueDepth(rhythm: Rhythm, perSecond: number): number {
   const interval = intervalMs(rhythm);
-  return interval === 0 ? unpacedDepth : Math.max(1, Math.floor(30_000 / interval));
+  if (interval > 0) return Math.max(1, Math.floor(30_000 / interval));
+  return Math.round(Math.min(unpacedDepth.most, Math.max(unpacedDepth.least, perSecond * secondsAhead)));
 }
 
 /**
@@ -37,35 +44,6 @@ export function windowSize(rhythm: Rhythm, connections: number): number {
 
 type AccountId = Pick<AccountRow, 'tenantId' | 'id'>;
 
-/**
- * Reserves the start slots of a window, over all workers.
- * @returns the first slot; the following ones are `intervalMs` apart.
- */
-export async function reserveSlots(
-  tx: Tx,
-  account: AccountId & Pick<AccountRow, 'nextSlotAt'>,
-  options: { now: Date; count: number; intervalMs: number },
-): Promise<Date> {
-  // Without a pace there is nothing to reserve, and no row that all workers would queue for.
-  if (options.intervalMs === 0) {
-    return account.nextSlotAt !== null && account.nextSlotAt > options.now ? account.nextSlotAt : options.now;
-  }
-  const span = sql`${`${options.count * options.intervalMs} milliseconds`}::interval`;
-  const [row] = await tx.execute<{ first: number }>(sql`
-    update channel_accounts
-    set next_slot_at = greatest(coalesce(next_slot_at, ${at(options.now)}), ${at(options.now)}) + ${span}
-    where tenant_id = ${account.tenantId} and id = ${account.id}
-    returning (extract(epoch from next_slot_at - ${span}) * 1000)::float8 as first`);
-  return row === undefined ? options.now : new Date(Math.ceil(row.first));
-}
-
-/** Nothing starts on the account before `until`: the wait after a send or an error, over all workers. */
-export async function holdAccount(tx: Tx, account: AccountId, until: Date): Promise<void> {
-  await tx.execute(sql`
-    update channel_accounts set next_slot_at = greatest(coalesce(next_slot_at, ${at(until)}), ${at(until)})
-    where tenant_id = ${account.tenantId} and id = ${account.id}`);
-}
-
 /** A wait longer than this is spent in `waiting`, not in `sending`. */
 const longestSlotWaitMs = 2_000;
 
@@ -75,21 +53,65 @@ export function heldUntil(account: Pick<AccountRow, 'nextSlotAt'>, now: Date): D
   return nextSlotAt !== null && nextSlotAt.getTime() - now.getTime() > longestSlotWaitMs ? nextSlotAt : null;
 }
 
+/** The first of the slots (the following ones are `intervalMs` apart), or until when the account is held. */
+export type Slots = { kind: 'reserved'; first: Date } | { kind: 'held'; until: Date };
+
+/**
+ * Reserves the start slots of a window, over all workers. Nothing is reserved when the first would be more than two
+ * seconds away: another worker was faster, and a message must not stand in `sending` for that long.
+ */
+export async function reserveSlots(
+  tx: Tx,
+  account: AccountId & Pick<AccountRow, 'nextSlotAt'>,
+  options: { now: Date; count: number; intervalMs: number },
+): Promise<Slots> {
+  const { now } = options;
+  // Without a pace there is nothing to reserve, and no row that all workers would queue for.
+  if (options.intervalMs === 0) {
+    const until = heldUntil(account, now);
+    if (until !== null) return { kind: 'held', until };
+    return {
+      kind: 'reserved',
+      first: account.nextSlotAt !== null && account.nextSlotAt > now ? account.nextSlotAt : now,
+    };
+  }
+  const span = sql`${`${options.count * options.intervalMs} milliseconds`}::interval`;
+  const soon = new Date(now.getTime() + longestSlotWaitMs);
+  const [row] = await tx.execute<{ first: number }>(sql`
+    update channel_accounts set next_slot_at = greatest(coalesce(next_slot_at, ${at(now)}), ${at(now)}) + ${span}
+    where tenant_id = ${account.tenantId} and id = ${account.id}
+      and (next_slot_at is null or next_slot_at <= ${at(soon)})
+    returning (extract(epoch from next_slot_at - ${span}) * 1000)::float8 as first`);
+  if (row !== undefined) return { kind: 'reserved', first: new Date(Math.ceil(row.first)) };
+  const [held] = await tx.execute<{ until: number }>(sql`
+    select (extract(epoch from next_slot_at) * 1000)::float8 as until from channel_accounts
+    where tenant_id = ${account.tenantId} and id = ${account.id} and next_slot_at is not null`);
+  return { kind: 'held', until: held === undefined ? now : new Date(Math.ceil(held.until)) };
+}
+
+/** Nothing starts on the account before `until`: the wait after a send or an error, over all workers. */
+export async function holdAccount(tx: Tx, account: AccountId, until: Date): Promise<void> {
+  await tx.execute(sql`
+    update channel_accounts set next_slot_at = greatest(coalesce(next_slot_at, ${at(until)}), ${at(until)})
+    where tenant_id = ${account.tenantId} and id = ${account.id}`);
+}
+
 /** A worker's part of an account's connections holds this long without being renewed. */
 export const leaseSeconds = 15;
 
 /**
  * Takes, keeps or lowers this worker's part of an account's connections. The parts of all workers never add up to
  * more than its concurrency: who comes later gets what the others have not, and the others come down to an even
- * part when they renew.
- * @returns how many connections the worker may use until the lease ends; 0: it must wait and ask again.
+ * part when they renew. What is still in use stays reserved until the next renewal after it has come down.
+ * @param options.using connections this worker may be using at this moment, under its lease until now.
+ * @returns how many connections the worker may use from now on; 0: it must wait and ask again.
  */
 export async function leaseConnections(
   db: Db,
   account: AccountId,
-  options: { workerId: string; concurrency: number; now: Date },
+  options: { workerId: string; concurrency: number; using: number; now: Date },
 ): Promise<number> {
-  const { workerId, concurrency, now } = options;
+  const { workerId, concurrency, using, now } = options;
   const expiresAt = new Date(now.getTime() + leaseSeconds * 1_000);
   return db.transaction(async (tx) => {
     // The account's row is the lock: parts are given to one worker at a time.
@@ -103,7 +125,7 @@ export async function leaseConnections(
     const granted = Math.max(0, Math.min(even, concurrency - held));
     await tx.execute(sql`
       insert into account_leases (channel_account_id, worker_id, connections, expires_at)
-      values (${account.id}, ${workerId}, ${granted}, ${at(expiresAt)})
+      values (${account.id}, ${workerId}, ${Math.max(granted, using)}, ${at(expiresAt)})
       on conflict (channel_account_id, worker_id) do update
       set connections = excluded.connections, expires_at = excluded.expires_at`);
     return granted;

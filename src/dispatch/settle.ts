@@ -6,7 +6,7 @@ import { type EventType, recordEvents } from '../events/store.ts';
 import { openLanes } from '../messages/enqueue.ts';
 import { recordMoves } from '../messages/record-moves.ts';
 import { serviceActor } from '../tenants/rights.ts';
-import type { ClaimDeps } from './claim.ts';
+import { type ClaimDeps, removeJobs } from './claim.ts';
 import { type Decision, decide } from './decide.ts';
 import type { Delivered } from './deliver.ts';
 import { holdAccount } from './rhythm.ts';
@@ -54,14 +54,16 @@ async function closeAttempts(tx: Tx, delivered: readonly Delivered[]): Promise<S
  * unknown outcome, the late answer tells it: `KO→OK`.
  */
 async function keepLateOutcomes(deps: SettleDeps, tx: Tx, late: readonly Delivered[]): Promise<void> {
-  for (const { open, verdict } of late) {
+  for (const { open, verdict, copies } of late) {
     await tx.execute(sql`
       update attempts set late_outcome = ${verdict.kind}
-      where tenant_id = ${open.row.tenantId} and message_id = ${open.row.id} and id = ${open.attemptId}`);
+      where tenant_id = ${open.row.tenantId} and message_id = ${open.row.id} and id = ${open.attemptId}
+        and outcome = 'uncertain' and ${verdict.kind} <> 'uncertain'`);
     if (verdict.kind !== 'accepted' || open.row.status !== 'V') continue;
     const moved = await tx.execute(sql`
       update messages set status = 'OK', delivery = 'sent', reason = null, sent_at = ${at(deps.clock.now())},
-        provider_reference = ${verdict.providerReference}, revision = revision + 1, updated_at = ${at(deps.clock.now())}
+        provider_reference = ${verdict.providerReference}, copies = ${JSON.stringify(copies)}::jsonb,
+        revision = revision + 1, updated_at = ${at(deps.clock.now())}
       where tenant_id = ${open.row.tenantId} and id = ${open.row.id} and status = 'KO' and reason = 'outcome_unknown'
         and content_revision = ${open.row.contentRevision}`);
     if (moved.count !== 1) continue;
@@ -92,6 +94,7 @@ async function moveMessages(deps: SettleDeps, tx: Tx, decided: readonly Decided[
       reason = done.reason, reason_detail = done.reason_detail, copies = done.copies, job_id = null,
       release_at = coalesce(done.release_at, messages.release_at),
       attempt_count = attempt_count - done.uncounted,
+      first_tried_at = case when done.uncounted = attempt_count then null else first_tried_at end,
       sent_at = case when done.left_now then ${at(deps.clock.now())} else sent_at end,
       provider_reference = coalesce(done.provider_reference, messages.provider_reference),
       content_hash = coalesce(done.content_hash, messages.content_hash),
@@ -192,11 +195,9 @@ export async function settleWindow(
     ),
   );
   await settleAccount(deps, tx, account, delivered);
-  for (const [queue, list] of Map.groupBy(delivered, (one) => one.open.claimed.queue)) {
-    await deps.jobs.remove(
-      tx,
-      queue,
-      list.map((one) => one.open.claimed.job),
-    );
-  }
+  await removeJobs(
+    deps,
+    tx,
+    delivered.map(({ open: { claimed } }) => claimed),
+  );
 }

@@ -46,6 +46,8 @@ async function useRateLimit(app: FastifyInstance, runtime: Runtime): Promise<voi
     timeWindow: 60_000,
     enableDraftSpec: true,
     hook: 'preParsing',
+    // A balancer that asks for health must not be told to slow down.
+    allowList: (request) => request.routeOptions.url?.startsWith('/health') ?? false,
     keyGenerator: (request) => request.caller?.keyId ?? request.ip,
     errorResponseBuilder: () => new AppError('too_many_requests'),
   });

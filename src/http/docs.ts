@@ -7,6 +7,10 @@ export async function useDocs(app: FastifyInstance): Promise<void> {
   await app.register(swaggerUi, {
     routePrefix: '/docs',
     uiConfig: { docExpansion: 'list', persistAuthorization: true, displayRequestDuration: true, tryItOutEnabled: true },
-    theme: { title: 'Headless notification service' },
+    // The page is about this one document: no bar to load another, and no logo of a library.
+    theme: {
+      title: 'Headless notification service',
+      css: [{ filename: 'page.css', content: '.swagger-ui .topbar { display: none }' }],
+    },
   });
 }

@@ -11,7 +11,7 @@ const refuse = (): never => {
 export async function openapiDocument(): Promise<object> {
   const unused = new Proxy({}, { get: refuse });
   const runtime = {
-    config: { publicUrl: 'http://localhost:8080', requestsPerMinute: 1, deployment: 'test' },
+    config: { publicUrl: null, requestsPerMinute: 1, deployment: 'test' },
     clock: systemClock,
     newId: createIdSource(systemClock),
     secrets: createSecrets([Buffer.alloc(32).toString('base64')]),

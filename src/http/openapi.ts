@@ -24,7 +24,20 @@ const Problem = Type.Object(
       ),
     ),
   },
-  { $id: 'Problem' },
+  {
+    $id: 'Problem',
+    examples: [
+      {
+        type: 'urn:notification-service:error:unprocessable',
+        title: errorCodes.unprocessable.en,
+        status: 422,
+        detail: 'there is no template avis-echeance',
+        instance: '/v1/send-requests',
+        code: 'unprocessable',
+        errors: [{ pointer: '/template', code: 'template_unknown', message: 'there is no template avis-echeance' }],
+      },
+    ],
+  },
 );
 
 declare module 'fastify' {
@@ -63,7 +76,7 @@ const about = [
 ].join('\n\n');
 
 /** Registers the generator: to be done before any route. */
-export async function useOpenapi(app: FastifyInstance, options: { publicUrl: string; version: string }): Promise<void> {
+export async function useOpenapi(app: FastifyInstance, options: { publicUrl: string | null; version: string }): Promise<void> {
   app.addSchema(Problem);
   app.addHook('preValidation', async (request) => {
     const { operation: declared } = request.routeOptions.config;
@@ -78,7 +91,7 @@ export async function useOpenapi(app: FastifyInstance, options: { publicUrl: str
         description: about,
         license: { name: 'Proprietary', identifier: 'LicenseRef-Proprietary' },
       },
-      servers: [{ url: options.publicUrl }],
+      servers: [{ url: options.publicUrl ?? '/' }],
       tags: Object.entries(tags).map(([name, description]) => ({ name, description })),
       components: { securitySchemes: { key: { type: 'http', scheme: 'bearer', description: 'An API key.' } } },
     },

@@ -21,7 +21,9 @@ export const filterFields = {
   recipient: Type.Optional(
     Type.String({ minLength: 1, maxLength: 400, description: 'Id, or `external:{type}:{externalId}`.' }),
   ),
-  address: Type.Optional(Type.String({ minLength: 1, maxLength: 320, description: 'It is written to, in any case of letters.' })),
+  address: Type.Optional(
+    Type.String({ minLength: 1, maxLength: 320, description: 'It is written to, in any case of letters.' }),
+  ),
   'requestedBy.user': Type.Optional(line(200, { description: 'User of the calling application.' })),
   'requestedBy.osUser': Type.Optional(line(200, { description: 'User of the workstation.' })),
   'requestedBy.workstation': Type.Optional(line(200, { description: 'Name of the workstation.' })),

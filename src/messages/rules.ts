@@ -2,8 +2,8 @@ import { parseAddrSpec } from '../channels/addr-spec.ts';
 import type { Db, Tx } from '../db/client.ts';
 import type { StoredCopy } from '../db/tables/messages.ts';
 import { refusedChoices, typeRefusesUnknown } from '../recipients/choices.ts';
-import { findRecipientsByAddress } from '../recipients/lookup.ts';
-import { getNotificationType } from '../recipients/notification-types.ts';
+import { type AddressOwner, findRecipientsByAddress } from '../recipients/lookup.ts';
+import { findNotificationType } from '../recipients/notification-types.ts';
 import type { Reason } from './reasons.ts';
 
 /** Someone a message would write to, and about what kind of notice. */
@@ -22,23 +22,70 @@ export interface RuleVerdict {
   blockedCopies: Map<number, Reason>;
 }
 
-const allowed = (): RuleVerdict => ({ reason: null, blockedCopies: new Map() });
-
-/** Whose choice counts: the owner of the address, whoever was named; the named recipient too when it is not theirs. */
-function concerned(subject: RuleSubject, owners: readonly string[]): string[] {
-  if (subject.recipientId === null) return [...owners];
-  return owners.includes(subject.recipientId) ? [subject.recipientId] : [subject.recipientId, ...owners];
+/** A subject with the people its addresses belong to. */
+interface Examined {
+  subject: RuleSubject;
+  verdict: RuleVerdict;
+  /** Those whose word counts for the `to`. */
+  concerned: AddressOwner[];
+  /** The same for each copy; nobody for the sender's own archive. */
+  copyOwners: AddressOwner[][];
 }
 
-const normalizedCopy = (copy: StoredCopy): string | null => {
-  const parsed = parseAddrSpec(copy.address);
+/** Whose word counts: the owner of the address, whoever was named; the named recipient too when it is not theirs. */
+function concernedBy({ recipientId }: RuleSubject, owners: readonly AddressOwner[]): AddressOwner[] {
+  if (recipientId === null) return [...owners];
+  const named = owners.find(({ id }) => id === recipientId);
+  return named === undefined ? [{ id: recipientId, acceptsContact: true }, ...owners] : [named];
+}
+
+function normalizedCopy({ kind, address }: StoredCopy): string | null {
+  if (kind === 'archive') return null;
+  const parsed = parseAddrSpec(address);
   return parsed.kind === 'address' ? parsed.normalized : null;
-};
+}
+
+async function examine(db: Db | Tx, tenantId: string, subjects: readonly RuleSubject[]): Promise<Examined[]> {
+  const copies = subjects.map((subject) => subject.copies.map(normalizedCopy));
+  const addresses = new Set([...subjects.map(({ normalized }) => normalized), ...copies.flat()]);
+  addresses.delete(null);
+  const owners = await findRecipientsByAddress(db, tenantId, [...addresses] as string[]);
+  const ownersOf = (normalized: string | null) => (normalized === null ? [] : (owners.get(normalized) ?? []));
+  return subjects.map((subject, index) => ({
+    subject,
+    verdict: { reason: null, blockedCopies: new Map() },
+    concerned: concernedBy(subject, ownersOf(subject.normalized)),
+    copyOwners: (copies[index] ?? []).map(ownersOf),
+  }));
+}
+
+function judgeContact({ verdict, concerned, copyOwners }: Examined): void {
+  if (concerned.some(({ acceptsContact }) => !acceptsContact)) verdict.reason = 'contact_refused';
+  for (const [position, known] of copyOwners.entries()) {
+    if (known.some(({ acceptsContact }) => !acceptsContact)) verdict.blockedCopies.set(position, 'contact_refused');
+  }
+}
+
+/** The box of one kind of notice. A kind that is gone is refused to everyone. */
+async function judgeChoices(db: Db | Tx, tenantId: string, typeId: string, list: readonly Examined[]): Promise<void> {
+  const type = await findNotificationType(db, tenantId, typeId);
+  const unknownRefused = type === null || typeRefusesUnknown(type, 'mail');
+  const people = list.flatMap(({ concerned, copyOwners }) => [...concerned, ...copyOwners.flat()]);
+  const ids = [...new Set(people.map(({ id }) => id))];
+  const refused = await refusedChoices(db, tenantId, typeId, 'mail', ids);
+  for (const { verdict, concerned, copyOwners } of list) {
+    const off = concerned.length === 0 ? unknownRefused : concerned.some(({ id }) => refused.has(id));
+    if (off) verdict.reason = 'choice_off';
+    for (const [position, known] of copyOwners.entries()) {
+      if (known.some(({ id }) => refused.has(id))) verdict.blockedCopies.set(position, 'choice_off');
+    }
+  }
+}
 
 /**
  * Applies the rules to many subjects at once: at intake, on a correction, on every return to `V`, and again on
  * leaving. Rules follow the address: an inline `to`, a cc or a bcc that is an address of a known recipient falls
- * under that person's choices (W5, M9).
+ * under that person's word, whether they accept contact by it and what they chose (W5, J5, M9).
  * @returns one verdict per subject, in order.
  */
 export async function applyRules(
@@ -46,33 +93,10 @@ export async function applyRules(
   tenantId: string,
   subjects: readonly RuleSubject[],
 ): Promise<RuleVerdict[]> {
-  const verdicts = subjects.map(allowed);
-  const governed = subjects.filter(({ notificationTypeId }) => notificationTypeId !== null);
-  if (governed.length === 0) return verdicts;
-  const addresses = governed.flatMap(({ normalized, copies }) => [normalized, ...copies.map(normalizedCopy)]);
-  const owners = await findRecipientsByAddress(db, tenantId, [...new Set(addresses.filter((one) => one !== null))]);
-  const ownersOf = (normalized: string | null) => (normalized === null ? [] : (owners.get(normalized) ?? []));
-
-  for (const typeId of new Set(governed.map(({ notificationTypeId }) => notificationTypeId as string))) {
-    const type = await getNotificationType(db, tenantId, typeId);
-    const unknownRefused = typeRefusesUnknown(type, 'mail');
-    const people = governed
-      .filter(({ notificationTypeId }) => notificationTypeId === typeId)
-      .flatMap((subject) => [
-        ...concerned(subject, ownersOf(subject.normalized)),
-        ...subject.copies.flatMap((copy) => ownersOf(normalizedCopy(copy))),
-      ]);
-    const refused = await refusedChoices(db, tenantId, typeId, 'mail', [...new Set(people)]);
-    for (const [index, subject] of subjects.entries()) {
-      const verdict = verdicts[index];
-      if (subject.notificationTypeId !== typeId || verdict === undefined) continue;
-      const who = concerned(subject, ownersOf(subject.normalized));
-      if (who.length === 0 ? unknownRefused : who.some((id) => refused.has(id))) verdict.reason = 'choice_off';
-      for (const [position, copy] of subject.copies.entries()) {
-        const known = copy.kind === 'archive' ? [] : ownersOf(normalizedCopy(copy));
-        if (known.some((id) => refused.has(id))) verdict.blockedCopies.set(position, 'choice_off');
-      }
-    }
-  }
-  return verdicts;
+  if (subjects.length === 0) return [];
+  const examined = await examine(db, tenantId, subjects);
+  for (const one of examined) judgeContact(one);
+  const byType = Map.groupBy(examined, ({ subject }) => subject.notificationTypeId);
+  for (const [typeId, list] of byType) if (typeId !== null) await judgeChoices(db, tenantId, typeId, list);
+  return examined.map(({ verdict }) => verdict);
 }

@@ -54,7 +54,9 @@ export async function stepFilterAction(deps: OperationDeps, tx: Tx, row: Operati
   const last = ids.at(-1);
   if (last === undefined) return false;
   const { keyId, user } = row.actor as { keyId: string; user: string | null };
-  const options = { remark: action.remark, contentHash: null };
+  // What a person did since is newer than this order. Blocking is the safe side, and the dispatcher touches what waits.
+  const since = action.action === 'block' ? {} : { unchangedSince: row.createdAt };
+  const options = { remark: action.remark, contentHash: null, ...since };
   const result = await actOnMessages(deps, tx, viewer, { kind: 'key', keyId, user }, action.action, ids, options);
   const { done, refused } = result;
   await recordStep(deps, tx, row, { cursor: last, done: ids.length, succeeded: done.length, refused });

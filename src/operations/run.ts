@@ -1,49 +1,78 @@
 import type { Logger } from 'pino';
+import { isUnavailable } from '../db/client.ts';
 import type { ClaimedJob, OperationJobData } from '../queue/boss.ts';
 import { queueNames } from '../queue/queues.ts';
 import { stepExport } from './export.ts';
 import { stepFilterAction } from './filter-action.ts';
 import { finishOperation, getOperation, type OperationDeps } from './store.ts';
 
-/** More steps than any honest operation has: a bound, not a limit. */
-const maximumSteps = 100_000;
+/** Steps of one pass: then other operations, and a stop, have their turn. */
+const stepsPerPass = 10;
+/** Claims after which an operation that faults each time is given up. */
+const maximumClaims = 5;
 
 type RunDeps = OperationDeps & { log: Logger };
+type Job = ClaimedJob<OperationJobData>;
 
-/** One step, in a transaction that also moves the operation's cursor. @returns whether there is more. */
-async function step(deps: RunDeps, job: ClaimedJob<OperationJobData>): Promise<boolean> {
+/**
+ * One step, in a transaction that also moves the operation's cursor.
+ * @param last whether the pass ends with it: what is left gets a job of its own, behind the others.
+ * @returns whether there is more.
+ */
+async function step(deps: RunDeps, job: Job, last: boolean): Promise<boolean> {
   const { tenantId, operationId } = job.data;
+  const viewer = { tenantId, testOnly: false };
   return deps.db.transaction(async (tx) => {
     // Locked: a worker that stood still and one that took over its job cannot do the same step.
-    const row = await getOperation(tx, { tenantId, testOnly: false }, operationId, { lock: true });
+    const row = await getOperation(tx, viewer, operationId, { lock: true });
     const more =
       row.finishedAt === null &&
       (row.kind === 'export' ? await stepExport(deps, tx, row) : await stepFilterAction(deps, tx, row));
-    if (more) return true;
-    if (row.finishedAt === null) {
-      const done = await getOperation(tx, { tenantId, testOnly: false }, operationId);
-      await finishOperation(deps, tx, done, 'done');
+    if (more && !last) return true;
+    if (more) await deps.jobs.insert(tx, queueNames.operations, [{ id: deps.newId(), data: job.data }]);
+    else if (row.finishedAt === null) {
+      await finishOperation(deps, tx, await getOperation(tx, viewer, operationId), 'done');
     }
     await deps.jobs.remove(tx, queueNames.operations, [job]);
-    return false;
+    return more;
   });
 }
 
+/** What was done stays done, and is told; the rest is not tried again. */
+async function giveUp(deps: RunDeps, job: Job): Promise<void> {
+  const { tenantId, operationId } = job.data;
+  await deps.db.transaction(async (tx) => {
+    const row = await getOperation(tx, { tenantId, testOnly: false }, operationId, { lock: true });
+    if (row.finishedAt === null) await finishOperation(deps, tx, row, 'failed');
+    await deps.jobs.remove(tx, queueNames.operations, [job]);
+  });
+}
+
+async function work(deps: RunDeps, job: Job): Promise<void> {
+  for (let turn = 1; turn <= stepsPerPass; turn += 1) {
+    if (!(await step(deps, job, turn === stepsPerPass))) return;
+    if (turn === stepsPerPass) return;
+    const lost = await deps.jobs.touch(queueNames.operations, [job]);
+    if (!lost.has(job.id)) continue;
+    deps.log.warn({ operationId: job.data.operationId }, 'operation.lost');
+    return;
+  }
+}
+
 /**
- * Claims one operation and works through it. Killed at any point, another worker goes on from the last committed
- * step when the job's heartbeat has ended.
+ * Claims one operation and does its next steps. Killed at any point, another worker goes on from the last committed
+ * step when the job's heartbeat has ended. An operation that faults at each of five claims becomes `failed`.
  * @returns 1 when an operation was worked on, else 0.
  */
 export async function runOperations(deps: RunDeps): Promise<number> {
   const [job] = await deps.db.transaction((tx) => deps.jobs.fetch<OperationJobData>(tx, queueNames.operations, 1));
   if (job === undefined) return 0;
-  for (let turn = 0; turn < maximumSteps; turn += 1) {
-    if (!(await step(deps, job))) return 1;
-    const lost = await deps.jobs.touch(queueNames.operations, [job]);
-    if (lost.has(job.id)) {
-      deps.log.warn({ operationId: job.data.operationId }, 'operation.lost');
-      return 1;
-    }
+  try {
+    await work(deps, job);
+  } catch (error) {
+    if (isUnavailable(error) || job.retryCount + 1 < maximumClaims) throw error;
+    deps.log.error({ err: error, operationId: job.data.operationId }, 'operation.failed');
+    await giveUp(deps, job);
   }
-  throw new Error(`the operation ${job.data.operationId} does not end`);
+  return 1;
 }

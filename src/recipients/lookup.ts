@@ -57,6 +57,12 @@ export async function findRecipients(
   );
 }
 
+/** Someone whose record has an address, and whether they accept contact by it. */
+export interface AddressOwner {
+  id: string;
+  acceptsContact: boolean;
+}
+
 /**
  * Whose mail addresses these are: ids of recipients by normalized address (`parseAddrSpec`). One address may belong
  * to several people; an address of nobody is absent.
@@ -65,10 +71,14 @@ export async function findRecipientsByAddress(
   db: Db | Tx,
   tenantId: string,
   normalized: readonly string[],
-): Promise<Map<string, string[]>> {
+): Promise<Map<string, AddressOwner[]>> {
   if (normalized.length === 0) return new Map();
   const rows = await db
-    .selectDistinct({ recipientId: recipientAddresses.recipientId, normalized: recipientAddresses.normalized })
+    .select({
+      id: recipientAddresses.recipientId,
+      normalized: recipientAddresses.normalized,
+      acceptsContact: sql<boolean>`bool_and(${recipientAddresses.acceptsContact})`,
+    })
     .from(recipientAddresses)
     .where(
       and(
@@ -76,9 +86,10 @@ export async function findRecipientsByAddress(
         eq(recipientAddresses.kind, 'mail'),
         sql`${recipientAddresses.normalized} in (select json_array_elements_text(${JSON.stringify(normalized)}::json))`,
       ),
-    );
-  const owners = new Map<string, string[]>();
-  for (const row of rows) owners.set(row.normalized, [...(owners.get(row.normalized) ?? []), row.recipientId]);
+    )
+    .groupBy(recipientAddresses.recipientId, recipientAddresses.normalized);
+  const owners = new Map<string, AddressOwner[]>();
+  for (const { normalized: address, ...owner } of rows) owners.set(address, [...(owners.get(address) ?? []), owner]);
   return owners;
 }
 

@@ -1,0 +1,112 @@
+import type { AccountRow } from '../accounts/store.ts';
+import type { Clock } from '../clock.ts';
+import type { Db } from '../db/client.ts';
+import { concurrencyOf, leaseConnections, returnConnections } from './rhythm.ts';
+
+/** Lets at most `limit` works run at once; the others wait, first come first served. */
+export interface Gate {
+  limit(): number;
+  setLimit(limit: number): void;
+  /** Works running now: above the limit for a while after it was lowered. */
+  busy(): number;
+  run<T>(work: () => Promise<T>): Promise<T>;
+}
+
+/** Makes a gate that is shut (limit 0). */
+export function createGate(): Gate {
+  const waiting: (() => void)[] = [];
+  let limit = 0;
+  let busy = 0;
+  const open = (): void => {
+    while (busy < limit && waiting.length > 0) {
+      busy += 1;
+      waiting.shift()?.();
+    }
+  };
+  return {
+    limit: () => limit,
+    setLimit(next) {
+      limit = next;
+      open();
+    },
+    busy: () => busy,
+    async run(work) {
+      const place = new Promise<void>((resolve) => waiting.push(resolve));
+      open();
+      await place;
+      try {
+        return await work();
+      } finally {
+        busy -= 1;
+        open();
+      }
+    },
+  };
+}
+
+const leasePollMs = 250;
+/** Long enough for two renewals of the others: they come down to an even part in the first and tell it in the second. */
+const leasePatience = 40;
+/** A renewal this often keeps the lease well before its end, however long a delivery takes. */
+const renewEveryMs = 2_000;
+
+/** This worker's part of an account's connections. */
+export interface AccountShare {
+  gate: Gate;
+  /** Connections this worker may use now; waits its turn for a while. 0: it should give its messages back. */
+  take(account: AccountRow, stopping: AbortSignal): Promise<number>;
+  /** Gives the part back. */
+  end(): Promise<void>;
+}
+
+/** Makes the share. It renews itself from the first `take` to `end`, in real time: other workers watch its lease. */
+export function createAccountShare(deps: { db: Db; clock: Clock; workerId: string }, accountId: string): AccountShare {
+  const gate = createGate();
+  let account: AccountRow | null = null;
+  let renewal: ReturnType<typeof setInterval> | null = null;
+  let tail: Promise<unknown> = Promise.resolve();
+
+  /** One after the other: a lease that is taken beside its return would be deleted under its user. */
+  function inTurn(work: () => Promise<void>): Promise<void> {
+    const done = tail.then(work);
+    tail = done.catch(() => undefined);
+    return done;
+  }
+
+  async function lease(row: AccountRow): Promise<void> {
+    if (account === null) return;
+    const granted = await leaseConnections(deps.db, row, {
+      workerId: deps.workerId,
+      concurrency: concurrencyOf(row),
+      using: Math.max(gate.limit(), gate.busy()),
+      now: deps.clock.now(),
+    });
+    // Between asking and now the share may have ended.
+    if (account !== null) gate.setLimit(granted);
+  }
+
+  return {
+    gate,
+    async take(row, stopping) {
+      account = row;
+      // A renewal that fails is tried again in its time; the lease outlives several of them.
+      renewal ??= setInterval(() => {
+        const current = account;
+        if (current !== null) inTurn(() => lease(current)).catch(() => undefined);
+      }, renewEveryMs).unref();
+      for (let turn = 0; turn < leasePatience && gate.limit() === 0 && !stopping.aborted; turn += 1) {
+        await inTurn(() => lease(row));
+        if (gate.limit() === 0) await deps.clock.wait(leasePollMs, stopping);
+      }
+      return gate.limit();
+    },
+    async end() {
+      // At once, so that who comes next asks again.
+      if (renewal !== null) clearInterval(renewal);
+      renewal = null;
+      account = null;
+      gate.setLimit(0);
+      await inTurn(() => returnConnections(deps.db, accountId, deps.workerId));
+    },
+  };
+}
