@@ -16,6 +16,7 @@ const stages = [
   'templates',
   'recipients',
   'messages',
+  'operations',
   'send-requests',
   'dispatch',
   'planning',
@@ -35,7 +36,16 @@ const layerOf = new Map<string, number>([
 ]);
 
 /** Files of `src/` itself that wire the others together; every other file there (`errors.ts`, …) is for all layers. */
-const entries = ['server.ts', 'worker.ts', 'start.ts', 'migrate.ts', 'export-openapi.ts', 'runtime.ts'];
+const entries = [
+  'server.ts',
+  'worker.ts',
+  'start.ts',
+  'migrate.ts',
+  'export-openapi.ts',
+  'background.ts',
+  'shutdown.ts',
+  'runtime.ts',
+];
 
 const packageHomes: [pattern: RegExp, home: string][] = [
   [/^liquidjs(\/|$)/, 'templates'],

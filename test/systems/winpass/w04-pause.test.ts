@@ -45,11 +45,12 @@ t.test('W4 · without a wait after each send, an error still stops the account f
   await act(service, 'validate', ids);
   const validatedAt = service.clock.now().getTime();
   await service.work();
-  // Two sends may be under way at once, one in each half: what had begun before the error ends.
-  t.ok(sink.mails.length <= 1, `${sink.mails.length} were handed over after the error`);
+  // The worker's other half was sending at that moment, and may have begun its next before the error was settled.
+  const underWay = sink.mails.length;
+  t.ok(underWay <= 2, `${underWay} were handed over after the error`);
   service.clock.set(new Date(validatedAt + 59_000));
   await service.work();
-  t.ok(sink.mails.length <= 1, 'nothing for 60 s');
+  t.equal(sink.mails.length, underWay, 'nothing for 60 s');
   service.clock.set(new Date(validatedAt + 140_000));
   await service.work();
   t.equal(sink.mails.length, 6);
