@@ -3,8 +3,9 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Logger, pino } from 'pino';
 import { type Clock, createIdSource, type NewId, systemClock } from './clock.ts';
-import type { Config } from './config.ts';
+import { type Config, SettingError } from './config.ts';
 import { connectDatabase, type Db, databaseError } from './db/client.ts';
+import { isMigrated } from './db/migrated.ts';
 import { type JobQueue, openJobQueue } from './queue/boss.ts';
 import { createRenderer, type Renderer } from './templates/renderer.ts';
 import { createSecrets, type Secrets } from './tenants/secrets.ts';
@@ -111,6 +112,10 @@ export async function createRuntime(config: Readonly<Config>, options: RuntimeOp
     connections: config.databaseConnections,
     name: options.name,
   });
+  if (!(await isMigrated(client.db))) {
+    await client.close();
+    throw new SettingError('DATABASE_URL', 'the database is not ready for this version: run npm run migrate');
+  }
   const jobs = await openJobQueue({
     databaseUrl: options.databaseUrl,
     supervise: options.supervise,

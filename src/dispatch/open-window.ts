@@ -1,7 +1,7 @@
 import { and, eq, sql } from 'drizzle-orm';
 import type { AccountRow } from '../accounts/store.ts';
 import type { Tx } from '../db/client.ts';
-import { at, insertRows } from '../db/rows.ts';
+import { at, idList, insertRows } from '../db/rows.ts';
 import { attempts, messages } from '../db/tables/messages.ts';
 import type { MessageRow } from '../messages/content.ts';
 import { recordMoves } from '../messages/record-moves.ts';
@@ -44,8 +44,24 @@ async function lockClaimed(tx: Tx, claimed: readonly Claimed[]): Promise<Message
     .for('update');
 }
 
+/**
+ * Messages of a request that was cancelled while they were being sent: the cancellation could not stop that try, but
+ * there is no other one. Those that a person validated again since then do leave.
+ */
+async function cancelledMeanwhile(tx: Tx, tenantId: string, rows: readonly MessageRow[]): Promise<Set<string>> {
+  const found = await tx.execute<{ id: string }>(sql`
+    select messages.id from messages
+    join send_requests on send_requests.tenant_id = messages.tenant_id and send_requests.id = messages.send_request_id
+    where messages.tenant_id = ${tenantId} and messages.id = any(${idList(rows.map(({ id }) => id))})
+      and send_requests.status = 'cancelled' and not exists (
+        select 1 from transitions where transitions.tenant_id = messages.tenant_id
+          and transitions.message_id = messages.id and to_status = 'V' and at >= send_requests.cancelled_at)`);
+  return new Set([...found].map(({ id }) => id));
+}
+
 /** The rules are looked at again on leaving: what was allowed at intake may be refused by now. */
 async function stoppedOnLeaving(tx: Tx, tenantId: string, rows: readonly MessageRow[], now: Date): Promise<Stopped[]> {
+  const cancelled = await cancelledMeanwhile(tx, tenantId, rows);
   const verdicts = await applyRules(
     tx,
     tenantId,
@@ -56,7 +72,8 @@ async function stoppedOnLeaving(tx: Tx, tenantId: string, rows: readonly Message
     const verdict = verdicts[index];
     // What is OK has left: only its copies are looked at.
     if (row.status === 'V') {
-      if (row.notAfter !== null && row.notAfter <= now) stopped.push({ row, status: 'KO', reason: 'expired' });
+      if (cancelled.has(row.id)) stopped.push({ row, status: 'B', reason: 'cancelled' });
+      else if (row.notAfter !== null && row.notAfter <= now) stopped.push({ row, status: 'KO', reason: 'expired' });
       else if (verdict?.reason != null) stopped.push({ row, status: 'B', reason: verdict.reason });
     }
     for (const [position, reason] of verdict?.blockedCopies ?? []) {

@@ -1,15 +1,16 @@
+import { STATUS_CODES } from 'node:http';
 import multipart from '@fastify/multipart';
 import rateLimit from '@fastify/rate-limit';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import { type FastifyInstance, fastify } from 'fastify';
 import { isUnavailable } from '../db/client.ts';
-import { AppError } from '../errors.ts';
+import { AppError, errorCodes } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
 import { useAuthentication } from './auth.ts';
 import { useDocs } from './docs.ts';
 import { checkPlainText, parseJsonBody } from './json-body.ts';
 import { useOpenapi } from './openapi.ts';
-import { appErrorOf, sendProblem } from './problem.ts';
+import { appErrorOf, problemAt, sendProblem } from './problem.ts';
 import { registerRoutes } from './routes/index.ts';
 import { useStrictValidation } from './validation.ts';
 
@@ -53,6 +54,20 @@ async function useRateLimit(app: FastifyInstance, runtime: Runtime): Promise<voi
   });
 }
 
+/** The whole answer to what the parser gave up on: it is not yet a request that the router could answer. */
+function refusedBeforeRouting(error: { code?: string }): string {
+  const code = error.code === 'HPE_HEADER_OVERFLOW' ? 'headers_too_large' : 'invalid_header';
+  const { status } = errorCodes[code];
+  const body = JSON.stringify(problemAt('/', 'en', new AppError(code)));
+  return [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    'Connection: close',
+    'Content-Type: application/problem+json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    `\r\n${body}`,
+  ].join('\r\n');
+}
+
 /** Version of the API, as its document says it. */
 export const apiVersion = '1.0.0';
 
@@ -69,9 +84,8 @@ export async function buildApp(runtime: Runtime): Promise<FastifyInstance> {
     frameworkErrors: (error, request, reply) => {
       sendProblem(request, reply, appErrorOf(error));
     },
-    clientErrorHandler(_error, socket) {
-      // Not a request that could have an answer of ours: the parser gave up.
-      if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+    clientErrorHandler(error, socket) {
+      if (socket.writable) socket.end(refusedBeforeRouting(error));
     },
   });
   useStrictValidation(app);

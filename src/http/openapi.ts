@@ -76,7 +76,10 @@ const about = [
 ].join('\n\n');
 
 /** Registers the generator: to be done before any route. */
-export async function useOpenapi(app: FastifyInstance, options: { publicUrl: string | null; version: string }): Promise<void> {
+export async function useOpenapi(
+  app: FastifyInstance,
+  options: { publicUrl: string | null; version: string },
+): Promise<void> {
   app.addSchema(Problem);
   app.addHook('preValidation', async (request) => {
     const { operation: declared } = request.routeOptions.config;

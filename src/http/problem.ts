@@ -22,19 +22,24 @@ export function languageOf(request: FastifyRequest): Language {
   return ranked.find(({ tag }) => /^(fr|en)\b/.test(tag))?.tag.startsWith('fr') ? 'fr' : 'en';
 }
 
-/** A problem document (RFC 9457). `instance` is the path asked for, without its query. */
-export function problemOf(request: FastifyRequest, error: AppError) {
+/** A problem document (RFC 9457) about a path. */
+export function problemAt(instance: string, language: Language, error: AppError) {
   const { status } = errorCodes[error.code];
   return {
     type: `urn:notification-service:error:${error.code}`,
-    title: errorCodes[error.code][languageOf(request)],
+    title: errorCodes[error.code][language],
     status,
     ...(error.detail === undefined ? {} : { detail: error.detail }),
-    instance: request.url.split('?', 1)[0] ?? '/',
+    instance,
     code: error.code,
     ...(error.items.length === 0 ? {} : { errors: error.items.slice(0, maximumItems) }),
     ...error.extra,
   };
+}
+
+/** The problem document of a request. `instance` is the path asked for, without its query. */
+export function problemOf(request: FastifyRequest, error: AppError) {
+  return problemAt(request.url.split('?', 1)[0] ?? '/', languageOf(request), error);
 }
 
 /** Sends a problem document. */

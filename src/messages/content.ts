@@ -123,8 +123,8 @@ export interface Redirect {
 }
 
 /**
- * The test redirect in force: the tenant's own address first (A10), else the deployment's.
- * Fails closed: outside production, without either, only drivers that reach nobody may be used (`mayReachPeople`).
+ * The test redirect in force: the tenant's own address first (A10), in production too, else the deployment's. Whether
+ * a driver may reach people at all is another question: see `mayReachPeople`.
  */
 export function redirectOf(
   config: { deployment: 'test' | 'production'; safeRecipientEmail: string | null },

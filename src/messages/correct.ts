@@ -8,7 +8,7 @@ import { recordEvents } from '../events/store.ts';
 import type { Renderer } from '../templates/renderer.ts';
 import { recordAudit } from '../tenants/audit.ts';
 import type { Actor } from '../tenants/rights.ts';
-import type { ContentCache, MessageRow } from './content.ts';
+import { createContentCache, type MessageRow } from './content.ts';
 import type { Viewer } from './filter.ts';
 import { previewMessage } from './preview.ts';
 import { recordMoves } from './record-moves.ts';
@@ -99,7 +99,6 @@ async function corrected(deps: CorrectDeps, tx: Tx, row: MessageRow, change: Mes
  */
 export async function correctMessage(
   deps: CorrectDeps,
-  content: ContentCache,
   tx: Tx,
   target: { viewer: Viewer; id: string; actor: Actor; revision: number | null },
   change: MessageChangeBody,
@@ -115,7 +114,8 @@ export async function correctMessage(
     // What has left stays as it was told.
     if (copy !== undefined && copy.outcome !== 'accepted') Object.assign(copy, { outcome: 'blocked', reason });
   }
-  const prepared = touched ? await previewMessage(deps, content, next, null) : null;
+  // Read with the connection that is held: waiting for another, as many corrections at once as there are never end.
+  const prepared = touched ? await previewMessage(deps, createContentCache(tx), next, null) : null;
   const blocked = row.status === 'E' ? (verdict?.reason ?? null) : null;
   const [saved] = await tx
     .update(messages)

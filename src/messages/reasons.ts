@@ -33,7 +33,6 @@ const ownReasons = [
     fr: 'Le contenu n’est plus celui qu’une personne a approuvé.',
   },
   { code: 'expired', en: 'Its time has passed.', fr: 'Sa date limite est passée.' },
-  { code: 'retries_exhausted', en: 'Every try failed.', fr: 'Toutes les tentatives ont échoué.' },
   {
     code: 'no_channel_account',
     en: 'There is no channel account yet: it waits.',
@@ -44,18 +43,10 @@ const ownReasons = [
     en: 'The recipient has not chosen this kind of notice by this channel.',
     fr: 'Le destinataire n’a pas choisi ce type d’avis par ce canal.',
   },
-  { code: 'consent_refused', en: 'The recipient has refused.', fr: 'Le destinataire a refusé.' },
-  { code: 'suppressed', en: 'The address must not be used any more.', fr: 'L’adresse ne doit plus être utilisée.' },
   {
     code: 'contact_refused',
     en: 'The recipient does not accept contact by any of their addresses.',
     fr: 'Le destinataire n’accepte d’être contacté à aucune de ses adresses.',
-  },
-  { code: 'already_received', en: 'The recipient has received it already.', fr: 'Le destinataire l’a déjà reçu.' },
-  {
-    code: 'duplicate_recipient',
-    en: 'The recipient is in the request twice.',
-    fr: 'Le destinataire figure deux fois dans la demande.',
   },
   { code: 'cancelled', en: 'The send request was cancelled.', fr: 'La demande d’envoi a été annulée.' },
   { code: 'blocked_by_user', en: 'A person blocked it.', fr: 'Une personne l’a bloqué.' },

@@ -52,7 +52,10 @@ export const Message = closed(
     highPriority: Type.Boolean(),
     priority: words(priorities),
     contentHash: text,
-    messageIdentifier: text,
+    messageIdentifier: {
+      ...text,
+      description: 'The part of the Message-ID before @: what to look for in a mail server’s log.',
+    } as typeof text,
     validation: words(['manual', 'automatic']),
     validatedByPerson: Type.Boolean(),
     sendAt: nullable(Instant),

@@ -1,4 +1,5 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setTimeout as delay } from 'node:timers/promises';
 import { sql } from 'drizzle-orm';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Clock } from '../clock.ts';
@@ -20,14 +21,17 @@ export interface Metrics {
 type Deps = { db: Db; clock: Clock; jobs: JobQueue };
 
 const cacheMs = 5_000;
+/** How long a scrape waits for the database. */
+const patienceMs = 2_000;
 const secondsPerNanosecond = 1e-9;
 
 async function readQueues(deps: Deps, depth: Gauge, waiting: Gauge, oldest: Gauge): Promise<void> {
   for (const { name } of queues) depth.set({ queue: name }, await deps.jobs.depth(deps.db, name));
+  // What has its job waits for a worker still: a queue that nobody empties must show its age.
   const rows = await deps.db.execute<{ priority: number; ready: number; oldest: number | null }>(sql`
-    select priority, count(*) filter (where release_at <= ${at(deps.clock.now())})::int as ready,
+    select priority, count(*) filter (where dispatch_state = 'waiting' and release_at <= ${at(deps.clock.now())})::int as ready,
       extract(epoch from ${at(deps.clock.now())} - min(release_at))::float8 as oldest
-    from messages where dispatch_state = 'waiting' group by priority`);
+    from messages where dispatch_state = 'waiting' or dispatch_state = 'queued' group by priority`);
   let age = 0;
   for (const [number, name] of priorities.entries()) {
     const row = [...rows].find(({ priority }) => priority === number);
@@ -38,15 +42,15 @@ async function readQueues(deps: Deps, depth: Gauge, waiting: Gauge, oldest: Gaug
 }
 
 function watchEventLoop(registry: Registry): void {
-  const delay = monitorEventLoopDelay({ resolution: 10 });
-  delay.enable();
+  const loop = monitorEventLoopDelay({ resolution: 10 });
+  loop.enable();
   new Gauge({
     name: 'notifications_event_loop_delay_p99_seconds',
     help: '99th percentile of the event-loop delay since the last scrape',
     registers: [registry],
     collect() {
-      this.set(delay.percentile(99) * secondsPerNanosecond);
-      delay.reset();
+      this.set(loop.percentile(99) * secondsPerNanosecond);
+      loop.reset();
     },
   });
 }
@@ -95,8 +99,11 @@ export function createMetrics(deps: Deps): Metrics {
     },
     async render() {
       if (performance.now() - readAt > cacheMs) {
-        // A database that is away must not take the process's own numbers with it.
-        await readQueues(deps, depth, waiting, oldest).catch(() => undefined);
+        // A database that is away or stuck must not take the process's own numbers with it.
+        const read = readQueues(deps, depth, waiting, oldest).catch(() => undefined);
+        const late = new AbortController();
+        await Promise.race([read, delay(patienceMs, undefined, late).catch(() => undefined)]);
+        late.abort();
         readAt = performance.now();
       }
       return registry.metrics();

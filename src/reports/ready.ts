@@ -1,5 +1,5 @@
-import { sql } from 'drizzle-orm';
 import type { Db } from '../db/client.ts';
+import { isMigrated } from '../db/migrated.ts';
 
 const patienceMs = 2_000;
 
@@ -7,10 +7,6 @@ const patienceMs = 2_000;
 export async function isReady(db: Db): Promise<boolean> {
   const { promise: late, resolve } = Promise.withResolvers<boolean>();
   const timer = setTimeout(() => resolve(false), patienceMs);
-  const asked = db
-    .execute<{ ready: boolean }>(sql`
-      select to_regclass('messages') is not null and to_regclass('pgboss.job') is not null as ready`)
-    .then(([row]) => row?.ready === true)
-    .catch(() => false);
+  const asked = isMigrated(db).catch(() => false);
   return Promise.race([asked, late]).finally(() => clearTimeout(timer));
 }

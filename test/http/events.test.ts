@@ -46,14 +46,23 @@ t.test('a tenant has its own numbers; a test key sees test events only', async (
   const { inject, tenant } = service;
   const notices = await makeNotices(service);
   await notices.send(['anna@courriel.example']);
-  const body = { template: 'avis', recipients: [{ to: { address: 'test@x.example' }, data: { nom: 'N', contrat: 'C' } }] };
+  const body = {
+    template: 'avis',
+    recipients: [{ to: { address: 'test@x.example' }, data: { nom: 'N', contrat: 'C' } }],
+  };
   await inject('POST', '/v1/send-requests', { key: tenant.testKey, body, headers: { 'idempotency-key': 'test-1' } });
   await service.work();
   const live = (await inject('GET', '/v1/events')).body.items;
-  t.same(live.map(({ sequence }: { sequence: number }) => sequence), live.map((_: unknown, index: number) => index + 1));
+  t.same(
+    live.map(({ sequence }: { sequence: number }) => sequence),
+    live.map((_: unknown, index: number) => index + 1),
+  );
   t.same(new Set(live.map(({ test }: { test: boolean }) => test)), new Set([true, false]), 'a live key sees all');
   const tested = (await inject('GET', '/v1/events', { key: tenant.testKey })).body.items;
-  t.same(tested, live.filter(({ test }: { test: boolean }) => test));
+  t.same(
+    tested,
+    live.filter(({ test }: { test: boolean }) => test),
+  );
   const other = await service.addTenant('Autre');
   t.same((await inject('GET', '/v1/events', { key: other.key })).body, { items: [], last: 0 });
   for (const query of ['after=-1', 'after=x', 'limit=251', 'limit=0', 'after=9007199254740993', 'type=x']) {

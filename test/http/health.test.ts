@@ -1,5 +1,5 @@
-import t from 'tap';
 import postgres from 'postgres';
+import t from 'tap';
 import { startOpsServer } from '../../src/http/ops.ts';
 import { createMetrics } from '../../src/reports/metrics.ts';
 import { startService } from '../support/service.ts';
@@ -59,13 +59,16 @@ t.test('the port of operations has metrics and health, for workers too', async (
   t.match(await ask('/nothing'), { status: 404 });
 });
 
-t.test('without a database the process still tells its own numbers, and does not keep the scraper waiting', async (t) => {
-  const service = await startService(t);
-  const never = new Promise<never>(() => undefined);
-  const stuck = { ...service.runtime, jobs: { ...service.runtime.jobs, depth: () => never } };
-  const metrics = createMetrics(stuck);
-  metrics.attemptFinished('accepted', 1);
-  const startedAt = performance.now();
-  t.match(await metrics.render(), /notifications_attempts_total\{outcome="accepted"\} 1/);
-  t.ok(performance.now() - startedAt < 5_000);
-});
+t.test(
+  'without a database the process still tells its own numbers, and does not keep the scraper waiting',
+  async (t) => {
+    const service = await startService(t);
+    const never = new Promise<never>(() => undefined);
+    const stuck = { ...service.runtime, jobs: { ...service.runtime.jobs, depth: () => never } };
+    const metrics = createMetrics(stuck);
+    metrics.attemptFinished('accepted', 1);
+    const startedAt = performance.now();
+    t.match(await metrics.render(), /notifications_attempts_total\{outcome="accepted"\} 1/);
+    t.ok(performance.now() - startedAt < 5_000);
+  },
+);

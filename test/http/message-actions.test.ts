@@ -3,6 +3,8 @@ import { isLegalMove, type Status, statuses } from '../../src/messages/status.ts
 import { startService, type TestService } from '../support/service.ts';
 import { makeNotices, type Notices } from './notices.ts';
 
+t.setTimeout(120_000);
+
 const anna = 'anna@courriel.example';
 const nowhere = '019c0000-0000-7000-8000-000000000000';
 
@@ -69,7 +71,10 @@ for (const [action, moves] of Object.entries(legal)) {
     t.match(bulk, { status: 200, body: { matched: 6, done: 5 - refused.length } });
     t.same(
       new Map(bulk.body.refused.map(({ id, code, status }: Record<string, string>) => [id, `${code} ${status}`])),
-      new Map([[nowhere, 'not_found undefined'], ...refused.map((one) => [fresh[one], `illegal_move ${one}`] as const)]),
+      new Map([
+        [nowhere, 'not_found undefined'],
+        ...refused.map((one) => [fresh[one], `illegal_move ${one}`] as const),
+      ]),
     );
   });
 }
@@ -83,7 +88,10 @@ t.test('an unknown outcome is resolved by a person, once', async (t) => {
     const notices = await makeNotices(service, { key: service.tenant.testKey, outbox: false });
     const { unknown } = await oneOfEach(service, notices);
     t.match((await notices.message(unknown)).body, { status: 'KO', reason: 'outcome_unknown', delivery: 'uncertain' });
-    t.match(await notices.act(unknown, 'resolve', { outcome, reason: 'Journal du serveur' }), { status: 200, body: after });
+    t.match(await notices.act(unknown, 'resolve', { outcome, reason: 'Journal du serveur' }), {
+      status: 200,
+      body: after,
+    });
     t.match(await notices.act(unknown, 'resolve', { outcome }), { status: 409, body: { code: 'illegal_move' } });
     const resent = await notices.act(unknown, 'resend');
     t.equal(resent.status, outcome === 'sent' ? 409 : 200);
@@ -139,7 +147,11 @@ t.test('an E that a rule stops is refused with 409, and stays the B it has becom
   const again = await notices.act(keyed, 'validate', {}, headers);
   t.match(again, { status: 200, headers: { 'idempotency-replayed': 'true' } });
   const moves = (await inject('GET', `/v1/messages/${keyed}/transitions`)).body.items;
-  t.same(moves.map(({ to }: { to: string }) => to), ['E', 'B', 'V'], 'and acts once');
+  t.same(
+    moves.map(({ to }: { to: string }) => to),
+    ['E', 'B', 'V'],
+    'and acts once',
+  );
 });
 
 t.test('an action by filter takes only messages in its statuses, and answers counts', async (t) => {

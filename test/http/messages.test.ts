@@ -62,15 +62,29 @@ t.test('a filter that is wrong, or a cursor that was changed, is refused', async
   const service = await startService(t);
   const notices = await makeNotices(service);
   await notices.send([anna, bruno]);
-  for (const query of ['status=X', 'status=E&status=E', 'sendRequest=1', 'createdFrom=2026-02-30T00:00:00Z', 'colour=red', 'limit=251']) {
-    t.match(await service.inject('GET', `/v1/messages?${query}`), { status: 400, body: { code: 'invalid_query' } }, query);
+  for (const query of [
+    'status=X',
+    'status=E&status=E',
+    'sendRequest=1',
+    'createdFrom=2026-02-30T00:00:00Z',
+    'colour=red',
+    'limit=251',
+  ]) {
+    t.match(
+      await service.inject('GET', `/v1/messages?${query}`),
+      { status: 400, body: { code: 'invalid_query' } },
+      query,
+    );
   }
   const page = (await service.inject('GET', '/v1/messages?limit=1')).body;
   t.equal(page.items.length, 1);
   const next = (await service.inject('GET', `/v1/messages?limit=1&cursor=${page.nextCursor}`)).body;
   t.not(next.items[0].id, page.items[0].id);
   t.equal(next.nextCursor, null);
-  t.match(await service.inject('GET', `/v1/messages?cursor=A${page.nextCursor}`), { status: 400, body: { code: 'invalid_cursor' } });
+  t.match(await service.inject('GET', `/v1/messages?cursor=A${page.nextCursor}`), {
+    status: 400,
+    body: { code: 'invalid_cursor' },
+  });
 });
 
 t.test('a message shows everything about it, in the language of the reader (W8)', async (t) => {
@@ -209,7 +223,10 @@ t.test('a message is corrected with the ETag that was read (W11)', async (t) => 
     body: { errors: [{ pointer: '/to/address', code: 'address_invalid' }] },
   });
   const corrected = await service.inject('PATCH', path, { body: change, headers: ifMatch });
-  t.match(corrected, { status: 200, body: { status: 'KO', to: { address: anna }, remark: 'Adresse corrigée', contentHash: String } });
+  t.match(corrected, {
+    status: 200,
+    body: { status: 'KO', to: { address: anna }, remark: 'Adresse corrigée', contentHash: String },
+  });
   t.equal((await service.inject('PATCH', path, { body: change, headers: ifMatch })).status, 412);
   t.equal((await notices.act(id, 'resend')).status, 200);
   await service.work();
@@ -225,7 +242,10 @@ t.test('a correction makes a new content, of literal text, and approves nothing 
   t.match(corrected.body, { subject: 'Prix {{ nom }}', data: { nom: 'Client 0', contrat: 'C-9' } });
   t.not(corrected.body.contentHash, before.contentHash);
   t.not(corrected.body.messageIdentifier, before.messageIdentifier);
-  t.match((await notices.act(id, 'validate', { contentHash: before.contentHash })).body, { code: 'content_changed', currentStatus: 'E' });
+  t.match((await notices.act(id, 'validate', { contentHash: before.contentHash })).body, {
+    code: 'content_changed',
+    currentStatus: 'E',
+  });
   t.equal((await notices.act(id, 'validate', { contentHash: corrected.body.contentHash })).status, 200);
   for (const body of [{}, { colour: 'red' }, { subject: 'a\r\nBcc: x@y.example' }, { to: {} }]) {
     t.match(await notices.correct(id, body), { status: 400, body: { code: 'invalid_body' } });

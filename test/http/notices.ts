@@ -57,7 +57,8 @@ export async function makeNotices(
       return answer.body.messages.map(({ id }: { id: string }) => id);
     },
     message: (id) => inject('GET', `/v1/messages/${id}`, { key }),
-    act: (id, action, body = {}, headers = {}) => inject('POST', `/v1/messages/${id}/${action}`, { key, body, headers }),
+    act: (id, action, body = {}, headers = {}) =>
+      inject('POST', `/v1/messages/${id}/${action}`, { key, body, headers }),
     correct: (id, body) => inject('PATCH', `/v1/messages/${id}`, { key, body, headers: { 'if-match': '*' } }),
   };
 }

@@ -4,6 +4,8 @@ import type { ClaimedJob } from '../../src/queue/boss.ts';
 import { startService, type TestService } from '../support/service.ts';
 import { makeNotices } from './notices.ts';
 
+t.setTimeout(120_000);
+
 const addresses = (count: number) => Array.from({ length: count }, (_, index) => `client-${index}@courriel.example`);
 
 async function counts(service: TestService): Promise<Record<string, number>> {
@@ -22,7 +24,13 @@ t.test('a filter that matches more than 1,000 becomes an operation, and ends wit
   t.match(accepted, { status: 202, body: { operation: String, status: 'queued' } });
   const path = `/v1/operations/${accepted.body.operation}`;
   t.equal(accepted.headers.location, path);
-  t.match((await inject('GET', path)).body, { kind: 'validate', status: 'queued', total: 1_200, done: 0, finishedAt: null });
+  t.match((await inject('GET', path)).body, {
+    kind: 'validate',
+    status: 'queued',
+    total: 1_200,
+    done: 0,
+    finishedAt: null,
+  });
   t.match(await counts(service), { E: 1_200, V: 0, KO: 1 }, 'nothing is done before a worker does it');
 
   // Made after the order: not part of it.
@@ -34,7 +42,14 @@ t.test('a filter that matches more than 1,000 becomes an operation, and ends wit
 
   await service.work();
   const finished = (await inject('GET', path)).body;
-  t.match(finished, { status: 'done', total: 1_200, done: 1_200, succeeded: 1_198, refusedCount: 2, finishedAt: String });
+  t.match(finished, {
+    status: 'done',
+    total: 1_200,
+    done: 1_200,
+    succeeded: 1_198,
+    refusedCount: 2,
+    finishedAt: String,
+  });
   t.match(finished.refused, [
     { id: ids[1_100], code: 'precondition_failed', status: 'B' },
     { id: ids[1_101], code: 'precondition_failed', status: 'E' },

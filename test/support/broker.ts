@@ -187,7 +187,11 @@ export async function setUp(api: Api, archiveBcc: string[] = sender.archiveBcc):
 }
 
 /** Adds a template with one published version. @returns its id. */
-export async function addTemplate(api: Api, template: { key: string; [field: string]: unknown }, texts: object): Promise<string> {
+export async function addTemplate(
+  api: Api,
+  template: { key: string; [field: string]: unknown },
+  texts: object,
+): Promise<string> {
   const body = { title: template.key, channel: 'mail', ...template };
   const { id } = await done(api.inject('POST', '/v1/templates', { body }));
   const { version } = await done(api.inject('POST', `/v1/templates/${id}/versions`, { body: texts }));

@@ -110,7 +110,7 @@ export function createAnswerChecker(document: Document): AnswerChecker {
     compiled.set(pointer, known);
     return known;
   };
-  const escape = (part: string) => encodeURIComponent(part.replaceAll('~', '~0').replaceAll('/', '~1'));
+  const pointerPart = (part: string) => encodeURIComponent(part.replaceAll('~', '~0').replaceAll('/', '~1'));
   return {
     faultOf(operation, answer) {
       const said = operation.responses[String(answer.status)];
@@ -120,7 +120,7 @@ export function createAnswerChecker(document: Document): AnswerChecker {
       if (said.content[mediaType] === undefined) return `the media type ${mediaType} is not documented`;
       if (!mediaType.endsWith('json')) return null;
       const parts = ['paths', operation.path, operation.method.toLowerCase(), 'responses', String(answer.status)];
-      const validate = validatorOf(`/${[...parts, 'content', mediaType, 'schema'].map(escape).join('/')}`);
+      const validate = validatorOf(`/${[...parts, 'content', mediaType, 'schema'].map(pointerPart).join('/')}`);
       if (!validate(answer.body)) return `the body is not as documented: ${ajv.errorsText(validate.errors)}`;
       if (answer.status < 400) return null;
       const { code, status } = answer.body as { code: string; status: number };

@@ -25,7 +25,7 @@ export const channelAccounts = pgTable(
     channel: text('channel', { enum: ['mail'] }).notNull(),
     driver: text('driver').notNull(),
     settings: jsonb('settings').$type<Record<string, unknown>>().notNull(),
-    /** AES-256-GCM, with the id of the key: see `accounts/secrets.ts`. */
+    /** AES-256-GCM, with the id of the key: see `tenants/secrets.ts`. */
     sealedSecrets: text('sealed_secrets'),
     isDefault: boolean('is_default').notNull(),
     /** The account that messages of test keys use. */

@@ -27,7 +27,9 @@ const file = (mediaType: string) => ({
 function previewer(runtime: Runtime) {
   const content = createContentCache(runtime.db);
   return async (caller: Caller, id: string, composed: boolean) => {
-    const row = await getMessage(runtime.db, caller, id);
+    const found = await getMessage(runtime.db, caller, id);
+    // Out of `KO` a message leaves by a resend alone, which has a Message-ID of its own.
+    const row = found.status === 'KO' ? { ...found, contentRevision: found.contentRevision + 1 } : found;
     const redirect = redirectOf(runtime.config, await getTenant(runtime.db, caller.tenantId));
     const composition = composed ? { date: runtime.clock.now(), redirect } : null;
     return { redirect, prepared: await previewMessage(runtime, content, row, composition) };

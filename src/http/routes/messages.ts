@@ -1,6 +1,6 @@
 import type { Language } from '../../errors.ts';
 import { closed, reference, Uuid } from '../../fields.ts';
-import { createContentCache, type MessageRow, redirectOf } from '../../messages/content.ts';
+import { type MessageRow, redirectOf } from '../../messages/content.ts';
 import { correctMessage } from '../../messages/correct.ts';
 import { filterFields } from '../../messages/filter.ts';
 import { presentMessage } from '../../messages/present.ts';
@@ -59,8 +59,6 @@ function searchRoute(app: App, runtime: Runtime): void {
 }
 
 function detailRoutes(app: App, runtime: Runtime): void {
-  const content = createContentCache(runtime.db);
-
   app.get(
     '/v1/messages/:id',
     operation({
@@ -101,7 +99,7 @@ function detailRoutes(app: App, runtime: Runtime): void {
         actor: actorOf(caller),
         revision: expectedRevision(request),
       };
-      const row = await runtime.db.transaction((tx) => correctMessage(runtime, content, tx, target, request.body));
+      const row = await runtime.db.transaction((tx) => correctMessage(runtime, tx, target, request.body));
       setEtag(reply, row.revision);
       return presentDetails(runtime, row, languageOf(request));
     },
