@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 
-/** In-flight sends end in 25 s; the rest is for closing connections. */
+/** The dispatcher gives in-flight sends 20 s; the rest is for settling them and closing connections. */
 const graceMs = 28_000;
 
 /**

@@ -33,7 +33,6 @@ export function parseParts(parts: TemplateParts): Parsed {
   return { subject: parse('subject'), text: parse('text'), html: parse('html') };
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 
 /**

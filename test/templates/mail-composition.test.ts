@@ -190,7 +190,6 @@ t.test('nothing can begin another header', async (t) => {
   await t.rejects(compose({}, { date: 'soon' }), /date/);
 });
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: what callers have refused before
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
 
 t.test('any name, subject and file name arrives as it was', async (t) => {

@@ -1,6 +1,7 @@
 import t from 'tap';
 import {
   act,
+  addTemplate,
   client,
   done,
   edit,
@@ -104,10 +105,7 @@ t.test('W5 · the box is of this notice: another notice without a box goes out',
   const { service, sink } = await startBroker(t);
   const one = await keepClient(service, client(1, { box: false }));
   const texts = { subject: 'Information', text: 'Bonjour', html: '<p>Bonjour</p>' };
-  const template = { key: 'information', title: 'Information', channel: 'mail' };
-  const { id } = await done(service.inject('POST', '/v1/templates', { body: template }));
-  await done(service.inject('POST', `/v1/templates/${id}/versions`, { body: texts }));
-  await done(service.inject('POST', `/v1/templates/${id}/versions/1/publish`, { body: {} }));
+  await addTemplate(service, { key: 'information' }, texts);
   await done(post(service, [noticeFor(one)], { template: 'information', validation: 'automatic' }));
   await service.work();
   t.equal(mailsTo(sink, String(one.mail)).length, 1);
