@@ -8,6 +8,7 @@ import { forgetIdempotencyKeys } from './http/idempotency.ts';
 import { createContentCache } from './messages/content.ts';
 import { expireMessages } from './messages/expire.ts';
 import { runOperations } from './operations/run.ts';
+import { deleteOldExports, exportKeptMs } from './operations/store.ts';
 import type { Metrics } from './reports/metrics.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -71,6 +72,7 @@ function choresOf(runtime: Runtime, releaser: Releaser): Chore[] {
     { name: 'expire', everyMs: 5_000, run: () => expireMessages(runtime, rowsPerPass) },
     { name: 'sweep', everyMs: 30_000, run: () => sweepDispatch(runtime) },
     { name: 'documents', everyMs: 600_000, run: () => deleteUnusedDocuments(runtime.db, ago(7 * days), rowsPerPass) },
+    { name: 'exports', everyMs: 600_000, run: () => deleteOldExports(runtime.db, ago(exportKeptMs), rowsPerPass) },
     { name: 'idempotency', everyMs: 600_000, run: () => forgetIdempotencyKeys(runtime.db, ago(8 * days)) },
   ];
 }

@@ -29,6 +29,8 @@ function createAjv(coerceTypes: boolean | 'array'): Ajv2020 {
   const ajv = new Ajv2020({ allErrors: true, coerceTypes, removeAdditional: false, useDefaults: true, strict: false });
   (addFormats as unknown as { default: (ajv: Ajv2020) => void }).default(ajv);
   ajv.addFormat('date-time', isInstant);
+  // The library also takes urn:uuid:…, which PostgreSQL does not.
+  ajv.addFormat('uuid', /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i);
   ajv.addFormat('binary', true);
   return ajv;
 }

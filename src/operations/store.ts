@@ -1,6 +1,7 @@
 import { and, asc, eq, gt, sql } from 'drizzle-orm';
 import type { Clock, NewId } from '../clock.ts';
 import type { Db, Tx } from '../db/client.ts';
+import { at } from '../db/rows.ts';
 import { exportChunks, operations } from '../db/tables/dispatch.ts';
 import { notFound } from '../errors.ts';
 import { recordEvents } from '../events/store.ts';
@@ -154,4 +155,17 @@ export async function* readChunks(db: Db, tenantId: string, operationId: string)
     yield chunk.content;
     after = chunk.number;
   }
+}
+
+/** How long the file of an export is kept: it holds personal data. */
+export const exportKeptMs = 7 * 24 * 60 * 60 * 1_000;
+
+/** Deletes the files of exports that ended before. @returns how many pages. */
+export async function deleteOldExports(db: Db, before: Date, limit: number): Promise<number> {
+  const gone = await db.execute(sql`
+    delete from export_chunks where (tenant_id, operation_id, number) in (
+      select chunk.tenant_id, chunk.operation_id, chunk.number from export_chunks chunk
+      join operations on operations.tenant_id = chunk.tenant_id and operations.id = chunk.operation_id
+      where operations.finished_at < ${at(before)} limit ${limit})`);
+  return gone.count;
 }

@@ -72,3 +72,24 @@ t.test(
     t.ok(performance.now() - startedAt < 5_000);
   },
 );
+
+t.test('while the database takes nobody, live says yes and ready no; when it is back, so is the service', async (t) => {
+  const service = await startService(t);
+  const ask = (path: string) => service.inject('GET', path, { key: null });
+  const name = new URL(service.databaseUrl).pathname.slice(1);
+  const server = new URL(service.databaseUrl);
+  server.pathname = '/postgres';
+  const sql = postgres(server.href, { max: 1, onnotice: () => undefined });
+  t.teardown(() => sql.end());
+  t.match(await ask('/health/ready'), { status: 200 });
+  await sql`alter database ${sql(name)} with allow_connections false`;
+  await sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = ${name}`;
+  t.match(await ask('/health/ready'), { status: 503, body: { code: 'unavailable' } });
+  t.match(await ask('/health/live'), { status: 200 });
+  const refused = await service.inject('GET', '/v1/templates');
+  t.ok(refused.status >= 500);
+  t.notMatch(JSON.stringify(refused.body), /database|connection|postgres/i, 'nothing of the inside is shown');
+  await sql`alter database ${sql(name)} with allow_connections true`;
+  t.match(await ask('/health/ready'), { status: 200 });
+  t.match(await service.inject('GET', '/v1/templates'), { status: 200 });
+});

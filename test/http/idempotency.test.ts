@@ -171,3 +171,26 @@ t.test('actions take a key too: a repeated cancel and confirm answer as the firs
     t.same(second.body, first.body);
   }
 });
+
+t.test(
+  'twenty confirmations at once confirm once: all get that answer under one key, the others are told',
+  async (t) => {
+    const { post, inject } = await startSender(t);
+    const confirm = (id: string, key: string) =>
+      inject('POST', `/v1/send-requests/${id}/confirm`, { body: {}, headers: { 'idempotency-key': key } });
+    for (let round = 0; round < 5; round += 1) {
+      const { body } = await post(`shared-${round}`, { ...bodyOf(1, 2), confirm: false });
+      const shared = await Promise.all(Array.from({ length: 20 }, () => confirm(body.id, `confirm-${round}`)));
+      t.same(new Set(shared.map(({ status }) => status)), new Set([200]), 'one key');
+      t.equal(new Set(shared.map((answer) => answer.body.messages[0].id)).size, 1);
+      const rival = (await post(`rival-${round}`, { ...bodyOf(1, 2), confirm: false })).body;
+      const rivals = await Promise.all(
+        Array.from({ length: 20 }, (_, index) => confirm(rival.id, `${round}-${index}`)),
+      );
+      const told = rivals
+        .map(({ status, body: { code } }) => (status === 200 ? 'confirmed' : `${status} ${code}`))
+        .sort();
+      t.same(told, [...Array.from({ length: 19 }, () => '409 not_a_draft'), 'confirmed'], 'a key each');
+    }
+  },
+);

@@ -1,27 +1,16 @@
 import t from 'tap';
-import { startService, type TestService } from '../support/service.ts';
+import { uploadText } from '../support/documents.ts';
+import { startService } from '../support/service.ts';
 import { makeNotices } from './notices.ts';
 
 const anna = 'anna@courriel.example';
 const bruno = 'bruno@courriel.example';
 
-async function upload(service: TestService, filename: string, content: string): Promise<string> {
-  const form = new FormData();
-  form.append('file', new Blob([content], { type: 'text/plain' }), filename);
-  const encoded = new Response(form);
-  const answer = await service.inject('POST', '/v1/documents', {
-    payload: Buffer.from(await encoded.arrayBuffer()),
-    headers: { 'content-type': encoded.headers.get('content-type') ?? '' },
-  });
-  if (answer.status !== 201) throw new Error(`upload: ${answer.status} ${JSON.stringify(answer.body)}`);
-  return answer.body.id;
-}
-
 t.test('documents, copies and texts are corrected, and what leaves is the corrected mail', async (t) => {
   const service = await startService(t);
   const notices = await makeNotices(service);
-  const first = await upload(service, 'ancien.txt', 'ancien avis');
-  const second = await upload(service, 'nouveau.txt', 'nouvel avis');
+  const first = await uploadText(service, 'ancien.txt', 'ancien avis');
+  const second = await uploadText(service, 'nouveau.txt', 'nouvel avis');
   const [id = ''] = await notices.send([anna], { documents: [first] });
   const before = (await notices.message(id)).body;
   t.match(before.documents, [{ filename: 'ancien.txt' }]);

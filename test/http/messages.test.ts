@@ -251,3 +251,39 @@ t.test('a correction makes a new content, of literal text, and approves nothing 
     t.match(await notices.correct(id, body), { status: 400, body: { code: 'invalid_body' } });
   }
 });
+
+t.test('pages stay as they were while messages are added, and a cursor is good for its own list only', async (t) => {
+  const service = await startService(t);
+  const { inject } = service;
+  const notices = await makeNotices(service);
+  const ids = await notices.send(Array.from({ length: 7 }, (_, index) => `client-${index}@courriel.example`));
+  const seen: string[] = [];
+  let cursor: string | null = '';
+  for (let page = 0; page < 10 && cursor !== null; page += 1) {
+    const answer = await inject('GET', `/v1/messages?limit=2${cursor === '' ? '' : `&cursor=${cursor}`}`);
+    seen.push(...answer.body.items.map(({ id }: { id: string }) => id));
+    cursor = answer.body.nextCursor;
+    service.clock.advance(1_000);
+    await notices.send([anna]);
+  }
+  t.same(seen, [...ids].sort().reverse(), 'each once, newest first, none that came later');
+  const foreign = (await inject('GET', '/v1/audit-entries?limit=1')).body.nextCursor;
+  const own = (await inject('GET', '/v1/messages?limit=1')).body.nextCursor;
+  const [position, signature] = own.split('~');
+  const forged = Buffer.from('019c0000-0000-7000-8000-000000000000').toString('base64url');
+  for (const wrong of [
+    foreign,
+    position,
+    `${forged}~${signature}`,
+    `${position}~`,
+    `~${signature}`,
+    'x',
+    "'%20or%201=1",
+  ]) {
+    t.match(
+      await inject('GET', `/v1/messages?cursor=${wrong}`),
+      { status: 400, body: { code: 'invalid_cursor' } },
+      wrong,
+    );
+  }
+});

@@ -4,9 +4,9 @@ import { AppError, notFound } from '../../errors.ts';
 import { closed, reference, Uuid } from '../../fields.ts';
 import { startExport } from '../../operations/export.ts';
 import { type ExportRequest, NewExport } from '../../operations/schema.ts';
-import { getOperation, readChunks } from '../../operations/store.ts';
+import { exportKeptMs, getOperation, readChunks } from '../../operations/store.ts';
 import type { Runtime } from '../../runtime.ts';
-import type { Caller } from '../../tenants/rights.ts';
+import { type Caller, demand } from '../../tenants/rights.ts';
 import { callerOf } from '../auth.ts';
 import { runIdempotently } from '../idempotency.ts';
 import { operation } from '../openapi.ts';
@@ -64,6 +64,7 @@ export function exportRoutes(app: App, runtime: Runtime): void {
       id: 'getExportContent',
       tag: 'following',
       summary: 'The file of an export that is done',
+      description: 'Kept for seven days. Also needs the scope `messages:read`.',
       access: ['exports:read'],
       params,
       answers: {
@@ -77,6 +78,10 @@ export function exportRoutes(app: App, runtime: Runtime): void {
     async (request, reply) => {
       const caller = callerOf(request);
       const row = await getExport(runtime, caller, request.params.id);
+      demand(caller, 'messages:read');
+      // Its file is kept for seven days.
+      if (row.finishedAt !== null && runtime.clock.now().getTime() - row.finishedAt.getTime() > exportKeptMs)
+        throw notFound();
       if (row.status !== 'done') throw new AppError('not_finished', { extra: { currentStatus: row.status } });
       const { format } = row.parameters as unknown as ExportRequest;
       reply.header('content-disposition', `attachment; filename="messages-${row.id}.${format}"`);
