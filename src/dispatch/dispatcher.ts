@@ -3,7 +3,7 @@ import { queueNames } from '../queue/queues.ts';
 import { type AccountLane, createAccountLane } from './account-lane.ts';
 import { type Claimed, claimMessages, returnClaimed } from './claim.ts';
 import type { LaneDeps } from './half-window.ts';
-import { createHeldJobs } from './job-watch.ts';
+import { createHeldJobs, touchEveryMs } from './job-watch.ts';
 
 /** Jobs of one claim: large enough to be worth its commit, small enough to be finished in 30 s. */
 const claimSize = 200;
@@ -111,13 +111,19 @@ export function createDispatcher(deps: LaneDeps): Dispatcher {
 
   return {
     async pass() {
-      let claimed = 0;
-      for (const channel of channels) {
-        claimed += await claimFrom(queueNames.urgentDispatch(channel), true);
-        claimed += await claimFrom(queueNames.dispatch(channel), false);
+      // The claims are kept alive here too, however long the pass takes.
+      const keeping = setInterval(() => void held.touch(), touchEveryMs);
+      try {
+        let claimed = 0;
+        for (const channel of channels) {
+          claimed += await claimFrom(queueNames.urgentDispatch(channel), true);
+          claimed += await claimFrom(queueNames.dispatch(channel), false);
+        }
+        await lanes.settled();
+        return claimed;
+      } finally {
+        clearInterval(keeping);
       }
-      await lanes.settled();
-      return claimed;
     },
     start() {
       for (const channel of channels) {

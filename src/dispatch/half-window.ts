@@ -94,7 +94,8 @@ async function readAccount({ deps, tenantId, accountId }: LaneState): Promise<La
     .innerJoin(tenants, eq(tenants.id, channelAccounts.tenantId))
     .where(eq(channelAccounts.id, accountId));
   if (found === undefined) return { row: await getAccount(deps.db, tenantId, accountId), redirect: null };
-  return { row: found.row, redirect: redirectOf(deps.config, found) };
+  // What a test key sends reaches nobody: its address is the simulator's instruction, and is left alone.
+  return { row: found.row, redirect: found.row.test ? null : redirectOf(deps.config, found) };
 }
 
 /**

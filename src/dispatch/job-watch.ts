@@ -3,7 +3,7 @@ import type { Claimed } from './claim.ts';
 import type { JobWatch } from './half-window.ts';
 
 /** Often enough that three in a row may fail before pg-boss gives the jobs to another worker (10 s). */
-const touchEveryMs = 3_000;
+export const touchEveryMs = 3_000;
 /** Longer than this without being heard of, and another worker may be about to take the jobs: nothing is begun. */
 const silentAfterMs = 7_000;
 

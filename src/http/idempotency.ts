@@ -142,7 +142,14 @@ export async function runIdempotently<Answer>(
   };
   const early = await replay();
   if (early !== null) return early;
-  await work.prepare?.();
+  try {
+    await work.prepare?.();
+  } catch (error) {
+    // The first request may have ended meanwhile, and what it did may be what stands in the way of this one.
+    const late = await replay();
+    if (late !== null) return late;
+    throw error;
+  }
   try {
     const { once, ...stored } = await runtime.db.transaction(async (tx) => {
       if (!(await takeKey(runtime, tx, owner, fingerprint))) throw new KeyTaken();

@@ -45,7 +45,7 @@ export function presentMessage(row: MessageRow, language: Language, redirectedTo
     attemptCount: row.attemptCount,
     channelAccount: row.channelAccountId,
     providerReference: row.providerReference,
-    redirectedTo,
+    redirectedTo: row.test ? null : redirectedTo,
     origin: row.origin,
     context: row.contextRef === null ? null : { type: row.contextType, ref: row.contextRef },
     requestedBy: {

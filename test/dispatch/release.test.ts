@@ -99,12 +99,12 @@ t.test('a paused account keeps its messages; resumed, they leave at once', async
 
 t.test('urgent goes first, and bulk always has a share', async (t) => {
   const service = await startSending(t, oneByOne);
-  await service.send(people(400, 'bulk.test'), { priority: 'bulk' });
-  await service.send(people(400, 'normal.test'));
+  await service.send(people(100, 'bulk.test'), { priority: 'bulk' });
+  await service.send(people(250, 'normal.test'));
   await service.send(people(5, 'urgent.test'), { priority: 'urgent' });
   await service.work();
   const order = domains(service.sink);
-  t.equal(order.length, 805);
+  t.equal(order.length, 355);
   t.ok(order.lastIndexOf('urgent') < 10, 'all urgent ones are among the first');
   const early = order.slice(0, 205);
   const bulk = early.filter((one) => one === 'bulk').length;
@@ -113,11 +113,11 @@ t.test('urgent goes first, and bulk always has a share', async (t) => {
 
 t.test('a small send request does not wait behind a large one', async (t) => {
   const service = await startSending(t, oneByOne);
-  await service.send(people(600, 'large.test'));
+  await service.send(people(300, 'large.test'));
   await service.send(people(20, 'small.test'));
   await service.work();
   const order = domains(service.sink);
-  t.equal(order.length, 620);
+  t.equal(order.length, 320);
   t.ok(order.lastIndexOf('small') < 210, `the last small one came as number ${order.lastIndexOf('small')}`);
 });
 
@@ -132,11 +132,11 @@ t.test('a tenant does not wait behind another’s crowd, nor behind its slow pro
   await setUpContent(service, { key: other.key });
   const body = smtpAccount(service.sink, oneByOne.account);
   await done(service.inject('POST', '/v1/channel-accounts', { key: other.key, body }));
-  await service.send(people(700, 'large.test'));
+  await service.send(people(350, 'large.test'));
   await service.send(people(20, 'small.test'), {}, { key: other.key });
   await service.work();
   const order = domains(service.sink);
-  t.equal(order.length, 720);
+  t.equal(order.length, 370);
   t.ok(order.lastIndexOf('small') < 250, `the other tenant’s last one came as number ${order.lastIndexOf('small')}`);
 });
 

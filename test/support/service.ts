@@ -166,7 +166,7 @@ export async function startService(t: Teardown, options: ServiceOptions = {}): P
         },
         ...(body === undefined ? (payload === undefined ? {} : { payload }) : { payload: JSON.stringify(body) }),
       });
-      const json = String(answer.headers['content-type'] ?? '').includes('json') && answer.rawPayload.length > 0;
+      const json = /[/+]json\b/.test(String(answer.headers['content-type'] ?? '')) && answer.rawPayload.length > 0;
       return {
         status: answer.statusCode,
         headers: answer.headers,

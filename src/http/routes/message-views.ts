@@ -30,7 +30,8 @@ function previewer(runtime: Runtime) {
     const found = await getMessage(runtime.db, caller, id);
     // Out of `KO` a message leaves by a resend alone, which has a Message-ID of its own.
     const row = found.status === 'KO' ? { ...found, contentRevision: found.contentRevision + 1 } : found;
-    const redirect = redirectOf(runtime.config, await getTenant(runtime.db, caller.tenantId));
+    const tenant = await getTenant(runtime.db, caller.tenantId);
+    const redirect = row.test ? null : redirectOf(runtime.config, tenant);
     const composition = composed ? { date: runtime.clock.now(), redirect } : null;
     return { redirect, prepared: await previewMessage(runtime, content, row, composition) };
   };

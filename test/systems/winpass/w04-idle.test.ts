@@ -25,10 +25,11 @@ t.test('W4 · with nothing to do the robot looks again after 10 s, not before, o
 
   const validatedAt = Date.now();
   await act(service, 'validate', ids.slice(0, 1));
-  await until('the notice arrives', async () => (await nextLook()) !== undefined && sink.mails.length === 1, 15_000);
+  await until('the notice arrives', async () => (await nextLook()) !== undefined && sink.mails.length === 1, 20_000);
   const waited = (sink.mails[0]?.arrivedAt ?? 0) - validatedAt;
   t.ok(waited >= 9_000, `validated just after a look, it waited ${waited} ms for the next one`);
-  t.ok(waited <= 12_000, 'and left with it');
+  // A second for the releaser, the rest for a busy machine.
+  t.ok(waited <= 15_000, 'and left with it');
   t.ok(Date.now() >= (looks[1] ?? 0), 'not before the time of that look');
   await until('the robot rests again', async () => (await nextLook()) !== looks[1], 15_000);
   const between = looks.slice(1).map((time, index) => time - (looks[index] ?? 0));

@@ -35,6 +35,26 @@ t.test(
   },
 );
 
+t.test('W9 · validated rows leave one after the other, at the rhythm of the robot', async (t) => {
+  const { service, sink } = await startBroker(t, { archiveBcc: [], rhythm: { waitAfterSendMs: 800 } });
+  const ids = await edit(
+    service,
+    [0, 1, 2, 3].map((n) => client(n)),
+  );
+  await act(service, 'validate', ids);
+  await service.work();
+  t.equal(sink.mails.length, 4);
+  const times = await Promise.all(ids.map(async (id) => Date.parse((await read(service, id)).sentAt)));
+  const gaps = times
+    .sort((left, right) => left - right)
+    .slice(1)
+    .map((time, index) => time - (times[index] ?? 0));
+  t.ok(
+    gaps.every((gap) => gap >= 800),
+    `sent ${gaps.join(', ')} ms apart`,
+  );
+});
+
 t.test('W9 · a validated row that has not left can still be blocked', async (t) => {
   const { service, sink } = await startBroker(t, { archiveBcc: [] });
   const ids = await edit(service, [client(0), client(1)]);
