@@ -13,15 +13,97 @@ export interface DatabaseClient {
   close(): Promise<void>;
 }
 
-/** Opens a pool of at most `connections` to PostgreSQL 15 or newer. Connects on first use. */
+/** How long what runs on connections that are left may take, once others of its pool were lost. */
+const retirementSeconds = 60;
+
+interface Pool {
+  db: Db;
+  end(seconds: number): Promise<void>;
+}
+
+/**
+ * Opens a pool of at most `connections` to PostgreSQL 15 or newer. Connects on first use. When a connection is lost
+ * the pool is replaced: postgres.js 3.4.9 may never write again over a connection that was closed with a write
+ * planned, and ends the process when it writes to one that is gone.
+ */
 export function connectDatabase(options: { url: string; connections: number; name: string }): DatabaseClient {
-  const client = postgres(options.url, {
-    max: options.connections,
-    connect_timeout: 10,
-    onnotice: () => undefined,
-    connection: { application_name: options.name },
+  let closing = false;
+  let current: Pool;
+
+  function open(): Pool {
+    const client = postgres(options.url, {
+      max: options.connections,
+      connect_timeout: 10,
+      onnotice: () => undefined,
+      connection: { application_name: options.name },
+      // A connection that ends by its age is no loss; nothing here needs young ones.
+      max_lifetime: null,
+      onclose() {
+        if (closing || current !== pool) return;
+        current = open();
+        void pool.end(retirementSeconds);
+      },
+    });
+    guardTransactions(client);
+    const pool: Pool = {
+      db: drizzle(client),
+      end: (timeout) => client.end({ timeout }).catch(() => undefined),
+    };
+    return pool;
+  }
+
+  current = open();
+  const db = new Proxy({} as Db, {
+    get(_target, key) {
+      const value = Reflect.get(current.db, key);
+      return typeof value === 'function' ? value.bind(current.db) : value;
+    },
   });
-  return { db: drizzle(client), close: () => client.end({ timeout: 5 }) };
+  return {
+    db,
+    async close() {
+      closing = true;
+      await current.end(5);
+    },
+  };
+}
+
+/** A connection that is gone, or that PostgreSQL is about to close. */
+function isLost(error: unknown): boolean {
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof postgres.PostgresError) return cause.severity === 'FATAL' || cause.severity === 'PANIC';
+    const { code } = cause as { code?: unknown };
+    if (typeof code === 'string' && passingNetworkCodes.has(code)) return true;
+  }
+  return false;
+}
+
+/**
+ * Keeps transactions from writing to a connection that is gone: postgres.js rolls back over it, which ends the
+ * process. The work of such a transaction is left unsettled; the transaction itself rejects when its connection
+ * closes.
+ */
+function guardTransactions(client: postgres.Sql): void {
+  const begin = client.begin.bind(client) as (work: (sql: postgres.TransactionSql) => unknown) => Promise<unknown>;
+  const guarded = (work: (sql: postgres.TransactionSql) => Promise<unknown>): Promise<unknown> => {
+    let lost = false;
+    const done = begin((sql) => {
+      const unsafe = sql.unsafe.bind(sql);
+      sql.unsafe = ((...query: Parameters<typeof unsafe>) => {
+        if (lost) throw Object.assign(new Error('the connection is closed'), { code: 'CONNECTION_CLOSED' });
+        return unsafe(...query);
+      }) as typeof sql.unsafe;
+      return work(sql).catch((error: unknown) => {
+        if (lost || isLost(error)) return new Promise(() => {});
+        throw error;
+      });
+    });
+    done.catch(() => {
+      lost = true;
+    });
+    return done;
+  };
+  client.begin = guarded as typeof client.begin;
 }
 
 /**
@@ -41,7 +123,7 @@ export function databaseError(error: unknown): { code: string; constraint: strin
 }
 
 /** Faults that pass: PostgreSQL is starting, stopping, out of connections, or not to be reached. */
-const passingCodes = new Set(['57P01', '57P02', '57P03', '53300', '08000', '08001', '08003', '08006']);
+const passingCodes = new Set(['3D000', '55000', '57P01', '57P02', '57P03', '53300', '08000', '08001', '08003', '08006']);
 const passingNetworkCodes = new Set([
   'ECONNREFUSED',
   'ECONNRESET',

@@ -8,7 +8,13 @@ export type Hints = Readonly<Record<string, readonly unknown[]>>;
 const longest = 60;
 
 function stringOf(schema: Schema): Arbitrary<unknown> {
-  const { minLength = 0, maxLength = longest, pattern, format, enum: listed } = schema as Record<string, never>;
+  const {
+    minLength = 0,
+    maxLength = Number.POSITIVE_INFINITY,
+    pattern,
+    format,
+    enum: listed,
+  } = schema as Record<string, never>;
   if (listed !== undefined) return fc.constantFrom(...(listed as unknown[]));
   if (format === 'uuid') return fc.uuid();
   if (format === 'date-time') {
@@ -39,7 +45,7 @@ function objectOf(schema: Schema, hints: Hints): Arbitrary<unknown> {
   if (names.length === 0 && additionalProperties !== false) {
     return fc.dictionary(fc.string({ maxLength: 12 }), fc.jsonValue({ maxDepth: 1 }), { maxKeys: 4 });
   }
-  const model = Object.fromEntries(names.map((name) => [name, valueOf(properties[name] ?? {}, hints, name)]));
+  const model = Object.fromEntries(names.map((name) => [name, valuesOf(properties[name] ?? {}, hints, name)]));
   return fc.record(model, { requiredKeys: required as never[] }).map((value) => ({ ...value }));
 }
 
@@ -58,7 +64,7 @@ function typed(schema: Schema, type: unknown, hints: Hints, name: string): Arbit
       return fc.constant(null);
     case 'array': {
       const size = { minLength: minItems, maxLength: Math.max(minItems, Math.min(maxItems, 4)) };
-      const item = valueOf(items, hints, name);
+      const item = valuesOf(items, hints, name);
       return uniqueItems ? fc.uniqueArray(item, { ...size, selector: String }) : fc.array(item, size);
     }
     case 'object':
@@ -69,9 +75,9 @@ function typed(schema: Schema, type: unknown, hints: Hints, name: string): Arbit
 }
 
 /** Values that fit a schema; those of `hints` more often than others. `name` of the member it is. */
-export function valueOf(schema: Schema, hints: Hints, name = ''): Arbitrary<unknown> {
+export function valuesOf(schema: Schema, hints: Hints, name = ''): Arbitrary<unknown> {
   if ('const' in schema) return fc.constant(schema.const);
-  if (Array.isArray(schema.anyOf)) return fc.oneof(...schema.anyOf.map((one) => valueOf(one as Schema, hints, name)));
+  if (Array.isArray(schema.anyOf)) return fc.oneof(...schema.anyOf.map((one) => valuesOf(one as Schema, hints, name)));
   const types = Array.isArray(schema.type) ? schema.type : [schema.type];
   const [first, ...rest] = types.map((type) => typed(schema, type, hints, name));
   const any = first === undefined ? fc.jsonValue() : fc.oneof(first, ...rest);

@@ -1,6 +1,6 @@
 /** Requests for the fuzz: made from the operations of the document, sent to a seeded organisation. */
 import fc, { type Arbitrary } from 'fast-check';
-import { type Hints, hostilePayloads, oneWrong, valueOf } from './arbitraries.ts';
+import { type Hints, hostilePayloads, oneWrong, valuesOf } from './arbitraries.ts';
 import type { DocumentedOperation } from './openapi.ts';
 import { idFor, noticeData, type Seeds } from './seeds.ts';
 import { type Answer, platformKey } from './service.ts';
@@ -92,7 +92,7 @@ const cursors = [
 function queryOf({ parameters = [] }: DocumentedOperation, kind: FuzzRequest['kind']): Arbitrary<[string, string][]> {
   const own = parameters.filter((one) => one.in === 'query');
   const some = own.map(({ name, schema }) => {
-    const value = name === 'cursor' ? fc.constantFrom(...cursors) : valueOf(schema, hints, name);
+    const value = name === 'cursor' ? fc.constantFrom(...cursors) : valuesOf(schema, hints, name);
     const given =
       kind === 'valid'
         ? value
@@ -166,18 +166,16 @@ function contentOf(operation: DocumentedOperation, kind: FuzzRequest['kind']): A
   if (kind === 'hostile') {
     const type = fc.oneof({ weight: 3, arbitrary: fc.constant('application/json') }, fc.constantFrom(...contentTypes));
     const examples = operation.examples.map((example) => JSON.stringify(example));
-    return fc
-      .tuple(fc.constantFrom(...hostilePayloads, ...examples), type)
-      .map(([payload, contentType]) => ({
-        payload: Buffer.from(payload).toString('base64'),
-        headers: { 'content-type': contentType },
-      }));
+    return fc.tuple(fc.constantFrom(...hostilePayloads, ...examples), type).map(([payload, contentType]) => ({
+      payload: Buffer.from(payload).toString('base64'),
+      headers: { 'content-type': contentType },
+    }));
   }
   const schema = operation.requestBody?.content?.['application/json']?.schema;
   if (schema === undefined) {
     return kind === 'random' ? fc.jsonValue().map((body) => ({ body, headers: {} })) : none;
   }
-  const generated = valueOf(schema, hints);
+  const generated = valuesOf(schema, hints);
   const good = fc.oneof(...operation.examples.map((example) => fc.constant(example)), generated);
   const body = { valid: good, 'one-wrong': oneWrong(good), random: fc.jsonValue() }[kind];
   return body.map((value) => ({ body: value, headers: {} }));
