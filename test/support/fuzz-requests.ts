@@ -1,6 +1,7 @@
 /** Requests for the fuzz: made from the operations of the document, sent to a seeded organisation. */
 import fc, { type Arbitrary } from 'fast-check';
 import { type Hints, hostilePayloads, oneWrong, valuesOf } from './arbitraries.ts';
+import { pdf } from './broker.ts';
 import type { DocumentedOperation } from './openapi.ts';
 import { idFor, noticeData, type Seeds } from './seeds.ts';
 import { type Answer, platformKey } from './service.ts';
@@ -160,17 +161,48 @@ const contentTypes = [
 
 type Content = Pick<FuzzRequest, 'body' | 'payload' | 'headers'>;
 
+const asPayload = (bytes: string | Buffer, contentType: string): Content => ({
+  payload: Buffer.from(bytes as string).toString('base64'),
+  headers: { 'content-type': contentType },
+});
+
+/** A form with one file: as it should be, or with a strange name, type or content. */
+function uploadOf(kind: FuzzRequest['kind']): Arbitrary<Content> {
+  const good = { name: 'file', filename: 'avis.pdf', type: 'application/pdf', content: pdf('avis').toString('latin1') };
+  const strange = {
+    name: fc.constantFrom('file', 'file', 'other', ''),
+    filename: fc.constantFrom(
+      'avis.pdf',
+      '../avis.pdf',
+      'a\\b.pdf',
+      '',
+      '\u202efdp.exe',
+      'é'.repeat(300),
+      'a%0d%0ab',
+      '.',
+    ),
+    type: fc.constantFrom('application/pdf', 'text/plain', 'image/png', 'text/html', '', 'x'.repeat(500)),
+    content: fc.oneof(fc.constantFrom(good.content, '', 'text', '%PDF-', '\x89PNG\r\n\x1a\n'), fc.string()),
+  };
+  const part = kind === 'valid' ? fc.constant(good) : fc.record(strange);
+  return part.map(({ name, filename, type, content }) => {
+    const head = `Content-Disposition: form-data; name="${name}"; filename="${filename}"\r\nContent-Type: ${type}`;
+    const form = `--part\r\n${head}\r\n\r\n${content}\r\n--part--\r\n`;
+    return asPayload(form, 'multipart/form-data; boundary=part');
+  });
+}
+
 function contentOf(operation: DocumentedOperation, kind: FuzzRequest['kind']): Arbitrary<Content> {
   const none = fc.constant<Content>({ headers: {} });
   if (operation.method === 'GET') return none;
   if (kind === 'hostile') {
     const type = fc.oneof({ weight: 3, arbitrary: fc.constant('application/json') }, fc.constantFrom(...contentTypes));
     const examples = operation.examples.map((example) => JSON.stringify(example));
-    return fc.tuple(fc.constantFrom(...hostilePayloads, ...examples), type).map(([payload, contentType]) => ({
-      payload: Buffer.from(payload).toString('base64'),
-      headers: { 'content-type': contentType },
-    }));
+    return fc
+      .tuple(fc.constantFrom(...hostilePayloads, ...examples), type)
+      .map(([payload, contentType]) => asPayload(payload, contentType));
   }
+  if (operation.requestBody?.content?.['multipart/form-data'] !== undefined) return uploadOf(kind);
   const schema = operation.requestBody?.content?.['application/json']?.schema;
   if (schema === undefined) {
     return kind === 'random' ? fc.jsonValue().map((body) => ({ body, headers: {} })) : none;
@@ -182,10 +214,11 @@ function contentOf(operation: DocumentedOperation, kind: FuzzRequest['kind']): A
 }
 
 function requestFor(operation: DocumentedOperation, kind: FuzzRequest['kind']): Arbitrary<FuzzRequest> {
-  const keys =
-    kind === 'valid'
-      ? (['live', 'live', 'live', 'test'] as const)
-      : (['live', 'live', 'live', 'live', 'test', 'none', 'wrong'] as const);
+  const key = fc.oneof(
+    { weight: 16, arbitrary: fc.constant('live' as const) },
+    { weight: 3, arbitrary: fc.constant('test' as const) },
+    ...(kind === 'valid' ? [] : [{ weight: 1, arbitrary: fc.constantFrom('none' as const, 'wrong' as const) }]),
+  );
   return fc
     .record({
       id: kind === 'valid' ? fc.oneof({ weight: 4, arbitrary: fc.constant('§{special}') }, idOf) : idOf,
@@ -193,7 +226,7 @@ function requestFor(operation: DocumentedOperation, kind: FuzzRequest['kind']): 
         kind === 'valid' ? fc.constantFrom('1', '2') : fc.constantFrom('1', '1', '2', '0', '3', 'x', '1e3', '1000001'),
       query: queryOf(operation, kind),
       headers: headersOf(operation, kind),
-      key: fc.constantFrom(...keys),
+      key,
       content: contentOf(operation, kind),
     })
     .map(({ content, headers, ...rest }) => ({
