@@ -2,7 +2,7 @@
 import type { DriverDefinition } from './channel.ts';
 import { outboxDriver } from './outbox.ts';
 import { simulatorDriver } from './simulator.ts';
-import { smtpDriver } from './smtp.ts';
+import { smtpDriver } from './smtp/driver.ts';
 
 /** All drivers, in the order in which they are shown. */
 export const drivers: readonly DriverDefinition[] = [smtpDriver, outboxDriver, simulatorDriver];

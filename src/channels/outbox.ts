@@ -3,7 +3,6 @@ import { createHash } from 'node:crypto';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import Type, { type Static } from 'typebox';
-import { parseAddrSpec } from './addr-spec.ts';
 import type {
   ChannelDriver,
   DriverDefinition,
@@ -12,6 +11,7 @@ import type {
   Outcome,
   ProviderAnswer,
 } from './channel.ts';
+import { parseAddrSpec } from './mail/addr-spec.ts';
 
 const Settings = Type.Object(
   {

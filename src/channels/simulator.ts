@@ -1,7 +1,7 @@
 /** The `simulator` driver: no files, no network; the recipient's name says what happens. For `test_` keys. */
 import Type from 'typebox';
-import { parseAddrSpec } from './addr-spec.ts';
 import type { ChannelDriver, DriverDefinition, Handover, Outcome, ProviderAnswer } from './channel.ts';
+import { parseAddrSpec } from './mail/addr-spec.ts';
 
 const Nothing = Type.Object({}, { additionalProperties: false });
 

@@ -1,5 +1,5 @@
-import type { MailComposition } from '../channels/mail-composition.ts';
-import type { MailContent } from '../channels/mail-content.ts';
+import type { MailComposition } from '../channels/mail/composition.ts';
+import type { MailContent } from '../channels/mail/content.ts';
 import type { Db, Tx } from '../db/client.ts';
 import type { messages, StoredCopy } from '../db/tables/messages.ts';
 import { getSenderVersion, type SenderContent } from '../senders/store.ts';

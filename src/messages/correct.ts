@@ -1,5 +1,5 @@
 import { and, eq, sql } from 'drizzle-orm';
-import { parseAddrSpec } from '../channels/addr-spec.ts';
+import { parseAddrSpec } from '../channels/mail/addr-spec.ts';
 import type { Db, Tx } from '../db/client.ts';
 import { messages, type StoredCopy } from '../db/tables/messages.ts';
 import { useDocuments } from '../documents/store.ts';

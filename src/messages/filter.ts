@@ -1,6 +1,6 @@
 import { and, eq, gte, inArray, lt, type SQL, sql } from 'drizzle-orm';
 import Type, { type Static } from 'typebox';
-import { parseAddrSpec } from '../channels/addr-spec.ts';
+import { parseAddrSpec } from '../channels/mail/addr-spec.ts';
 import { messages } from '../db/tables/messages.ts';
 import { closed, Instant, line, Uuid, words } from '../fields.ts';
 import { reasonCodes } from './reasons.ts';

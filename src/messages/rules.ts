@@ -1,4 +1,4 @@
-import { parseAddrSpec } from '../channels/addr-spec.ts';
+import { parseAddrSpec } from '../channels/mail/addr-spec.ts';
 import type { Db, Tx } from '../db/client.ts';
 import type { StoredCopy } from '../db/tables/messages.ts';
 import { refusedChoices, typeRefusesUnknown } from '../recipients/choices.ts';

@@ -1,4 +1,4 @@
-import { parseAddrSpec } from '../channels/addr-spec.ts';
+import { parseAddrSpec } from '../channels/mail/addr-spec.ts';
 import type { recipientAddresses } from '../db/tables/people.ts';
 import { AppError, type ErrorItem } from '../errors.ts';
 

@@ -1,5 +1,5 @@
 import { defaultAccount } from '../accounts/store.ts';
-import { parseAddrSpec } from '../channels/addr-spec.ts';
+import { parseAddrSpec } from '../channels/mail/addr-spec.ts';
 import type { Clock } from '../clock.ts';
 import type { Db } from '../db/client.ts';
 import { AppError, invalidField } from '../errors.ts';

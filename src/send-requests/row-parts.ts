@@ -1,4 +1,4 @@
-import { parseAddrSpec } from '../channels/addr-spec.ts';
+import { parseAddrSpec } from '../channels/mail/addr-spec.ts';
 import type { StoredCopy, StoredDocument } from '../db/tables/messages.ts';
 import type { findDocuments } from '../documents/store.ts';
 import type { Reason } from '../messages/reasons.ts';

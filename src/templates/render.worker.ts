@@ -3,7 +3,7 @@
  * it cannot survive kills it alone, and `render-thread.ts` starts another.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import { composeMail } from '../channels/mail-composition.ts';
+import { composeMail } from '../channels/mail/composition.ts';
 import { contentHash } from './content-hash.ts';
 import type { TemplateParts } from './liquid.ts';
 import { parseParts, renderParts } from './render-parts.ts';

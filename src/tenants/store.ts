@@ -1,5 +1,5 @@
 import { and, desc, eq, lt, sql } from 'drizzle-orm';
-import { parseAddrSpec } from '../channels/addr-spec.ts';
+import { parseAddrSpec } from '../channels/mail/addr-spec.ts';
 import type { Clock, NewId } from '../clock.ts';
 import type { Db, Tx } from '../db/client.ts';
 import { tenants } from '../db/tables/tenants.ts';

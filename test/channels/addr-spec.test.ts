@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { parseAddrSpec } from '../../src/channels/addr-spec.ts';
+import { parseAddrSpec } from '../../src/channels/mail/addr-spec.ts';
 
 const VALID: [text: string, address: string, normalized: string][] = [
   ['a@b.fr', 'a@b.fr', 'a@b.fr'],

@@ -1,7 +1,7 @@
 import t from 'tap';
 import type { DeliveryStep } from '../../src/channels/channel.ts';
 import { deliveryReasons } from '../../src/channels/delivery-reasons.ts';
-import { classifySmtpFailure, readSmtpReply, type SmtpFailure, smtpOutcome } from '../../src/channels/smtp-outcomes.ts';
+import { classifySmtpFailure, readSmtpReply, type SmtpFailure, smtpOutcome } from '../../src/channels/smtp/outcomes.ts';
 import { rows } from './smtp-outcome-rows.ts';
 
 const failure = (step: DeliveryStep, reply: string | null, over: Partial<SmtpFailure> = {}): SmtpFailure => ({

@@ -1,9 +1,7 @@
 import { sql } from 'drizzle-orm';
 import t from 'tap';
-import { createWorkerDispatcher } from '../../src/background.ts';
-import { createRuntime } from '../../src/runtime.ts';
 import { done } from '../support/broker.ts';
-import { messageIdOf, people, receiverOf, type Sending, startSending } from '../support/sending.ts';
+import { addDispatcher, messageIdOf, people, receiverOf, type Sending, startSending } from '../support/sending.ts';
 import type { SinkAction, SinkStep } from '../support/smtp-sink.ts';
 
 const minutes = 60_000;
@@ -114,18 +112,6 @@ t.test('a copy in doubt: sent again under resend, left as it is under hold; the 
 const loseClaims = (service: Sending) =>
   service.execute(sql`update pgboss.job set state = 'retry', start_after = now() where state = 'active'`);
 
-/** A second worker that claims and sends when told to, on the test's clock. */
-async function otherWorker(t: { teardown(fn: () => unknown): void }, { runtime, databaseUrl, clock }: Sending) {
-  const log = runtime.log;
-  const other = await createRuntime(runtime.config, { databaseUrl, name: 'other', supervise: false, clock, log });
-  const dispatcher = createWorkerDispatcher(other, null);
-  t.teardown(async () => {
-    await dispatcher.stop();
-    await other.close();
-  });
-  return dispatcher;
-}
-
 for (const onUncertain of ['hold', 'resend'] as const) {
   t.test(`${onUncertain}: an answer that comes after another worker took over is kept`, async (t) => {
     const answer = Promise.withResolvers<void>();
@@ -143,7 +129,7 @@ for (const onUncertain of ['hold', 'resend'] as const) {
         },
       },
     });
-    const other = await otherWorker(t, service);
+    const other = await addDispatcher(t, service);
     const row = { ...people(1)[0], bcc: [{ address: 'copy@people.test' }] };
     const [message = ''] = (await service.send([row])).messages;
     const first = service.work();
@@ -186,7 +172,7 @@ t.test('a late answer changes nothing once a person has said what became of it',
       },
     },
   });
-  const other = await otherWorker(t, service);
+  const other = await addDispatcher(t, service);
   const [message = ''] = (await service.send(people(1))).messages;
   const first = service.work();
   await reached.promise;

@@ -104,3 +104,23 @@ t.test('what is required in the document is refused when it is absent', async (t
     t.equal(checker.faultOf(operation, answer), null, operation.id);
   }
 });
+
+t.test('an answer that is not as documented is noticed', async (t) => {
+  const service = await startService(t);
+  const operation = operations.find(({ id }) => id === 'getOwnTenant');
+  if (operation === undefined) throw new Error('there is no operation getOwnTenant');
+  const answer = await service.inject('GET', '/v1/tenant');
+  const faultOf = (changes: object) => checker.faultOf(operation, { ...answer, ...changes });
+  t.equal(faultOf({}), null);
+  const { name: _name, ...rest } = answer.body;
+  t.match(faultOf({ body: { ...answer.body, revision: 1 } }), /additional properties/);
+  t.match(faultOf({ body: rest }), /required property 'name'/);
+  t.match(faultOf({ body: { ...answer.body, createdAt: 'today' } }), /date-time/);
+  t.match(faultOf({ body: { ...answer.body, testRedirect: 1 } }), /must be/);
+  t.match(faultOf({ status: 418 }), /418 is not documented/);
+  t.match(faultOf({ headers: { 'content-type': 'text/html' } }), /text\/html is not documented/);
+  const refused = await service.inject('GET', '/v1/tenant', { key: null });
+  t.equal(checker.faultOf(operation, refused), null);
+  const other = { ...refused, body: { ...refused.body, code: 'conflict' } };
+  t.match(checker.faultOf(operation, other), /code conflict is not documented/);
+});

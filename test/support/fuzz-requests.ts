@@ -2,6 +2,7 @@
 import fc, { type Arbitrary } from 'fast-check';
 import { type Hints, hostilePayloads, oneWrong, valuesOf } from './arbitraries.ts';
 import { pdf } from './broker.ts';
+import { formOf } from './multipart.ts';
 import type { DocumentedOperation } from './openapi.ts';
 import { idFor, noticeData, type Seeds } from './seeds.ts';
 import { type Answer, platformKey } from './service.ts';
@@ -168,7 +169,12 @@ const asPayload = (bytes: string | Buffer, contentType: string): Content => ({
 
 /** A form with one file: as it should be, or with a strange name, type or content. */
 function uploadOf(kind: FuzzRequest['kind']): Arbitrary<Content> {
-  const good = { name: 'file', filename: 'avis.pdf', type: 'application/pdf', content: pdf('avis').toString('latin1') };
+  const good = {
+    name: 'file',
+    filename: 'avis.pdf',
+    mediaType: 'application/pdf',
+    content: pdf('avis').toString('latin1'),
+  };
   const strange = {
     name: fc.constantFrom('file', 'file', 'other', ''),
     filename: fc.constantFrom(
@@ -181,14 +187,13 @@ function uploadOf(kind: FuzzRequest['kind']): Arbitrary<Content> {
       'a%0d%0ab',
       '.',
     ),
-    type: fc.constantFrom('application/pdf', 'text/plain', 'image/png', 'text/html', '', 'x'.repeat(500)),
+    mediaType: fc.constantFrom('application/pdf', 'text/plain', 'image/png', 'text/html', '', 'x'.repeat(500)),
     content: fc.oneof(fc.constantFrom(good.content, '', 'text', '%PDF-', '\x89PNG\r\n\x1a\n'), fc.string()),
   };
   const part = kind === 'valid' ? fc.constant(good) : fc.record(strange);
-  return part.map(({ name, filename, type, content }) => {
-    const head = `Content-Disposition: form-data; name="${name}"; filename="${filename}"\r\nContent-Type: ${type}`;
-    const form = `--part\r\n${head}\r\n\r\n${content}\r\n--part--\r\n`;
-    return asPayload(form, 'multipart/form-data; boundary=part');
+  return part.map((one) => {
+    const { payload, headers } = formOf(one);
+    return asPayload(payload, headers['content-type']);
   });
 }
 

@@ -1,6 +1,10 @@
 /** A service with a sender, a template and an SMTP account that leads to a sink: what tests of the dispatcher begin with. */
 import { randomUUID } from 'node:crypto';
 import type { SQL } from 'drizzle-orm';
+import { createWorkerDispatcher } from '../../src/background.ts';
+import type { Dispatcher } from '../../src/dispatch/dispatcher.ts';
+import type { Status } from '../../src/messages/status.ts';
+import { createRuntime, type Probe } from '../../src/runtime.ts';
 import { done } from './broker.ts';
 import { type Answer, type Ask, type ServiceOptions, startService, type TestService } from './service.ts';
 import { type SinkMail, type SinkOptions, type SmtpSink, startSmtpSink } from './smtp-sink.ts';
@@ -23,6 +27,13 @@ export interface SendingOptions extends ServiceOptions {
 
 type Ways = Pick<TestService, 'inject'>;
 
+interface Teardown {
+  teardown(fn: () => unknown): void;
+}
+
+/** Messages of a send request by status. */
+type Counts = Record<'created' | Status, number>;
+
 /** What can be asked and done in the name of one tenant. */
 export interface Sending extends TestService {
   sink: SmtpSink;
@@ -38,7 +49,7 @@ export interface Sending extends TestService {
   /** `from→to reason` of each move, in order. */
   moves(id: string): Promise<string[]>;
   /** Counts of a send request; throws when created is not the sum. */
-  counts(sendRequest: string): Promise<Record<string, number>>;
+  counts(sendRequest: string): Promise<Counts>;
   /** Numbered events of the tenant, of one type if given. */
   // biome-ignore lint/suspicious/noExplicitAny: the same.
   events(type?: string): Promise<any[]>;
@@ -66,6 +77,25 @@ export const receiverOf = (mail: SinkMail): string => mail.envelope.to.join(' ')
 /** The Message-ID of a mail. */
 export function messageIdOf(mail: Pick<SinkMail, 'raw'>): string {
   return /^message-id:\s*(<[^>]+>)/im.exec(mail.raw.toString())?.[1] ?? 'none';
+}
+
+/** Mails that arrived more than once: Message-ID and receiver of each further one. */
+export function repeated(mails: readonly SinkMail[]): string[] {
+  const keys = mails.map((mail) => `${messageIdOf(mail)} ${receiverOf(mail)}`);
+  return keys.filter((key, index) => keys.indexOf(key) !== index);
+}
+
+/** A further worker that claims and sends when told to, on the service's own clock. */
+export async function addDispatcher(t: Teardown, service: TestService, probe?: Probe): Promise<Dispatcher> {
+  const { runtime, databaseUrl, clock } = service;
+  const options = { databaseUrl, name: 'further', supervise: false, clock, log: runtime.log };
+  const further = await createRuntime(runtime.config, { ...options, ...(probe === undefined ? {} : { probe }) });
+  const dispatcher = createWorkerDispatcher(further, null);
+  t.teardown(async () => {
+    await dispatcher.stop();
+    await further.close();
+  });
+  return dispatcher;
 }
 
 /** A sender and a published template with the key `notice`. */
@@ -127,10 +157,7 @@ export function waysOf(service: TestService): Omit<Sending, keyof TestService | 
 }
 
 /** Starts all of it, ended with the test. */
-export async function startSending(
-  t: { teardown(fn: () => unknown): void },
-  options: SendingOptions = {},
-): Promise<Sending> {
+export async function startSending(t: Teardown, options: SendingOptions = {}): Promise<Sending> {
   const { sink: sinkOptions, account = {}, settings, archiveBcc, notificationType, config, ...rest } = options;
   const sink = await startSmtpSink(sinkOptions);
   t.teardown(() => sink.close());

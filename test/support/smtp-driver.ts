@@ -1,7 +1,7 @@
 /** Short cuts for tests of the `smtp` driver against a sink. */
 import type { Test } from 'tap';
 import type { ChannelDriver, Outcome } from '../../src/channels/channel.ts';
-import { smtpDriver } from '../../src/channels/smtp.ts';
+import { smtpDriver } from '../../src/channels/smtp/driver.ts';
 import { type SinkOptions, type SmtpSink, startSmtpSink } from './smtp-sink.ts';
 
 const MAIL = Buffer.from('Subject: hello\r\n\r\nbody\r\n');

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import type { MailContent } from '../../src/channels/mail-content.ts';
+import type { MailContent } from '../../src/channels/mail/content.ts';
 import { contentHash } from '../../src/templates/content-hash.ts';
 import { contentWith } from './render-fixtures.ts';
 

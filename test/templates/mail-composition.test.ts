@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import PostalMime from 'postal-mime';
 import t, { type Test } from 'tap';
-import { composeMail, type MailComposition } from '../../src/channels/mail-composition.ts';
-import type { MailContent } from '../../src/channels/mail-content.ts';
+import { composeMail, type MailComposition } from '../../src/channels/mail/composition.ts';
+import type { MailContent } from '../../src/channels/mail/content.ts';
 import { compositionDefaults, contentWith } from './render-fixtures.ts';
 
 const compose = async (content: Partial<MailContent> = {}, change: Partial<MailComposition> = {}) =>

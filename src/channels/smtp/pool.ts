@@ -1,5 +1,5 @@
 /** Keeps SMTP sessions open between messages, and never more than allowed. */
-import type { SmtpSession } from './smtp-session.ts';
+import type { SmtpSession } from './session.ts';
 
 /** Permits to talk, and the sessions that are idle. */
 export interface SmtpPool {

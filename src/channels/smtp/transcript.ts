@@ -7,7 +7,7 @@
  * (nodemailer's own pool has one logger for all its connections, and gives an entry no message:
  * that is why it is not used.)
  */
-import type { DeliveryStep } from './channel.ts';
+import type { DeliveryStep } from '../channel.ts';
 
 /** What is known of a conversation, and the logger that keeps it known. */
 export interface SmtpTranscript {

@@ -1,9 +1,9 @@
 /** One logged-in SMTP connection that carries messages one after another. */
 import type { BlockList } from 'node:net';
 import SMTPConnection from 'nodemailer/lib/smtp-connection';
-import { readSmtpReply, type SmtpFailure, type SmtpReply } from './smtp-outcomes.ts';
-import { openCheckedSocket } from './smtp-socket.ts';
-import { createSmtpTranscript, type SmtpTranscript, stepOfCommand } from './smtp-transcript.ts';
+import { readSmtpReply, type SmtpFailure, type SmtpReply } from './outcomes.ts';
+import { openCheckedSocket } from './socket.ts';
+import { createSmtpTranscript, type SmtpTranscript, stepOfCommand } from './transcript.ts';
 
 /** How to reach and enter one server. Times in milliseconds. */
 export interface SmtpServer {

@@ -1,12 +1,12 @@
 /**
- * What SMTP answers mean, as data: the first rule that fits wins. Read by `smtp-outcomes.ts`.
+ * What SMTP answers mean, as data: the first rule that fits wins. Read by `outcomes.ts`.
  *
  * Order: what the step alone decides; words that overrule any code (rate, greylisting); exact
  * enhanced codes (RFC 3463, RFC 5248, Exchange); the words of big providers, for the codes that say
  * nothing (5.7.1, 5.0.0, none); subjects of enhanced codes; basic codes (RFC 5321 §4.2.3).
  */
-import type { DeliveryStep } from './channel.ts';
-import type { DeliveryReason } from './delivery-reasons.ts';
+import type { DeliveryStep } from '../channel.ts';
+import type { DeliveryReason } from '../delivery-reasons.ts';
 
 /** One line of the table. All given conditions must hold. */
 export interface OutcomeRule {

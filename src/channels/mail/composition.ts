@@ -5,8 +5,8 @@ import { hash } from 'node:crypto';
 import MailComposer from 'nodemailer/lib/mail-composer';
 import type MimeNode from 'nodemailer/lib/mime-node';
 import { encode, wrap } from 'nodemailer/lib/qp';
-import type { MailContent } from './mail-content.ts';
-import { extraField, headerField, mailboxField, singleLine, textField } from './mail-headers.ts';
+import type { MailContent } from './content.ts';
+import { extraField, headerField, mailboxField, singleLine, textField } from './headers.ts';
 
 /** How a mail's content is carried: what is in the bytes and was not approved by a person. */
 export interface MailComposition {

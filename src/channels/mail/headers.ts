@@ -1,7 +1,7 @@
 /** Header fields of a mail: checked, encoded (RFC 2047) and folded, so that no value can become a second field. */
 import { encodeWord, foldLines, quoteString } from 'nodemailer/lib/mime-funcs';
 import MimeNode from 'nodemailer/lib/mime-node';
-import type { Mailbox } from './mail-content.ts';
+import type { Mailbox } from './content.ts';
 
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 const ADDRESS = /^(?:"[^"\\]+"|[^\s"(),:;<>@[\\\]]+)@(?:[^\s"(),:;<>@[\\\]]+|\[[0-9A-Fa-f:.IPv]+\])$/;

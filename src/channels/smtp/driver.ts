@@ -2,11 +2,10 @@
  * The `smtp` driver: hands messages to one SMTP server.
  *
  * A small pool over nodemailer's SMTPConnection rather than its transport: the transport's pool
- * cannot tell which message a log entry belongs to (see `smtp-transcript.ts`), and the layers above
+ * cannot tell which message a log entry belongs to (see `transcript.ts`), and the layers above
  * it that read files, fetch URLs and parse addresses are simply not here.
  */
 import Type, { type Static } from 'typebox';
-import { parseAddrSpec } from './addr-spec.ts';
 import type {
   ChannelDriver,
   DriverDefinition,
@@ -14,11 +13,12 @@ import type {
   Handover,
   Outcome,
   ProviderAnswer,
-} from './channel.ts';
+} from '../channel.ts';
+import { parseAddrSpec } from '../mail/addr-spec.ts';
 import { parseNetworks } from './networks.ts';
-import { smtpOutcome } from './smtp-outcomes.ts';
-import { createSmtpPool, type SmtpPool } from './smtp-pool.ts';
-import { openSmtpSession, type SessionResult, type SmtpServer } from './smtp-session.ts';
+import { smtpOutcome } from './outcomes.ts';
+import { createSmtpPool, type SmtpPool } from './pool.ts';
+import { openSmtpSession, type SessionResult, type SmtpServer } from './session.ts';
 
 const Seconds = (limit: number, fallback: number, description: string) =>
   Type.Optional(Type.Number({ minimum: 0.1, maximum: limit, default: fallback, description }));

@@ -1,7 +1,7 @@
 /** From what an SMTP server (or the network) did to an `Outcome`. Pure functions. */
-import type { DeliveryStep, Outcome, ProviderAnswer } from './channel.ts';
-import type { DeliveryReason } from './delivery-reasons.ts';
-import { type OutcomeRule, outcomeRules } from './smtp-outcome-table.ts';
+import type { DeliveryStep, Outcome, ProviderAnswer } from '../channel.ts';
+import type { DeliveryReason } from '../delivery-reasons.ts';
+import { type OutcomeRule, outcomeRules } from './outcome-table.ts';
 
 /** Everything that is known of a hand-over that was not accepted. */
 export interface SmtpFailure {
