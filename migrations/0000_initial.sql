@@ -463,6 +463,7 @@ CREATE INDEX "messages_requested_by" ON "messages" USING btree ("tenant_id","req
 CREATE INDEX "messages_sent_at" ON "messages" USING btree ("tenant_id","sent_at");--> statement-breakpoint
 CREATE INDEX "messages_edited_at" ON "messages" USING btree ("tenant_id","edited_at");--> statement-breakpoint
 CREATE INDEX "messages_waiting" ON "messages" USING btree ("channel_account_id","send_request_id","priority","release_at") WHERE "messages"."dispatch_state" = 'waiting';--> statement-breakpoint
+CREATE INDEX "messages_homeless" ON "messages" USING btree ("tenant_id") WHERE "messages"."dispatch_state" = 'waiting' and "messages"."channel_account_id" is null;--> statement-breakpoint
 CREATE INDEX "messages_expiring" ON "messages" USING btree ("not_after") WHERE "messages"."status" in ('E', 'V') and "messages"."not_after" is not null;--> statement-breakpoint
 CREATE INDEX "messages_in_queue" ON "messages" USING btree ("channel_account_id") WHERE "messages"."dispatch_state" in ('queued', 'sending');--> statement-breakpoint
 CREATE UNIQUE INDEX "notification_types_key" ON "notification_types" USING btree ("tenant_id","key");--> statement-breakpoint

@@ -31,6 +31,20 @@ export class SettingError extends Error {
   }
 }
 
+/**
+ * Waits for a part of the start that depends on a setting (a port, a folder).
+ * @throws SettingError naming it when the machine refuses it.
+ */
+export async function namingSetting<Result>(name: string, work: Promise<Result>): Promise<Result> {
+  try {
+    return await work;
+  } catch (error) {
+    const { code } = error as { code?: unknown };
+    if (typeof code !== 'string' || !/^E[A-Z]+$/.test(code)) throw error;
+    throw new SettingError(name, (error as Error).message);
+  }
+}
+
 type Environment = Record<string, string | undefined>;
 type Reader<T> = (value: string | undefined, name: string) => T;
 

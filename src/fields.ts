@@ -37,7 +37,7 @@ export function line(maxLength: number, options: TSchemaOptions & { minLength?: 
   return Type.String({
     minLength: 1,
     maxLength,
-    pattern: '^[^\\u0000-\\u001f\\u007f\\u0085\\u2028\\u2029]*$',
+    pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]*$',
     // Readers of the document would otherwise be shown whatever matches the pattern.
     examples: ['Courtage Dupont'],
     ...options,

@@ -1,4 +1,4 @@
-import { readConfig, SettingError } from './config.ts';
+import { namingSetting, readConfig, SettingError } from './config.ts';
 import { buildApp } from './http/app.ts';
 import { startOpsServer } from './http/ops.ts';
 import { createMetrics } from './reports/metrics.ts';
@@ -11,8 +11,8 @@ async function main(): Promise<void> {
   if (config.databaseUrl === null) throw new SettingError('DATABASE_URL', 'is needed (npm start runs without it)');
   const runtime = await createRuntime(config, { databaseUrl: config.databaseUrl, name: 'server', supervise: false });
   const app = await buildApp(runtime);
-  const ops = await startOpsServer(runtime, createMetrics(runtime));
-  const url = await app.listen({ host: config.host, port: config.port });
+  const ops = await namingSetting('OPS_PORT', startOpsServer(runtime, createMetrics(runtime)));
+  const url = await namingSetting('PORT', app.listen({ host: config.host, port: config.port }));
   runtime.log.info({ url, opsPort: ops.port }, 'server.listening');
   stopOnSignals(runtime.log, async () => {
     await app.close();

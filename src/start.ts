@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { createAccount } from './accounts/configure.ts';
 import { provisionTenant } from './accounts/provision-tenant.ts';
 import { createBackground } from './background.ts';
-import { type Config, readConfig, SettingError } from './config.ts';
+import { type Config, namingSetting, readConfig, SettingError } from './config.ts';
 import { startEmbeddedPostgres } from './db/embedded.ts';
 import { buildApp } from './http/app.ts';
 import { startOpsServer } from './http/ops.ts';
@@ -54,7 +54,7 @@ async function ensureDemoTenant(runtime: Runtime): Promise<NonNullable<RunningSe
 
 async function openDatabase(config: Readonly<Config>, onCrash: (reason: string) => void) {
   if (config.databaseUrl !== null) return { url: config.databaseUrl, stop: async () => undefined };
-  return startEmbeddedPostgres({ dataDirectory: config.dataDirectory, onCrash });
+  return namingSetting('DATA_DIR', startEmbeddedPostgres({ dataDirectory: config.dataDirectory, onCrash }));
 }
 
 /**
@@ -69,12 +69,13 @@ export async function startService(config: Readonly<Config> = readConfig()): Pro
   });
   await migrate({ databaseUrl: database.url });
   const runtime = await createRuntime(config, { databaseUrl: database.url, name: 'start', supervise: true, log });
-  const demo = config.databaseUrl === null ? await ensureDemoTenant(runtime) : null;
   const metrics = createMetrics(runtime);
   const app = await buildApp(runtime);
   const background = createBackground(runtime, metrics);
-  const ops = await startOpsServer(runtime, metrics);
-  const url = await app.listen({ host: config.host, port: config.port });
+  const ops = await namingSetting('OPS_PORT', startOpsServer(runtime, metrics));
+  const url = await namingSetting('PORT', app.listen({ host: config.host, port: config.port }));
+  // After everything that may fail: the first key of the tenant is shown once.
+  const demo = config.databaseUrl === null ? await ensureDemoTenant(runtime) : null;
   background.start();
   return {
     runtime,
@@ -83,8 +84,8 @@ export async function startService(config: Readonly<Config> = readConfig()): Pro
     outboxDirectory: join(config.dataDirectory, 'outbox'),
     demo,
     async stop() {
-      await app.close();
-      await background.stop();
+      // At once: a slow upload must not keep the worker claiming.
+      await Promise.all([background.stop(), app.close()]);
       await ops.close();
       await runtime.close();
       await database.stop();

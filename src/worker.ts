@@ -1,5 +1,5 @@
 import { createBackground } from './background.ts';
-import { readConfig, SettingError } from './config.ts';
+import { namingSetting, readConfig, SettingError } from './config.ts';
 import { startOpsServer } from './http/ops.ts';
 import { createMetrics } from './reports/metrics.ts';
 import { createRuntime } from './runtime.ts';
@@ -12,7 +12,7 @@ async function main(): Promise<void> {
   const runtime = await createRuntime(config, { databaseUrl: config.databaseUrl, name: 'worker', supervise: true });
   const metrics = createMetrics(runtime);
   const background = createBackground(runtime, metrics);
-  const ops = await startOpsServer(runtime, metrics);
+  const ops = await namingSetting('OPS_PORT', startOpsServer(runtime, metrics));
   background.start();
   runtime.log.info({ workerId: runtime.workerId, opsPort: ops.port }, 'worker.started');
   stopOnSignals(runtime.log, async () => {

@@ -145,7 +145,16 @@ export async function createAccount(
   return row;
 }
 
-/** The secrets of an account, opened. */
+/** The same, or none when the key that sealed them is gone: they can then be set again. */
+export function readableSecrets(secrets: Secrets, account: Pick<AccountRow, 'sealedSecrets'>): Record<string, string> {
+  try {
+    return openSecrets(secrets, account);
+  } catch {
+    return {};
+  }
+}
+
+/** The secrets of an account, opened. @throws Error when the key that sealed them is gone. */
 export function openSecrets(secrets: Secrets, account: Pick<AccountRow, 'sealedSecrets'>): Record<string, string> {
   return account.sealedSecrets === null ? {} : JSON.parse(secrets.open(account.sealedSecrets));
 }
@@ -163,7 +172,7 @@ export async function updateAccount(
   const { tenantId, id, actor, revision } = target;
   const before = await getAccount(tx, tenantId, id);
   const settings = change.settings ?? before.settings;
-  const secrets = { ...openSecrets(deps.secrets, before), ...change.secrets };
+  const secrets = { ...readableSecrets(deps.secrets, before), ...change.secrets };
   checkDriver({ ...before, settings, secrets });
   if (change.isDefault) await lockTenant(tx, tenantId);
   if (change.isDefault && !before.test) await clearDefault(tx, tenantId, before.channel);

@@ -116,6 +116,8 @@ export async function resumeAccount(
 export async function deleteAccount(deps: Deps, tx: Tx, tenantId: string, actor: Actor, id: string): Promise<void> {
   const row = await getAccount(tx, tenantId, id);
   if (row.test) throw new AppError('in_use', { detail: 'Messages of test keys use it.' });
+  // Before the look at what uses it: intake holds the row until its messages are stored.
+  await tx.execute(sql`select 1 from channel_accounts where tenant_id = ${tenantId} and id = ${id} for update`);
   const used = await tx.execute(sql`
     select 1 from messages where tenant_id = ${tenantId} and channel_account_id = ${id} and dispatch_state <> 'idle' limit 1`);
   if (used.length > 0) throw new AppError('in_use', { detail: 'Messages wait for this account.' });

@@ -123,7 +123,18 @@ export function databaseError(error: unknown): { code: string; constraint: strin
 }
 
 /** Faults that pass: PostgreSQL is starting, stopping, out of connections, or not to be reached. */
-const passingCodes = new Set(['3D000', '55000', '57P01', '57P02', '57P03', '53300', '08000', '08001', '08003', '08006']);
+const passingCodes = new Set([
+  '3D000',
+  '55000',
+  '57P01',
+  '57P02',
+  '57P03',
+  '53300',
+  '08000',
+  '08001',
+  '08003',
+  '08006',
+]);
 const passingNetworkCodes = new Set([
   'ECONNREFUSED',
   'ECONNRESET',

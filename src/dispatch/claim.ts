@@ -67,12 +67,13 @@ async function holdDoubtful(deps: ClaimDeps, tx: Tx, rows: readonly Doubtful[]):
     delivery: row.status === 'V' ? 'uncertain' : 'sent',
     copies: row.copies.map((copy) => (copy.outcome === 'pending' ? { ...copy, outcome: 'uncertain' } : copy)),
   }));
-  await tx.execute(sql`
+  const changed = await tx.execute(sql`
     update messages set status = held.status, reason = held.reason, delivery = held.delivery, copies = held.copies,
       dispatch_state = 'idle', job_id = null, revision = revision + 1, updated_at = ${at(deps.clock.now())}
     from json_to_recordset(${JSON.stringify(changes)}::json)
       as held(tenant_id uuid, id uuid, status text, reason text, delivery text, copies jsonb)
     where messages.tenant_id = held.tenant_id and messages.id = held.id`);
+  if (changed.count !== rows.length) throw new Error(`${changed.count} of ${rows.length} locked messages were held`);
   const moved = rows.filter(({ status }) => status === 'V');
   await recordMoves(
     deps,
@@ -82,9 +83,28 @@ async function holdDoubtful(deps: ClaimDeps, tx: Tx, rows: readonly Doubtful[]):
   );
 }
 
+/** Under `resend` a message is sent in doubt this often in all; then a person must tell what became of it. */
+export const uncertainTries = 3;
+
+/** Of these messages, those that have been in doubt too often since they were validated to be sent once more. */
+export async function tooOftenInDoubt(
+  tx: Tx,
+  tenantIds: readonly string[],
+  ids: readonly string[],
+): Promise<Set<string>> {
+  if (ids.length === 0) return new Set();
+  const rows = await tx.execute<{ id: string }>(sql`
+    select messages.id from messages
+    join attempts on attempts.tenant_id = messages.tenant_id and attempts.message_id = messages.id
+    where messages.tenant_id = any(${idList([...new Set(tenantIds)])}) and messages.id = any(${idList(ids)})
+      and attempts.outcome = 'uncertain' and attempts.started_at >= messages.first_tried_at
+    group by messages.id having count(*) >= ${uncertainTries}`);
+  return new Set([...rows].map(({ id }) => id));
+}
+
 /**
  * Settles what a dead worker left open, by the account's own policy: `resend` sends again with the same Message-ID
- * (at least once), `hold` waits for a person (at most once).
+ * (at least once, three times in doubt at most), `hold` waits for a person (at most once).
  * @returns the ids that are held.
  */
 async function recoverDoubtful(deps: ClaimDeps, tx: Tx, rows: readonly Doubtful[]): Promise<Set<string>> {
@@ -106,7 +126,12 @@ async function recoverDoubtful(deps: ClaimDeps, tx: Tx, rows: readonly Doubtful[
       data: { sendRequest: row.sendRequestId, policy: row.account.onUncertain },
     })),
   );
-  const held = doubtful.filter(({ account }) => account.onUncertain === 'hold');
+  const often = await tooOftenInDoubt(
+    tx,
+    doubtful.map(({ tenantId }) => tenantId),
+    doubtful.map(({ id }) => id),
+  );
+  const held = doubtful.filter(({ account, id }) => account.onUncertain === 'hold' || often.has(id));
   await holdDoubtful(deps, tx, held);
   const heldIds = new Set(held.map(({ id }) => id));
   const again = doubtful.filter(({ id }) => !heldIds.has(id)).map(({ id }) => id);

@@ -19,6 +19,7 @@ import {
   withoutCopies,
 } from './deliver.ts';
 import { type OpenMessage, openWindow } from './open-window.ts';
+import { awaitSlot } from './pace.ts';
 import { type PrepareDeps, prepareWindow } from './prepare-window.ts';
 import { heldUntil, windowSize } from './rhythm.ts';
 import { settleWindow } from './settle.ts';
@@ -169,13 +170,17 @@ async function deliverAll(
   const { stopping, givenUp } = signals;
   const mayBegin = (open: OpenMessage) => watch.mayBegin(open.claimed);
   const carriage = { driver, redirect: account.redirect, givenUp, mayBegin };
+  const begin = async (message: ReadyMessage): Promise<Delivered> => {
+    // Without a slot nothing begins, and nothing is in doubt.
+    const notBefore = await awaitSlot(deps, account.row, message.open.slotAt, stopping).catch(
+      () => new Date(deps.clock.now().getTime() + afterFaultMs),
+    );
+    if (notBefore !== null || stopping.aborted) return unbegun(message.open, deps.clock.now(), notBefore);
+    return deliverMessage(deps, carriage, message);
+  };
   const one = async (message: ReadyMessage): Promise<Delivered> => {
-    const wait = (message.open.slotAt?.getTime() ?? 0) - deps.clock.now().getTime();
-    if (wait > 0) await deps.clock.wait(wait, stopping);
     const delivered = await share.gate
-      .run(async () =>
-        stopping.aborted ? unbegun(message.open, deps.clock.now()) : deliverMessage(deps, carriage, message),
-      )
+      .run(() => begin(message))
       .catch(() => withoutCopies(message.open, unknownOutcome, deps.clock.now()));
     deps.attempted(account.row, delivered);
     return delivered;

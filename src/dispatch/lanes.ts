@@ -69,6 +69,16 @@ async function requeueLost(deps: { clock: Clock; jobs: JobQueue }, tx: Tx): Prom
   return moved.count;
 }
 
+/** Messages that were being taken in while their tenant's first account was made have none: they get it now. */
+async function adoptHomeless(deps: { clock: Clock }, tx: Tx): Promise<void> {
+  await tx.execute(sql`
+    update messages set channel_account_id = account.id, reason = null, updated_at = ${at(deps.clock.now())}
+    from channel_accounts account
+    where messages.dispatch_state = 'waiting' and messages.channel_account_id is null
+      and account.tenant_id = messages.tenant_id and account.channel = messages.channel
+      and account.test = messages.test and account.is_default`);
+}
+
 /**
  * The releaser's own sweep, run twice a minute: messages whose job was lost wait again, and messages that wait
  * without a lane get one. Nothing depends on it while all goes well.
@@ -77,6 +87,7 @@ async function requeueLost(deps: { clock: Clock; jobs: JobQueue }, tx: Tx): Prom
 export async function sweepDispatch(deps: { db: Db; clock: Clock; jobs: JobQueue }): Promise<number> {
   return deps.db.transaction(async (tx) => {
     const lost = await requeueLost(deps, tx);
+    await adoptHomeless(deps, tx);
     await tx.execute(sql`
       insert into dispatch_lanes (tenant_id, channel_account_id, send_request_id, priority, next_release_at, revision)
       select tenant_id, channel_account_id, send_request_id, priority, min(release_at), 1 from messages

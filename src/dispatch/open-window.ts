@@ -16,7 +16,7 @@ export interface OpenMessage {
   row: MessageRow;
   attemptId: string;
   attemptNumber: number;
-  /** Not to be begun before; null: at once. */
+  /** Its start slot: not to be begun before; null: at once. */
   slotAt: Date | null;
 }
 
@@ -87,12 +87,15 @@ async function stoppedOnLeaving(tx: Tx, tenantId: string, rows: readonly Message
 async function stop(deps: ClaimDeps, tx: Tx, stopped: readonly Stopped[]): Promise<void> {
   if (stopped.length === 0) return;
   const changes = stopped.map(({ row, status, reason }) => ({ tenant_id: row.tenantId, id: row.id, status, reason }));
-  await tx.execute(sql`
+  const changed = await tx.execute(sql`
     update messages set status = stopped.status, reason = stopped.reason, reason_detail = null,
       dispatch_state = 'idle', job_id = null, revision = revision + 1, updated_at = ${at(deps.clock.now())}
     from json_to_recordset(${JSON.stringify(changes)}::json)
       as stopped(tenant_id uuid, id uuid, status text, reason text)
-    where messages.tenant_id = stopped.tenant_id and messages.id = stopped.id and messages.dispatch_state = 'queued'`);
+    where messages.tenant_id = stopped.tenant_id and messages.id = stopped.id and messages.dispatch_state = 'queued'
+      and messages.status = 'V'`);
+  if (changed.count !== stopped.length)
+    throw new Error(`${changed.count} of ${stopped.length} locked messages were stopped`);
   await recordMoves(
     deps,
     tx,
@@ -146,7 +149,7 @@ export async function openWindow(
         row,
         attemptId: deps.newId(),
         attemptNumber: row.attemptCount + 1,
-        slotAt: slotAt > now ? slotAt : null,
+        slotAt: interval > 0 || slotAt > now ? slotAt : null,
       },
     ];
   });

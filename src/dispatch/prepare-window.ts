@@ -1,9 +1,9 @@
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config.ts';
-import type { Db } from '../db/client.ts';
+import { type Db, isUnavailable } from '../db/client.ts';
 import { loadContents } from '../documents/store.ts';
 import { type ContentCache, compositionOf, partsKey, prepareTask, type Redirect } from '../messages/content.ts';
-import type { PrepareResult, Renderer, TemplateParts } from '../templates/renderer.ts';
+import type { PrepareResult, PrepareTask, Renderer, TemplateParts } from '../templates/renderer.ts';
 import { type Delivered, type ReadyMessage, type Verdict, withoutCopies } from './deliver.ts';
 import type { OpenMessage } from './open-window.ts';
 
@@ -25,9 +25,33 @@ function verdictOf(open: OpenMessage, result: PrepareResult | undefined): Verdic
   return changed && open.row.validatedByPerson ? { kind: 'unsendable', reason: 'content_changed' } : null;
 }
 
+interface Task {
+  open: OpenMessage;
+  from: string;
+  parts: TemplateParts;
+  task: PrepareTask;
+}
+
+/** The renderer's task of one message; null when what it pins is gone, which is that message's own trouble. */
+async function taskOf(
+  deps: PrepareDeps,
+  open: OpenMessage,
+  carriage: { date: Date; redirect: Redirect | null; contents: ReadonlyMap<string, Uint8Array> },
+): Promise<Task | null> {
+  try {
+    const sender = await deps.content.sender(open.row);
+    const parts = await deps.content.parts(open.row);
+    const task = prepareTask(open.row, sender, compositionOf(open.row, sender, carriage));
+    return { open, from: sender.fromAddress, parts, task };
+  } catch (error) {
+    if (isUnavailable(error)) throw error;
+    return null;
+  }
+}
+
 /**
  * Renders and composes the messages of a window, in the renderer's threads, in one call. What was approved is
- * computed again and held against the hash that was kept.
+ * computed again and held against the hash that was kept. A message that cannot be prepared stops alone.
  * @returns those that are ready, and those that cannot be sent as they are.
  */
 export async function prepareWindow(
@@ -38,27 +62,27 @@ export async function prepareWindow(
   const [first] = opened;
   if (first === undefined) return { ready: [], stopped: [] };
   const now = deps.clock.now();
-  const templates: Record<string, TemplateParts> = {};
   const hashes = new Set(opened.flatMap(({ row }) => row.documents.map(({ sha256 }) => sha256)));
   const contents = await loadContents(deps.db, first.row.tenantId, [...hashes]);
-  const senders = await Promise.all(opened.map(({ row }) => deps.content.sender(row)));
-  const tasks = [];
-  for (const [index, { row }] of opened.entries()) {
-    const sender = senders[index];
-    if (sender === undefined) throw new Error(`the message ${row.id} has no sender`);
-    templates[partsKey(row)] = await deps.content.parts(row);
-    tasks.push(prepareTask(row, sender, compositionOf(row, sender, { date: now, redirect, contents })));
-  }
-  const results = await deps.renderer.prepare(templates, tasks);
+  const made = await Promise.all(opened.map((open) => taskOf(deps, open, { date: now, redirect, contents })));
+  const tasks = made.filter((one) => one !== null);
+  const templates = Object.fromEntries(tasks.map(({ open, parts }) => [partsKey(open.row), parts]));
+  const results = await deps.renderer.prepare(
+    templates,
+    tasks.map(({ task }) => task),
+  );
   const ready: ReadyMessage[] = [];
-  const stopped: Delivered[] = [];
-  for (const [index, open] of opened.entries()) {
+  const gone = opened.filter((_, index) => made[index] === null);
+  const stopped = gone.map((open) => withoutCopies(open, { kind: 'unsendable', reason: 'content_gone' }, now));
+  for (const [index, { open, from }] of tasks.entries()) {
     const result = results[index];
     const verdict = verdictOf(open, result);
     if (verdict !== null) stopped.push(withoutCopies(open, verdict, now));
-    else if (result?.kind === 'prepared' && result.raw !== null) {
+    else if (result?.kind !== 'prepared' || result.raw === null) {
+      stopped.push(withoutCopies(open, { kind: 'unsendable', reason: 'template_error' }, now));
+    } else {
       const contentHash = result.contentHash === open.row.contentHash ? null : result.contentHash;
-      ready.push({ open, raw: result.raw, from: senders[index]?.fromAddress ?? '', contentHash });
+      ready.push({ open, raw: result.raw, from, contentHash });
     }
   }
   return { ready, stopped };

@@ -61,7 +61,7 @@ export type Slots = { kind: 'reserved'; first: Date } | { kind: 'held'; until: D
  * seconds away: another worker was faster, and a message must not stand in `sending` for that long.
  */
 export async function reserveSlots(
-  tx: Tx,
+  tx: Db | Tx,
   account: AccountId & Pick<AccountRow, 'nextSlotAt'>,
   options: { now: Date; count: number; intervalMs: number },
 ): Promise<Slots> {

@@ -6,7 +6,7 @@ import { type EventType, recordEvents } from '../events/store.ts';
 import { openLanes } from '../messages/enqueue.ts';
 import { recordMoves } from '../messages/record-moves.ts';
 import { serviceActor } from '../tenants/rights.ts';
-import { type ClaimDeps, removeJobs } from './claim.ts';
+import { type ClaimDeps, removeJobs, tooOftenInDoubt } from './claim.ts';
 import { type Decision, decide } from './decide.ts';
 import type { Delivered } from './deliver.ts';
 import { holdAccount } from './rhythm.ts';
@@ -17,6 +17,8 @@ interface Decided {
   delivered: Delivered;
   decision: Decision;
 }
+
+const storable = (text: string | null) => text?.replaceAll('\u0000', '').toWellFormed() ?? null;
 
 const attemptRow = ({ open, verdict, copyOutcomes, finishedAt, durationMs }: Delivered) => {
   const answer = 'answer' in verdict ? verdict.answer : null;
@@ -30,7 +32,8 @@ const attemptRow = ({ open, verdict, copyOutcomes, finishedAt, durationMs }: Del
     step: verdict.kind === 'unsendable' ? 'prepare' : (answer?.step ?? null),
     code: answer?.code ?? null,
     enhanced_code: answer?.enhancedCode ?? null,
-    answer: answer?.text ?? null,
+    // Whatever a driver says: a text that PostgreSQL refuses would leave the attempt open, and the message in doubt.
+    answer: storable(answer?.text ?? null),
     duration_ms: durationMs,
     copies: copyOutcomes,
   };
@@ -86,7 +89,7 @@ async function moveMessages(deps: SettleDeps, tx: Tx, decided: readonly Decided[
     copies: decision.copies,
     uncounted: decision.countsAsAttempt ? 0 : 1,
     left_now: decision.status === 'OK' && open.row.status === 'V',
-    provider_reference: verdict.kind === 'accepted' ? verdict.providerReference : null,
+    provider_reference: verdict.kind === 'accepted' ? storable(verdict.providerReference) : null,
     content_hash: contentHash,
   }));
   const moved = await tx.execute(sql`
@@ -172,10 +175,17 @@ export async function settleWindow(
     tx,
     delivered.filter((one) => !open.has(one.open.attemptId)),
   );
-  const circumstances = { now: deps.clock.now(), onUncertain: account.onUncertain };
+  // The attempts are closed by now: this one counts.
+  const doubtful = own.filter(({ verdict }) => verdict.kind === 'uncertain').map(({ open: { row } }) => row.id);
+  const often = await tooOftenInDoubt(tx, [account.tenantId], doubtful);
+  const circumstances = { now: deps.clock.now() };
   const decided = own.map((one) => ({
     delivered: one,
-    decision: decide(one, { ...circumstances, random: deps.random() }),
+    decision: decide(one, {
+      ...circumstances,
+      onUncertain: often.has(one.open.row.id) ? 'hold' : account.onUncertain,
+      random: deps.random(),
+    }),
   }));
   await moveMessages(deps, tx, decided);
   await tell(deps, tx, decided);

@@ -75,6 +75,8 @@ export const apiVersion = '1.0.0';
 export async function buildApp(runtime: Runtime): Promise<FastifyInstance> {
   const app = fastify({
     bodyLimit: bodyLimitBytes,
+    // A request that does not arrive within this time holds nothing any longer, a graceful stop least of all.
+    requestTimeout: 60_000,
     genReqId: () => runtime.newId(),
     // A query is at most a filter; a path at most an external id.
     routerOptions: { maxParamLength: 500 },

@@ -18,6 +18,14 @@ declare module 'fastify' {
   }
 }
 
+/** What a test key may not do, whatever its scopes: it would reach a provider, or change what live messages use. */
+const liveOnly: ReadonlySet<Scope> = new Set([
+  'tenant:update',
+  'api-keys:update',
+  'channel-accounts:create',
+  'channel-accounts:update',
+]);
+
 const userPattern = /^[^\u0000-\u001f\u007f]{1,200}$/;
 
 function bearer(request: FastifyRequest): string {
@@ -68,6 +76,9 @@ export function useAuthentication(app: FastifyInstance, runtime: Runtime): void 
     const caller: Caller = { ...key, user: userOf(request) };
     const [first] = access;
     if (first !== undefined && !access.some((scope) => caller.scopes.includes(scope))) demand(caller, first);
+    if (caller.testOnly && access.some((scope) => liveOnly.has(scope))) {
+      throw new AppError('forbidden', { detail: 'A test key does not change what live messages depend on.' });
+    }
     request.caller = caller;
   });
 }

@@ -70,6 +70,7 @@ const keywordCodes: Record<string, string> = {
   minLength: 'too_short',
   maxLength: 'too_long',
   minItems: 'too_few',
+  minProperties: 'too_few',
   maxItems: 'too_many',
   uniqueItems: 'repeated',
   minimum: 'too_small',

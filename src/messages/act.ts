@@ -114,7 +114,14 @@ export function throwRefusal(refusal: Refusal | undefined): void {
   if (refusal === undefined) return;
   const { code, status, reason } = refusal;
   throw new AppError(code, {
-    ...(status === undefined ? {} : { detail: `The message is in ${status}${reason ? `: ${reason}` : ''}.` }),
+    ...(status === undefined
+      ? {}
+      : {
+          detail:
+            code === 'content_changed'
+              ? 'Read the message again.'
+              : `The message is in ${status}${reason ? `: ${reason}` : ''}.`,
+        }),
     extra: { ...(status === undefined ? {} : { currentStatus: status }), ...(reason === undefined ? {} : { reason }) },
   });
 }

@@ -123,14 +123,15 @@ export interface Redirect {
 }
 
 /**
- * The test redirect in force: the tenant's own address first (A10), in production too, else the deployment's. Whether
+ * The test redirect in force: outside production the deployment's address, else the tenant's own (A10). Whether
  * a driver may reach people at all is another question: see `mayReachPeople`.
  */
 export function redirectOf(
   config: { deployment: 'test' | 'production'; safeRecipientEmail: string | null },
   tenant: { testRedirect: string | null; locale: string },
 ): Redirect | null {
-  const to = tenant.testRedirect ?? (config.deployment === 'production' ? null : config.safeRecipientEmail);
+  // Outside production the deployment's address is the stronger one: a tenant's own must not lead to people.
+  const to = (config.deployment === 'production' ? null : config.safeRecipientEmail) ?? tenant.testRedirect;
   if (to === null) return null;
   const french = tenant.locale.startsWith('fr');
   return { to, banner: french ? 'Envoi de test, redirigé.' : 'Test sending, redirected.' };

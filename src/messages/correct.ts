@@ -75,6 +75,20 @@ function checkState(row: MessageRow, revision: number | null): void {
   if (revision !== null && revision !== row.revision) throw new AppError('precondition_failed');
 }
 
+/** Faults of the row that the message was born with and that no correction has touched yet. */
+function remainingFaults(row: MessageRow, change: MessageChangeBody): { code: string; part: string }[] {
+  const faults = row.status === 'KO' ? (row.reasonDetail?.faults ?? []) : [];
+  const corrects: Record<string, readonly (keyof MessageChangeBody)[]> = {
+    to: ['to'],
+    cc: ['cc'],
+    bcc: ['bcc'],
+    documents: ['documents'],
+  };
+  return (faults as { code: string; part: string }[]).filter(
+    ({ part }) => !(corrects[part] ?? []).some((field) => change[field] !== undefined),
+  );
+}
+
 /** What the correction changes, before the texts are rendered again. */
 async function corrected(deps: CorrectDeps, tx: Tx, row: MessageRow, change: MessageChangeBody): Promise<MessageRow> {
   const to = change.to === undefined ? null : strictAddress(change.to.address, '/to/address');
@@ -115,7 +129,10 @@ export async function correctMessage(
     if (copy !== undefined && copy.outcome !== 'accepted') Object.assign(copy, { outcome: 'blocked', reason });
   }
   // Read with the connection that is held: waiting for another, as many corrections at once as there are never end.
-  const prepared = touched ? await previewMessage(deps, createContentCache(tx), next, null) : null;
+  const faults = remainingFaults(row, change);
+  const whole = touched && faults.length === 0;
+  const prepared = whole ? await previewMessage(deps, createContentCache(tx), next, null) : null;
+  const [fault] = touched ? faults : [];
   const blocked = row.status === 'E' ? (verdict?.reason ?? null) : null;
   const [saved] = await tx
     .update(messages)
@@ -131,6 +148,8 @@ export async function correctMessage(
       subject: prepared?.subject ?? row.subject,
       contentHash: prepared?.contentHash ?? row.contentHash,
       remark,
+      ...(fault === undefined ? {} : { reason: fault.code, reasonDetail: { faults } }),
+      ...(whole && row.reasonDetail?.faults !== undefined ? { reasonDetail: null } : {}),
       ...(touched ? { validatedByPerson: false } : {}),
       ...(blocked === null ? {} : { status: 'B' as const, reason: blocked }),
       revision: sql`${messages.revision} + 1`,

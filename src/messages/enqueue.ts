@@ -50,6 +50,9 @@ export async function openLanes(tx: Tx, waiting: readonly WaitingMessage[]): Pro
         revision = dispatch_lanes.revision + 1`);
 }
 
+/** Urgent messages of one request that get their job at once. */
+const atOncePerRequest = 200;
+
 /**
  * Gives urgent messages that may leave now their job at once, in a queue of their own, without waiting for the
  * releaser. An account that is paused, or has a rhythm, keeps them for the releaser.
@@ -74,7 +77,10 @@ export async function enqueueUrgent(
         ...new Set(urgent.map(({ channelAccountId }) => channelAccountId)),
       ])}::json))`);
   const freeIds = new Set([...free].map(({ id }) => id));
-  const chosen = urgent.filter(({ channelAccountId }) => channelAccountId !== null && freeIds.has(channelAccountId));
+  const chosen = urgent
+    .filter(({ channelAccountId }) => channelAccountId !== null && freeIds.has(channelAccountId))
+    // The rest takes its turn with the urgent messages of others.
+    .slice(0, atOncePerRequest);
   const jobs = chosen.map(({ tenantId, id }) => ({
     id: deps.newId(),
     data: { tenantId, messageId: id } satisfies DispatchJobData,

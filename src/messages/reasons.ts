@@ -32,6 +32,11 @@ const ownReasons = [
     en: 'The content is no longer the one a person approved.',
     fr: 'Le contenu n’est plus celui qu’une personne a approuvé.',
   },
+  {
+    code: 'content_gone',
+    en: 'A text or a document that it is made of no longer exists.',
+    fr: 'Un texte ou un document dont il est fait n’existe plus.',
+  },
   { code: 'expired', en: 'Its time has passed.', fr: 'Sa date limite est passée.' },
   {
     code: 'no_channel_account',

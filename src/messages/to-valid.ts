@@ -88,11 +88,13 @@ async function judge(deps: MoveDeps, tx: Tx, tenantId: string, rows: readonly Me
 async function stopByRule(deps: MoveDeps, tx: Tx, actor: Actor, stopped: { row: MessageRow; reason: string }[]) {
   if (stopped.length === 0) return;
   const rows = stopped.map(({ row, reason }) => ({ tenant_id: row.tenantId, id: row.id, reason }));
-  await tx.execute(sql`
+  const changed = await tx.execute(sql`
     update messages set status = 'B', reason = stopped.reason, reason_detail = null, revision = revision + 1,
       updated_at = ${at(deps.clock.now())}
     from json_to_recordset(${JSON.stringify(rows)}::json) as stopped(tenant_id uuid, id uuid, reason text)
     where messages.tenant_id = stopped.tenant_id and messages.id = stopped.id and messages.status = 'E'`);
+  if (changed.count !== stopped.length)
+    throw new Error(`${changed.count} of ${stopped.length} locked messages were stopped`);
   const moves = stopped.map(({ row, reason }) => ({ ...moveOf(row, 'B'), reason }));
   await recordMoves(deps, tx, actor, moves);
 }

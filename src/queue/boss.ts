@@ -136,11 +136,15 @@ async function touchJobs(boss: PgBoss, queue: string, jobs: readonly ClaimedJob<
     const claims = page.map(({ id, retryCount }) => ({ id, retryCount }));
     const answer = (await boss.touch(queue, claims)) as { affected?: number };
     if (answer.affected === claims.length) continue;
-    // The answer counts without naming: ask one by one, which happens only after this process stood still.
-    for (const claim of claims) {
-      const one = (await boss.touch(queue, claim)) as { affected?: number };
-      if (one.affected !== 1) lost.add(claim.id);
-    }
+    // The answer counts without naming. Some were settled meanwhile, or another worker has them: ask which.
+    const { rows } = await boss
+      .getDb()
+      .executeSql(
+        "select id, retry_count from pgboss.job where name = $1 and id = any($2::uuid[]) and state = 'active'",
+        [queue, claims.map(({ id }) => id)],
+      );
+    const held = new Set(rows.map((row: { id: string; retry_count: number }) => `${row.id}/${row.retry_count}`));
+    for (const { id, retryCount } of claims) if (!held.has(`${id}/${retryCount}`)) lost.add(id);
   }
   return lost;
 }

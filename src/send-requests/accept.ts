@@ -1,3 +1,4 @@
+import { sql } from 'drizzle-orm';
 import type { Clock, NewId } from '../clock.ts';
 import type { Db, Tx } from '../db/client.ts';
 import { insertRows } from '../db/rows.ts';
@@ -184,6 +185,27 @@ export async function trySendRequest(db: Db | Tx, prepared: PreparedRequest): Pr
   return outcomeOf(null, 'dry-run', kept, known);
 }
 
+/**
+ * Holds what the messages pin until they are stored: an account, a sender or a template that is deleted while a large
+ * request is rendered would leave messages that can never be sent.
+ */
+async function holdPinned(tx: Tx, { plan, caller }: PreparedRequest): Promise<void> {
+  const { tenantId } = caller;
+  const held = [
+    ...plan.templates.map(({ template }) => ({ kind: 'templates', id: template.id })),
+    ...plan.templates.flatMap(({ sender }) => (sender === null ? [] : [{ kind: 'senders', id: sender.id }])),
+    ...(plan.accountId === null ? [] : [{ kind: 'channel_accounts', id: plan.accountId }]),
+  ];
+  for (const { kind, id } of held) {
+    const [found] = await tx.execute(sql`
+      select 1 from ${sql.identifier(kind)} where tenant_id = ${tenantId} and id = ${id} for key share`);
+    if (found === undefined) {
+      const what = kind === 'channel_accounts' ? 'channel account' : kind.slice(0, -1);
+      throw new AppError('unprocessable', { detail: `The ${what} was deleted while the request was read.` });
+    }
+  }
+}
+
 /** Stores messages with their transitions and events, and gives those that may leave to the dispatcher. */
 async function storeMessages(
   deps: IntakeDeps,
@@ -238,6 +260,7 @@ export async function acceptSendRequest(
     .insert(sendRequests)
     .values(row)
     .onConflictDoUpdate({ target: [sendRequests.tenantId, sendRequests.id], set: changes });
+  await holdPinned(tx, prepared);
   await storeMessages(deps, tx, prepared, id, kept);
   await recordEvents(deps, tx, [
     {
@@ -258,6 +281,9 @@ export async function storeDraft(deps: IntakeDeps, tx: Tx, prepared: PreparedReq
   await tx
     .insert(sendRequestDrafts)
     .values({ tenantId: prepared.caller.tenantId, sendRequestId: id, body: prepared.body });
+  // A draft may be confirmed after its documents would have expired as unused.
+  const documentIds = new Set(prepared.drafts.flatMap(({ row }) => row.documents.map((document) => document.id)));
+  await useDocuments(tx, deps, prepared.caller.tenantId, [...documentIds]);
   const checked = await trySendRequest(tx, prepared);
   return { ...checked, id, status: 'draft', counts: { ...checked.counts, created: 0, E: 0, V: 0, KO: 0, B: 0 } };
 }

@@ -105,6 +105,9 @@ function sharedColumns({ body, plan, caller }: Source) {
   };
 }
 
+/** A fault as a message keeps it: its code, and the part of the row it is about. */
+const faultOf = ({ pointer, code }: { pointer: string; code: Reason }) => ({ code, part: pointer.split('/')[1] ?? '' });
+
 function draftOf(newId: NewId, source: Source, planned: PlannedTemplate, index: number, row: RowBody): DraftMessage {
   const { body, plan } = source;
   const { template, version, sender, validation } = planned;
@@ -129,7 +132,8 @@ function draftOf(newId: NewId, source: Source, planned: PlannedTemplate, index: 
       status,
       dispatchState: status === 'V' ? 'waiting' : 'idle',
       reason: faults[0]?.code ?? target.block ?? homeless,
-      reasonDetail: faults[0] === undefined ? null : { message: faults[0].message },
+      // All of them: a correction of one must not let the message leave with the others.
+      reasonDetail: faults[0] === undefined ? null : { message: faults[0].message, faults: faults.map(faultOf) },
       remark: row.remark ?? null,
       templateId: template.id,
       templateVersion: version.version,

@@ -58,19 +58,20 @@ export function targetOf(row: RowBody, recipients: ReadonlyMap<string, Recipient
 /** The copies of a row and the sender's archive; the first address that is not one, if any. */
 export function copiesOf(row: RowBody, archive: readonly string[]): { copies: StoredCopy[]; fault: Target['fault'] } {
   const copies: StoredCopy[] = [];
+  let fault: Target['fault'] = null;
   const pending = { outcome: 'pending', reason: null, code: null, at: null } as const;
   for (const kind of ['cc', 'bcc'] as const) {
     for (const [index, copy] of (row[kind] ?? []).entries()) {
       const parsed = parseAddrSpec(copy.address);
       if (parsed.kind === 'invalid') {
-        const fault = { pointer: `/${kind}/${index}/address`, code: 'address_invalid' as const, message: parsed.why };
-        return { copies, fault };
+        fault ??= { pointer: `/${kind}/${index}/address`, code: 'address_invalid' as const, message: parsed.why };
+        continue;
       }
       copies.push({ kind, name: copy.name ?? null, address: parsed.address, ...pending });
     }
   }
   for (const address of archive) copies.push({ kind: 'archive', name: null, address, ...pending });
-  return { copies, fault: null };
+  return { copies, fault };
 }
 
 /** The request's documents that exist, by id. */

@@ -204,6 +204,8 @@ export async function updateSender(
 /** @throws AppError `not_found`, or `in_use` when templates or messages refer to it. */
 export async function deleteSender(deps: Deps, tx: Tx, tenantId: string, actor: Actor, id: string): Promise<void> {
   await getSender(tx, tenantId, id);
+  // Before the look at what uses it: intake holds the row until its messages are stored.
+  await tx.execute(sql`select 1 from senders where tenant_id = ${tenantId} and id = ${id} for update`);
   const used = await tx.execute<{ what: string }>(sql`
     (select 'templates' as what from template_versions where tenant_id = ${tenantId} and sender_id = ${id} limit 1)
     union all

@@ -55,7 +55,7 @@ export async function getTemplate(db: Db | Tx, tenantId: string, id: string): Pr
 
 /** A template by id or key, or null. */
 export async function findTemplate(db: Db | Tx, tenantId: string, idOrKey: string): Promise<TemplateRow | null> {
-  const isId = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/.test(idOrKey);
+  const isId = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i.test(idOrKey);
   const [row] = await db
     .select()
     .from(templates)
@@ -146,6 +146,8 @@ export async function updateTemplate(
 /** @throws AppError `in_use` once a message or a send request was made with it; make it inactive instead. */
 export async function deleteTemplate(deps: Deps, tx: Tx, tenantId: string, actor: Actor, id: string): Promise<void> {
   await getTemplate(tx, tenantId, id);
+  // Before the look at what uses it: intake holds the row until its messages are stored.
+  await tx.execute(sql`select 1 from templates where tenant_id = ${tenantId} and id = ${id} for update`);
   const used = await tx.execute<{ what: string }>(sql`
     (select 'messages' as what from messages where tenant_id = ${tenantId} and template_id = ${id} limit 1)
     union all

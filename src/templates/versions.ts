@@ -13,8 +13,29 @@ type Deps = { clock: Clock; newId: NewId };
 
 export type TemplateVersionRow = typeof templateVersions.$inferSelect;
 
+/** Parsing and reading the fields grow faster than the text: 2,000 outputs and tags take some tens of milliseconds. */
+const maximumMarks = 2_000;
+
+function checkSize(parts: TemplateParts): void {
+  for (const [part, source] of Object.entries(parts)) {
+    const marks = source.split(/\{[{%]/).length - 1;
+    if (marks <= maximumMarks) continue;
+    const message = `has ${marks} outputs and tags; ${maximumMarks} is the most`;
+    const items = [{ pointer: `/${part}`, code: 'too_complex', message }];
+    throw new AppError('template_invalid', { detail: `/${part} ${message}`, items });
+  }
+}
+
 /** @throws AppError `template_invalid` with the part and the place of every fault. */
 function checkParts(parts: TemplateParts): string[] {
+  if (/[\r\n]/.test(parts.subject)) {
+    const message = 'must be one line';
+    throw new AppError('template_invalid', {
+      detail: `/subject ${message}`,
+      items: [{ pointer: '/subject', code: 'control_character', message }],
+    });
+  }
+  checkSize(parts);
   const parsed = parseTemplateParts(parts);
   if (parsed.kind === 'problems') {
     const items = parsed.problems.map(({ part, message }) => ({

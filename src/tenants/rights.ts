@@ -68,6 +68,6 @@ export function may(caller: Caller, scope: Scope): boolean {
 /** @throws AppError `forbidden` naming the right that is missing. */
 export function demand(caller: Caller, scope: Scope): void {
   if (!may(caller, scope)) {
-    throw new AppError('forbidden', { detail: `This key has not the scope ${scope}.`, extra: { scope } });
+    throw new AppError('forbidden', { detail: `This key does not have the scope ${scope}.`, extra: { scope } });
   }
 }

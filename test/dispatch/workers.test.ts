@@ -25,13 +25,12 @@ function countingSink(delayMs: number) {
 
 for (const workers of [2, 3]) {
   t.test(`${workers} workers share the connections of an account`, { timeout: 120_000 }, async (t) => {
-    const total = 400;
+    const total = 600;
     const concurrency = 5;
-    const { seen, sink } = countingSink(100);
+    const { seen, sink } = countingSink(80);
     const service = await startSending(t, { clock: realClock, sink, account: { rhythm: { concurrency } } });
+    await Promise.all(Array.from({ length: workers }, () => startWorkerProcess(t, service)));
     const { id } = await service.send(people(total));
-    // One after the other: who comes later gets its part from those who have all.
-    for (let turn = 0; turn < workers; turn += 1) await startWorkerProcess(t, service);
     await until('all have left', async () => (await service.counts(id)).OK === total, 90_000);
     t.equal(service.sink.mails.length, total);
     t.strictSame(repeated(service.sink.mails), []);

@@ -16,7 +16,7 @@ import type {
 } from '../channel.ts';
 import { parseAddrSpec } from '../mail/addr-spec.ts';
 import { parseNetworks } from './networks.ts';
-import { smtpOutcome } from './outcomes.ts';
+import { cleanText, smtpOutcome } from './outcomes.ts';
 import { createSmtpPool, type SmtpPool } from './pool.ts';
 import { openSmtpSession, type SessionResult, type SmtpServer } from './session.ts';
 
@@ -108,8 +108,8 @@ function createSmtpDriver(
     if (result.kind === 'failed') return smtpOutcome(result.failure, hidden);
     return {
       kind: 'accepted',
-      answer: { step: 'accepted', ...result.reply, text: result.reply.text?.slice(0, 500) ?? null },
-      providerReference: result.reference,
+      answer: { step: 'accepted', ...result.reply, text: cleanText(result.reply.text ?? '', hidden) },
+      providerReference: cleanText(result.reference ?? '', hidden),
     };
   };
   const verify = (): Promise<Outcome> =>

@@ -92,7 +92,8 @@ export function readSmtpReply(reply: string | null | undefined): SmtpReply {
   };
 }
 
-function cleanText(text: string, secrets: readonly string[]): string | null {
+/** A provider's own words, fit to be kept: no addresses, secrets or control characters, 500 characters at most. */
+export function cleanText(text: string, secrets: readonly string[]): string | null {
   let clean = text.toWellFormed();
   for (const secret of secrets) if (secret.length > 0) clean = clean.replaceAll(secret, '…');
   clean = clean

@@ -187,6 +187,9 @@ export const messages = pgTable(
     index('messages_waiting')
       .on(table.channelAccountId, table.sendRequestId, table.priority, table.releaseAt)
       .where(sql`${table.dispatchState} = 'waiting'`),
+    index('messages_homeless')
+      .on(table.tenantId)
+      .where(sql`${table.dispatchState} = 'waiting' and ${table.channelAccountId} is null`),
     index('messages_expiring')
       .on(table.notAfter)
       .where(sql`${table.status} in ('E', 'V') and ${table.notAfter} is not null`),

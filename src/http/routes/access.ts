@@ -1,5 +1,5 @@
 import Type from 'typebox';
-import { AppError } from '../../errors.ts';
+import { AppError, invalidField } from '../../errors.ts';
 import { closed, reference, Uuid } from '../../fields.ts';
 import type { Runtime } from '../../runtime.ts';
 import { listAuditEntries } from '../../tenants/audit.ts';
@@ -31,7 +31,7 @@ function keyRoutes(app: App, runtime: Runtime): void {
         body: NewApiKey,
         idempotency: 'accepted',
         answers: { 201: reference('ApiKey') },
-        errors: ['forbidden'],
+        errors: ['forbidden', 'unprocessable'],
       }),
     },
     (request, reply) => {
@@ -40,6 +40,9 @@ function keyRoutes(app: App, runtime: Runtime): void {
       return runIdempotently<{ id: string }>(runtime, request, reply, body, {
         async commit(tx) {
           for (const scope of body.scopes) demand(caller, scope as Scope);
+          if (body.expiresAt != null && new Date(body.expiresAt) <= runtime.clock.now()) {
+            throw invalidField('/expiresAt', 'in_past', 'expiresAt is in the past');
+          }
           if (caller.testOnly && body.kind === 'live') {
             throw new AppError('forbidden', { detail: 'A test key cannot make a live one.' });
           }

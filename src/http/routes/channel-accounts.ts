@@ -1,5 +1,5 @@
 import Type from 'typebox';
-import { createAccount, openSecrets, updateAccount } from '../../accounts/configure.ts';
+import { createAccount, readableSecrets, updateAccount } from '../../accounts/configure.ts';
 import { AccountTest, ChannelAccount, ChannelAccountChange, NewChannelAccount, Pause } from '../../accounts/schema.ts';
 import {
   type AccountRow,
@@ -30,7 +30,7 @@ function presentAccount(runtime: Runtime, row: AccountRow) {
     channel: row.channel,
     driver: row.driver,
     settings: row.settings,
-    secretNames: Object.keys(openSecrets(runtime.secrets, row)),
+    secretNames: Object.keys(readableSecrets(runtime.secrets, row)),
     rhythm: {
       waitAfterSendMs: row.waitAfterSendMs,
       waitWhenIdleMs: row.waitWhenIdleMs,

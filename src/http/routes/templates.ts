@@ -31,9 +31,15 @@ function presentTemplate(row: TemplateRow) {
 type Change = Partial<Omit<TemplateFields, 'notificationTypeId'>> & { notificationType?: string | null };
 
 /** The change as the store takes it. @throws AppError when it names an unknown notification type, or needs a right. */
-async function fieldsOf(runtime: Runtime, caller: Caller, change: Change): Promise<Partial<TemplateFields>> {
+async function fieldsOf(
+  runtime: Runtime,
+  caller: Caller,
+  change: Change,
+  before: TemplateRow | null,
+): Promise<Partial<TemplateFields>> {
   const { notificationType, ...fields } = change;
-  if (fields.validation === 'automatic') demand(caller, 'messages:validate');
+  const loosened = before?.validation === 'manual' && fields.validation === null;
+  if (fields.validation === 'automatic' || loosened) demand(caller, 'messages:validate');
   if (notificationType === undefined) return fields;
   if (notificationType === null) return { ...fields, notificationTypeId: null };
   const type = await findNotificationType(runtime.db, caller.tenantId, notificationType);
@@ -75,7 +81,7 @@ function writeRoutes(app: App, runtime: Runtime): void {
     async (request, reply) => {
       const caller = callerOf(request);
       const { key: name, title, channel, ...rest } = request.body;
-      const fields = await fieldsOf(runtime, caller, rest);
+      const fields = await fieldsOf(runtime, caller, rest, null);
       return runIdempotently<{ id: string }>(runtime, request, reply, request.body, {
         async commit(tx) {
           const template = { ...defaults, ...fields, key: name, title, channel };
@@ -105,8 +111,8 @@ function writeRoutes(app: App, runtime: Runtime): void {
       const caller = callerOf(request);
       const revision = expectedRevision(request);
       const target = { tenantId: caller.tenantId, id: request.params.id, actor: actorOf(caller), revision };
-      await getTemplate(runtime.db, caller.tenantId, request.params.id);
-      const fields = await fieldsOf(runtime, caller, request.body);
+      const before = await getTemplate(runtime.db, caller.tenantId, request.params.id);
+      const fields = await fieldsOf(runtime, caller, request.body, before);
       const row = await runtime.db.transaction((tx) => updateTemplate(runtime, tx, target, fields));
       setEtag(reply, row.revision);
       return presentTemplate(row);
