@@ -14,7 +14,10 @@ export interface DatabaseClient {
 }
 
 /** How long what runs on connections that are left may take, once others of its pool were lost. */
-const retirementSeconds = 60;
+const retirementMs = 15_000;
+
+/** No transaction of the service waits this long between two of its statements. */
+const longestIdleInTransactionMs = 10_000;
 
 interface Pool {
   db: Db;
@@ -27,6 +30,7 @@ interface Pool {
  * planned, and ends the process when it writes to one that is gone.
  */
 export function connectDatabase(options: { url: string; connections: number; name: string }): DatabaseClient {
+  const retired = new Set<Pool>();
   let closing = false;
   let current: Pool;
 
@@ -35,13 +39,19 @@ export function connectDatabase(options: { url: string; connections: number; nam
       max: options.connections,
       connect_timeout: 10,
       onnotice: () => undefined,
-      connection: { application_name: options.name },
+      connection: {
+        application_name: options.name,
+        // A process that stands still in the middle of a transaction must not hold its locks: others wait for them.
+        idle_in_transaction_session_timeout: longestIdleInTransactionMs,
+      },
       // A connection that ends by its age is no loss; nothing here needs young ones.
       max_lifetime: null,
       onclose() {
         if (closing || current !== pool) return;
         current = open();
-        void pool.end(retirementSeconds);
+        retired.add(pool);
+        // Not asked to end before: it would wait for queries whose connection is gone.
+        setTimeout(() => pool.end(0).finally(() => retired.delete(pool)), retirementMs).unref();
       },
     });
     guardTransactions(client);
@@ -63,7 +73,7 @@ export function connectDatabase(options: { url: string; connections: number; nam
     db,
     async close() {
       closing = true;
-      await current.end(5);
+      await Promise.all([current.end(5), ...[...retired].map((pool) => pool.end(0))]);
     },
   };
 }

@@ -142,6 +142,7 @@ for (const onUncertain of ['hold', 'resend'] as const) {
     const between = await service.message(message);
     if (onUncertain === 'hold') t.match(between, { status: 'KO', reason: 'outcome_unknown', delivery: 'uncertain' });
     else t.match(between, { status: 'OK' });
+    service.clock.advance(1_000);
     answer.resolve();
     await first;
     const attempts = await service.attempts(message);

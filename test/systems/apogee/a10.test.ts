@@ -100,7 +100,11 @@ t.test('A10 · a tenant has its own test address, which holds in production too'
   const test = await startBroker(t, { config: { safeRecipientEmail: mailTest }, archiveBcc: [] });
   await change(test.service, '/v1/tenant', { testRedirect: own });
   await sendOne(test);
-  t.same(new Set(test.sink.mails.map(({ envelope }) => envelope.to[0])), new Set([mailTest]), 'the deployment’s is the stronger');
+  t.same(
+    new Set(test.sink.mails.map(({ envelope }) => envelope.to[0])),
+    new Set([mailTest]),
+    'the deployment’s is the stronger',
+  );
 });
 
 t.test('A10 · a test deployment without a safe address sends nothing by SMTP; the outbox still works', async (t) => {

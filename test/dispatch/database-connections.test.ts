@@ -1,0 +1,68 @@
+import { sql } from 'drizzle-orm';
+import t from 'tap';
+import { connectDatabase, type Db, isUnavailable, type Tx } from '../../src/db/client.ts';
+import { createTestDatabase } from '../support/postgres.ts';
+
+const pidOf = async (db: Db | Tx) => {
+  const [row] = await db.execute<{ pid: number }>(sql`select pg_backend_pid() as pid`);
+  return row?.pid ?? 0;
+};
+
+async function start(t: { teardown(fn: () => unknown): void }) {
+  const { url, drop } = await createTestDatabase();
+  const service = connectDatabase({ url, connections: 2, name: 'under test' });
+  const operator = connectDatabase({ url, connections: 1, name: 'operator' });
+  t.teardown(async () => {
+    await Promise.all([service.close(), operator.close()]);
+    await drop();
+  });
+  const cut = (pid: number) => operator.db.execute(sql`select pg_terminate_backend(${pid}::int)`);
+  return { db: service.db, cut };
+}
+
+/** Whether it failed as the database being away, or how else it ended. */
+const endOf = (work: Promise<unknown>) =>
+  work.then(
+    () => 'done',
+    (error: unknown) => (isUnavailable(error) ? 'unavailable' : String(error)),
+  );
+
+t.test('a transaction whose connection is cut fails, and the pool goes on, as often as it happens', async (t) => {
+  const { db, cut } = await start(t);
+  for (let turn = 0; turn < 10; turn += 1) {
+    const idle = Promise.withResolvers<void>();
+    const transactions = [
+      // Cut in the middle of a query, and between two of them.
+      db.transaction(async (tx) => {
+        const pid = await pidOf(tx);
+        const sleeping = tx.execute(sql`select pg_sleep(20)`);
+        await Promise.all([sleeping, cut(pid)]);
+      }),
+      db.transaction(async (tx) => {
+        await cut(await pidOf(tx));
+        await idle.promise;
+        await tx.execute(sql`select 1`);
+      }),
+    ];
+    const ends = transactions.map(endOf);
+    t.equal(await ends[0], 'unavailable');
+    idle.resolve();
+    t.equal(await ends[1], 'unavailable');
+    const begun = performance.now();
+    t.strictSame(await Promise.all([1, 2, 3, 4].map(() => endOf(pidOf(db)))), Array(4).fill('done'));
+    t.ok(performance.now() - begun < 5_000, 'at once');
+  }
+});
+
+t.test('a fault of the work itself rolls back, and is told as it is', async (t) => {
+  const { db } = await start(t);
+  await db.execute(sql`create table kept (id int)`);
+  const fault = new Error('of the work');
+  const work = db.transaction(async (tx) => {
+    await tx.execute(sql`insert into kept values (1)`);
+    throw fault;
+  });
+  await t.rejects(work, fault);
+  await t.rejects(db.transaction((tx) => tx.execute(sql`select 1 / 0`)));
+  t.match(await db.execute(sql`select count(*)::int as rows from kept`), [{ rows: 0 }]);
+});
