@@ -37,7 +37,8 @@ for (const workers of [2, 3]) {
     t.ok(seen.most <= concurrency, `${seen.most} deliveries at once at most`);
     t.ok(seen.most >= concurrency - 1, 'the connections are used');
     const parts = await service.execute(sql`select worker_id, count(*)::int as sent from attempts group by worker_id`);
-    t.ok(parts.length >= 2, `${parts.map(({ sent }) => sent).join(' + ')} sent`);
+    // Who claims first may claim all that is released: nothing promises that each worker has a part.
+    t.comment(`${parts.map(({ sent }) => sent).join(' + ')} sent`);
   });
 }
 
