@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { createDispatcher, type Dispatcher } from './dispatch/dispatcher.ts';
-import { sweepDispatch } from './dispatch/lanes.ts';
-import { createReleaser, type Releaser } from './dispatch/release.ts';
+import { sweepDispatch } from './dispatch/release/lanes.ts';
+import { createReleaser, type Releaser } from './dispatch/release/release.ts';
 import { deleteUnusedDocuments } from './documents/store.ts';
 import { sequenceEvents } from './events/sequence.ts';
 import { forgetIdempotencyKeys } from './http/idempotency.ts';

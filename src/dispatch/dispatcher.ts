@@ -1,9 +1,9 @@
 import type { DispatchChannel } from '../queue/queues.ts';
 import { queueNames } from '../queue/queues.ts';
-import { type AccountLane, createAccountLane } from './account-lane.ts';
-import { type Claimed, claimMessages, returnClaimed } from './claim.ts';
-import type { LaneDeps } from './half-window.ts';
-import { createHeldJobs, touchEveryMs } from './job-watch.ts';
+import type { LaneDeps } from './account/half-window.ts';
+import { type AccountLane, createAccountLane } from './account/lane.ts';
+import { type Claimed, claimMessages, returnClaimed } from './claim/claim.ts';
+import { createHeldJobs, touchEveryMs } from './claim/job-watch.ts';
 
 /** Jobs of one claim: large enough to be worth its commit, small enough to be finished in 30 s. */
 const claimSize = 200;

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm';
 import t from 'tap';
-import { createReleaser } from '../../src/dispatch/release.ts';
+import { createReleaser } from '../../src/dispatch/release/release.ts';
 import { addDispatcher, people, repeated, type Sending, startSending } from '../support/sending.ts';
 
 const hold = { account: { onUncertain: 'hold', rhythm: { concurrency: 3 } } };

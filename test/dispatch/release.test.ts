@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm';
 import t from 'tap';
-import { sweepDispatch } from '../../src/dispatch/lanes.ts';
+import { sweepDispatch } from '../../src/dispatch/release/lanes.ts';
 import { change, done } from '../support/broker.ts';
 import { people, receiverOf, type Sending, setUpContent, smtpAccount, startSending } from '../support/sending.ts';
 import type { SmtpSink } from '../support/smtp-sink.ts';

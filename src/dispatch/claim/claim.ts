@@ -1,16 +1,16 @@
 import { and, eq, inArray, isNull, sql } from 'drizzle-orm';
-import type { AccountRow } from '../accounts/store.ts';
-import type { Clock, NewId } from '../clock.ts';
-import type { Db, Tx } from '../db/client.ts';
-import { at, idList } from '../db/rows.ts';
-import { channelAccounts } from '../db/tables/dispatch.ts';
-import { attempts, messages } from '../db/tables/messages.ts';
-import { recordEvents } from '../events/store.ts';
-import type { MessageRow } from '../messages/content.ts';
-import { openLanes } from '../messages/enqueue.ts';
-import { recordMoves } from '../messages/record-moves.ts';
-import type { ClaimedJob, DispatchJobData, JobQueue } from '../queue/boss.ts';
-import { serviceActor } from '../tenants/rights.ts';
+import type { AccountRow } from '../../accounts/store.ts';
+import type { Clock, NewId } from '../../clock.ts';
+import type { Db, Tx } from '../../db/client.ts';
+import { at, idList } from '../../db/rows.ts';
+import { channelAccounts } from '../../db/tables/dispatch.ts';
+import { attempts, messages } from '../../db/tables/messages.ts';
+import { recordEvents } from '../../events/store.ts';
+import type { MessageRow } from '../../messages/content.ts';
+import { openLanes } from '../../messages/enqueue.ts';
+import { recordMoves } from '../../messages/record-moves.ts';
+import type { ClaimedJob, DispatchJobData, JobQueue } from '../../queue/boss.ts';
+import { serviceActor } from '../../tenants/rights.ts';
 
 /** What claiming needs. */
 export interface ClaimDeps {

@@ -1,11 +1,11 @@
-import type { Clock } from '../clock.ts';
-import type { Config } from '../config.ts';
-import { type Db, isUnavailable } from '../db/client.ts';
-import { loadContents } from '../documents/store.ts';
-import { type ContentCache, compositionOf, partsKey, prepareTask, type Redirect } from '../messages/content.ts';
-import type { PrepareResult, PrepareTask, Renderer, TemplateParts } from '../templates/renderer.ts';
+import type { Clock } from '../../clock.ts';
+import type { Config } from '../../config.ts';
+import { type Db, isUnavailable } from '../../db/client.ts';
+import { loadContents } from '../../documents/store.ts';
+import { type ContentCache, compositionOf, partsKey, prepareTask, type Redirect } from '../../messages/content.ts';
+import type { PrepareResult, PrepareTask, Renderer, TemplateParts } from '../../templates/renderer.ts';
 import { type Delivered, type ReadyMessage, type Verdict, withoutCopies } from './deliver.ts';
-import type { OpenMessage } from './open-window.ts';
+import type { OpenMessage } from './open.ts';
 
 /** What preparing needs. */
 export interface PrepareDeps {

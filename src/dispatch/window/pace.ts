@@ -1,7 +1,7 @@
-import type { AccountRow } from '../accounts/store.ts';
-import type { Clock } from '../clock.ts';
-import type { Db } from '../db/client.ts';
-import { intervalMs, reserveSlots } from './rhythm.ts';
+import type { AccountRow } from '../../accounts/store.ts';
+import type { Clock } from '../../clock.ts';
+import type { Db } from '../../db/client.ts';
+import { intervalMs, reserveSlots } from '../account/rhythm.ts';
 
 /** Faster than this, what a late start brings together is not worth a query of its own. */
 const leastLatenessMs = 50;

@@ -1,14 +1,14 @@
 import { and, eq, sql } from 'drizzle-orm';
-import type { AccountRow } from '../accounts/store.ts';
-import type { Tx } from '../db/client.ts';
-import { at, idList, insertRows } from '../db/rows.ts';
-import { attempts, messages } from '../db/tables/messages.ts';
-import type { MessageRow } from '../messages/content.ts';
-import { recordMoves } from '../messages/record-moves.ts';
-import { applyRules } from '../messages/rules.ts';
-import { serviceActor } from '../tenants/rights.ts';
-import { type ClaimDeps, type Claimed, removeJobs, returnClaimed } from './claim.ts';
-import { intervalMs, reserveSlots } from './rhythm.ts';
+import type { AccountRow } from '../../accounts/store.ts';
+import type { Tx } from '../../db/client.ts';
+import { at, idList, insertRows } from '../../db/rows.ts';
+import { attempts, messages } from '../../db/tables/messages.ts';
+import type { MessageRow } from '../../messages/content.ts';
+import { recordMoves } from '../../messages/record-moves.ts';
+import { applyRules } from '../../messages/rules.ts';
+import { serviceActor } from '../../tenants/rights.ts';
+import { intervalMs, reserveSlots } from '../account/rhythm.ts';
+import { type ClaimDeps, type Claimed, removeJobs, returnClaimed } from '../claim/claim.ts';
 
 /** A message that is being sent: its attempt is committed, its provider not yet called. */
 export interface OpenMessage {

@@ -1,8 +1,8 @@
 import { sql } from 'drizzle-orm';
-import type { Clock } from '../clock.ts';
-import type { Db, Tx } from '../db/client.ts';
-import { at, idList } from '../db/rows.ts';
-import type { JobQueue } from '../queue/boss.ts';
+import type { Clock } from '../../clock.ts';
+import type { Db, Tx } from '../../db/client.ts';
+import { at, idList } from '../../db/rows.ts';
+import type { JobQueue } from '../../queue/boss.ts';
 
 /** Messages of one send request, account and priority that wait. */
 export interface Lane {

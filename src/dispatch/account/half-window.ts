@@ -1,15 +1,13 @@
 import { eq } from 'drizzle-orm';
 import type { Logger } from 'pino';
-import { type AccountRow, getAccount, pauseAccount } from '../accounts/store.ts';
-import type { ChannelDriver } from '../channels/channel.ts';
-import { isUnavailable } from '../db/client.ts';
-import { channelAccounts } from '../db/tables/dispatch.ts';
-import { tenants } from '../db/tables/tenants.ts';
-import { type Redirect, redirectOf } from '../messages/content.ts';
-import { serviceActor } from '../tenants/rights.ts';
-import type { DriverDeps, DriverHolder, TakenDriver } from './account-driver.ts';
-import type { AccountShare } from './account-share.ts';
-import { type ClaimDeps, type Claimed, returnClaimed, undoWindow } from './claim.ts';
+import { type AccountRow, getAccount, pauseAccount } from '../../accounts/store.ts';
+import type { ChannelDriver } from '../../channels/channel.ts';
+import { isUnavailable } from '../../db/client.ts';
+import { channelAccounts } from '../../db/tables/dispatch.ts';
+import { tenants } from '../../db/tables/tenants.ts';
+import { type Redirect, redirectOf } from '../../messages/content.ts';
+import { serviceActor } from '../../tenants/rights.ts';
+import { type ClaimDeps, type Claimed, returnClaimed, undoWindow } from '../claim/claim.ts';
 import {
   type Delivered,
   deliverMessage,
@@ -17,12 +15,14 @@ import {
   unbegun,
   unknownOutcome,
   withoutCopies,
-} from './deliver.ts';
-import { type OpenMessage, openWindow } from './open-window.ts';
-import { awaitSlot } from './pace.ts';
-import { type PrepareDeps, prepareWindow } from './prepare-window.ts';
+} from '../window/deliver.ts';
+import { type OpenMessage, openWindow } from '../window/open.ts';
+import { awaitSlot } from '../window/pace.ts';
+import { type PrepareDeps, prepareWindow } from '../window/prepare.ts';
+import { settleWindow } from '../window/settle.ts';
+import type { DriverDeps, DriverHolder, TakenDriver } from './driver-holder.ts';
 import { heldUntil, windowSize } from './rhythm.ts';
-import { settleWindow } from './settle.ts';
+import type { AccountShare } from './share.ts';
 
 /** What a lane works with. */
 export type LaneDeps = ClaimDeps &

@@ -1,6 +1,6 @@
-import type { AccountRow } from '../accounts/store.ts';
-import type { Clock } from '../clock.ts';
-import type { Db } from '../db/client.ts';
+import type { AccountRow } from '../../accounts/store.ts';
+import type { Clock } from '../../clock.ts';
+import type { Db } from '../../db/client.ts';
 import { concurrencyOf, leaseConnections, returnConnections } from './rhythm.ts';
 
 /** Lets at most `limit` works run at once; the others wait, first come first served. */

@@ -1,7 +1,7 @@
-import type { AccountRow } from '../accounts/store.ts';
-import type { StoredCopy } from '../db/tables/messages.ts';
-import type { EventType } from '../events/store.ts';
-import type { MessageRow } from '../messages/content.ts';
+import type { AccountRow } from '../../accounts/store.ts';
+import type { StoredCopy } from '../../db/tables/messages.ts';
+import type { EventType } from '../../events/store.ts';
+import type { MessageRow } from '../../messages/content.ts';
 import type { Delivered, Verdict } from './deliver.ts';
 import { nextTryAt, tryForSeconds } from './retry-policy.ts';
 

@@ -1,8 +1,8 @@
-import type { ChannelDriver, Outcome } from '../channels/channel.ts';
-import type { Clock } from '../clock.ts';
-import type { StoredCopy } from '../db/tables/messages.ts';
-import type { Redirect } from '../messages/content.ts';
-import type { OpenMessage } from './open-window.ts';
+import type { ChannelDriver, Outcome } from '../../channels/channel.ts';
+import type { Clock } from '../../clock.ts';
+import type { StoredCopy } from '../../db/tables/messages.ts';
+import type { Redirect } from '../../messages/content.ts';
+import type { OpenMessage } from './open.ts';
 
 /** What became of an opened message: an outcome of its channel, or why it was never handed over. */
 export type Verdict =

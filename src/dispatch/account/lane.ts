@@ -1,6 +1,5 @@
-import { createDriverHolder } from './account-driver.ts';
-import { createAccountShare } from './account-share.ts';
-import type { Claimed } from './claim.ts';
+import type { Claimed } from '../claim/claim.ts';
+import { createDriverHolder } from './driver-holder.ts';
 import {
   giveBack,
   type HalfWindow,
@@ -12,6 +11,7 @@ import {
   settleSurely,
   workHalf,
 } from './half-window.ts';
+import { createAccountShare } from './share.ts';
 
 /** Two half-windows are worked at once, so that connections stay busy while one of them is settled. */
 const halvesPerLane = 2;

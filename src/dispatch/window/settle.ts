@@ -1,15 +1,15 @@
 import { sql } from 'drizzle-orm';
-import { type AccountRow, pauseAccount } from '../accounts/store.ts';
-import type { Tx } from '../db/client.ts';
-import { at } from '../db/rows.ts';
-import { type EventType, recordEvents } from '../events/store.ts';
-import { openLanes } from '../messages/enqueue.ts';
-import { recordMoves } from '../messages/record-moves.ts';
-import { serviceActor } from '../tenants/rights.ts';
-import { type ClaimDeps, removeJobs, tooOftenInDoubt } from './claim.ts';
+import { type AccountRow, pauseAccount } from '../../accounts/store.ts';
+import type { Tx } from '../../db/client.ts';
+import { at } from '../../db/rows.ts';
+import { type EventType, recordEvents } from '../../events/store.ts';
+import { openLanes } from '../../messages/enqueue.ts';
+import { recordMoves } from '../../messages/record-moves.ts';
+import { serviceActor } from '../../tenants/rights.ts';
+import { holdAccount } from '../account/rhythm.ts';
+import { type ClaimDeps, removeJobs, tooOftenInDoubt } from '../claim/claim.ts';
 import { type Decision, decide } from './decide.ts';
 import type { Delivered } from './deliver.ts';
-import { holdAccount } from './rhythm.ts';
 
 type SettleDeps = ClaimDeps & { random(): number };
 

@@ -1,15 +1,15 @@
 import { sql } from 'drizzle-orm';
-import type { AccountRow } from '../accounts/store.ts';
-import type { Clock, NewId } from '../clock.ts';
-import type { Db, Tx } from '../db/client.ts';
-import { at } from '../db/rows.ts';
-import { channelAccounts } from '../db/tables/dispatch.ts';
-import { holdLease, releaseLease } from '../events/store.ts';
-import { priorityNumber } from '../messages/status.ts';
-import type { DispatchJobData, JobQueue } from '../queue/boss.ts';
-import { queueNames } from '../queue/queues.ts';
+import type { AccountRow } from '../../accounts/store.ts';
+import type { Clock, NewId } from '../../clock.ts';
+import type { Db, Tx } from '../../db/client.ts';
+import { at } from '../../db/rows.ts';
+import { channelAccounts } from '../../db/tables/dispatch.ts';
+import { holdLease, releaseLease } from '../../events/store.ts';
+import { priorityNumber } from '../../messages/status.ts';
+import type { DispatchJobData, JobQueue } from '../../queue/boss.ts';
+import { queueNames } from '../../queue/queues.ts';
+import { queueDepth } from '../account/rhythm.ts';
 import { type Lane, refreshLanes } from './lanes.ts';
-import { queueDepth } from './rhythm.ts';
 
 /** What the releaser works with. */
 export interface ReleaseDeps {

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm';
-import type { AccountRow } from '../accounts/store.ts';
-import type { Db, Tx } from '../db/client.ts';
-import { at } from '../db/rows.ts';
+import type { AccountRow } from '../../accounts/store.ts';
+import type { Db, Tx } from '../../db/client.ts';
+import { at } from '../../db/rows.ts';
 
 /** The rhythm of an account, as its row says it (W4). */
 export type Rhythm = Pick<AccountRow, 'waitAfterSendMs' | 'maxPerMinute' | 'concurrency'>;
