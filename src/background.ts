@@ -73,7 +73,8 @@ function choresOf(runtime: Runtime, releaser: Releaser): Chore[] {
     { name: 'sweep', everyMs: 30_000, run: () => sweepDispatch(runtime) },
     { name: 'documents', everyMs: 600_000, run: () => deleteUnusedDocuments(runtime.db, ago(7 * days), rowsPerPass) },
     { name: 'exports', everyMs: 600_000, run: () => deleteOldExports(runtime.db, ago(exportKeptMs), rowsPerPass) },
-    { name: 'idempotency', everyMs: 600_000, run: () => forgetIdempotencyKeys(runtime.db, ago(8 * days)) },
+    // A day more than the seven that are promised: a caller's clock is not ours.
+    { name: 'idempotency', everyMs: 600_000, run: () => forgetIdempotencyKeys(runtime.db, ago(8 * days), rowsPerPass) },
   ];
 }
 

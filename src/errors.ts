@@ -10,7 +10,11 @@ interface ErrorEntry {
 /** Every error code of the API: its HTTP status and its title. Codes are stable: callers switch on them. */
 export const errorCodes = {
   invalid_body: { status: 400, en: 'The request body is not valid.', fr: 'Le corps de la requête n’est pas valide.' },
-  invalid_query: { status: 400, en: 'The query is not valid.', fr: 'Les paramètres ne sont pas valides.' },
+  invalid_query: {
+    status: 400,
+    en: 'The path or the query is not valid.',
+    fr: 'Le chemin ou les paramètres ne sont pas valides.',
+  },
   invalid_json: { status: 400, en: 'The body is not acceptable JSON.', fr: 'Le corps n’est pas du JSON acceptable.' },
   invalid_cursor: { status: 400, en: 'The cursor is not valid.', fr: 'Le curseur n’est pas valide.' },
   invalid_header: { status: 400, en: 'A header is not valid.', fr: 'Un en-tête n’est pas valide.' },

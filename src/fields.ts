@@ -26,6 +26,9 @@ export function words<const Words extends readonly string[]>(values: Words, opti
   return Type.Unsafe<Words[number]>({ type: 'string', enum: [...values], ...options });
 }
 
+/** Ids as PostgreSQL takes them, in either case of letters. */
+export const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
 /** An id given by the service (UUIDv7). */
 export const Uuid = Type.String({ format: 'uuid' });
 

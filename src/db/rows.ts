@@ -50,3 +50,9 @@ export function idList(ids: readonly string[]) {
 export function at(time: Date) {
   return sql`${time.toISOString()}::timestamptz`;
 }
+
+/** Keys of rows as a list of pairs: `where (tenant_id, id) in ${keyList(rows)}`. */
+export function keyList(rows: readonly { tenantId: string; id: string }[]) {
+  const tenantIds = idList(rows.map(({ tenantId }) => tenantId));
+  return sql`(select * from unnest(${tenantIds}, ${idList(rows.map(({ id }) => id))}))`;
+}

@@ -1,8 +1,10 @@
 import type { DispatchChannel } from '../queue/queues.ts';
 import { queueNames } from '../queue/queues.ts';
-import type { LaneDeps } from './account/half-window.ts';
 import { type AccountLane, createAccountLane } from './account/lane.ts';
-import { type Claimed, claimMessages, returnClaimed } from './claim/claim.ts';
+import type { LaneDeps } from './account/lane-state.ts';
+import { claimMessages } from './claim/claim.ts';
+import type { Claimed } from './claim/claimed.ts';
+import { returnClaimed } from './claim/give-back.ts';
 import { createHeldJobs, touchEveryMs } from './claim/job-watch.ts';
 
 /** Jobs of one claim: large enough to be worth its commit, small enough to be finished in 30 s. */

@@ -14,7 +14,7 @@ export function filenameFault(name: string): string | null {
   if (name.trim() === '') return 'must not be empty';
   if (name.length > limit) return `must be at most ${limit} characters`;
   if (/[/\\]/.test(name)) return 'must be a name without a path';
-  if (name === '.' || name === '..') return 'must be the name of a file';
+  if (name === '.' || name === '..') return 'must not be a folder';
   if (controls.test(name) || encodedBreaks.test(name)) return 'must not contain control characters or line breaks';
   if (directionMarks.test(name)) return 'must not contain marks of text direction';
   if (!name.isWellFormed() || name.includes('\ufffd')) return 'must be UTF-8';

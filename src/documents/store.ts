@@ -5,6 +5,7 @@ import type { Db, Tx } from '../db/client.ts';
 import { at, idList } from '../db/rows.ts';
 import { documentContents, documents } from '../db/tables/content.ts';
 import { AppError, notFound } from '../errors.ts';
+import { uuidPattern } from '../fields.ts';
 import { filenameFault } from './filename.ts';
 import { checkMediaType } from './media-type.ts';
 
@@ -17,8 +18,6 @@ export interface CheckedFile {
   content: Buffer;
   sha256: string;
 }
-
-const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 /** A document that cannot be kept. The `code` of its one item says why. */
 export function refusedDocument(code: string, message: string): AppError {

@@ -22,6 +22,7 @@ export const eventTypes = [
   'message.blocked',
   'message.corrected',
   'message.resent',
+  'message.resolved',
   'message.sent',
   'message.failed',
   'message.retry-planned',

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { and, eq, lt, sql } from 'drizzle-orm';
+import { and, eq, sql } from 'drizzle-orm';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Db, databaseError, type Tx } from '../db/client.ts';
+import { at } from '../db/rows.ts';
 import { idempotencyKeys } from '../db/tables/tenants.ts';
 import { AppError } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
@@ -168,11 +169,10 @@ export async function runIdempotently<Answer>(
   }
 }
 
-/** Forgets keys older than seven days. @returns how many. */
-export async function forgetIdempotencyKeys(db: Db, before: Date): Promise<number> {
-  const gone = await db
-    .delete(idempotencyKeys)
-    .where(lt(idempotencyKeys.createdAt, before))
-    .returning({ key: idempotencyKeys.key });
-  return gone.length;
+/** Forgets at most `limit` keys that were first used before `before`. @returns how many. */
+export async function forgetIdempotencyKeys(db: Db, before: Date, limit: number): Promise<number> {
+  const gone = await db.execute(sql`
+    delete from idempotency_keys where (tenant_id, test, key) in (
+      select tenant_id, test, key from idempotency_keys where created_at < ${at(before)} order by created_at limit ${limit})`);
+  return gone.count;
 }

@@ -3,6 +3,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import type { FastifyBaseLogger, FastifyInstance, FastifySchemaCompiler, RawServerDefault } from 'fastify';
+import { uuidPattern } from '../fields.ts';
 
 /** The API while it is being built: handlers know the types of their body, path and query. */
 export type App = FastifyInstance<
@@ -30,7 +31,7 @@ function createAjv(coerceTypes: boolean | 'array'): Ajv2020 {
   (addFormats as unknown as { default: (ajv: Ajv2020) => void }).default(ajv);
   ajv.addFormat('date-time', isInstant);
   // The library also takes urn:uuid:…, which PostgreSQL does not.
-  ajv.addFormat('uuid', /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i);
+  ajv.addFormat('uuid', uuidPattern);
   ajv.addFormat('binary', true);
   return ajv;
 }

@@ -2,6 +2,7 @@ import { and, eq, sql } from 'drizzle-orm';
 import { parseAddrSpec } from '../channels/mail/addr-spec.ts';
 import type { Db, Tx } from '../db/client.ts';
 import { messages, type StoredCopy } from '../db/tables/messages.ts';
+import { attachDocuments } from '../documents/attach.ts';
 import { useDocuments } from '../documents/store.ts';
 import { AppError, invalidField } from '../errors.ts';
 import { recordEvents } from '../events/store.ts';
@@ -53,16 +54,10 @@ function correctedOverrides(row: MessageRow, change: MessageChangeBody): Message
 async function correctedDocuments(deps: CorrectDeps, tx: Tx, row: MessageRow, ids: string[] | undefined) {
   if (ids === undefined) return row.documents;
   const found = await useDocuments(tx, deps, row.tenantId, ids);
-  const documents = ids.map((id, index) => {
-    const document = found.get(id);
-    if (document === undefined)
-      throw invalidField(`/documents/${index}`, 'document_invalid', `there is no document ${id}`);
-    const { filename, mediaType, size, sha256 } = document;
-    return { id, filename, mediaType, size, sha256 };
-  });
-  const bytes = documents.reduce((sum, { size }) => sum + size, 0);
-  if (bytes > 10_000_000) throw invalidField('/documents', 'document_invalid', 'the documents have more than 10 MB');
-  return documents;
+  const attached = attachDocuments(ids, found);
+  if (attached.kind === 'attached') return attached.documents;
+  const pointer = attached.index === null ? '/documents' : `/documents/${attached.index}`;
+  throw invalidField(pointer, 'document_invalid', attached.why);
 }
 
 function checkState(row: MessageRow, revision: number | null): void {

@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm';
 import type { Clock, NewId } from '../clock.ts';
 import type { Tx } from '../db/client.ts';
-import { at } from '../db/rows.ts';
+import { at, keyList } from '../db/rows.ts';
 import type { DispatchJobData, JobQueue } from '../queue/boss.ts';
 import { type DispatchChannel, queueNames } from '../queue/queues.ts';
 import { priorityNumber } from './status.ts';
@@ -45,7 +45,7 @@ export async function openLanes(tx: Tx, waiting: readonly WaitingMessage[]): Pro
     insert into dispatch_lanes (tenant_id, channel_account_id, send_request_id, priority, next_release_at, revision)
     select tenant_id, channel_account_id, send_request_id, priority, next_release_at, revision
     from json_populate_recordset(null::dispatch_lanes, ${JSON.stringify(ordered)}::json)
-    on conflict (channel_account_id, send_request_id, priority) do update
+    on conflict (tenant_id, channel_account_id, send_request_id, priority) do update
     set next_release_at = least(dispatch_lanes.next_release_at, excluded.next_release_at),
         revision = dispatch_lanes.revision + 1`);
 }
@@ -70,12 +70,11 @@ export async function enqueueUrgent(
       priority === priorityNumber('urgent') && releaseAt <= now && channelAccountId !== null,
   );
   if (urgent.length === 0) return [...messages];
+  const accounts = urgent.map(({ tenantId, channelAccountId }) => ({ tenantId, id: channelAccountId ?? '' }));
   const free = await tx.execute<{ id: string }>(sql`
     select id from channel_accounts
     where paused_at is null and wait_after_send_ms = 0 and max_per_minute is null and wait_when_idle_ms = 0
-      and id in (select value::uuid from json_array_elements_text(${JSON.stringify([
-        ...new Set(urgent.map(({ channelAccountId }) => channelAccountId)),
-      ])}::json))`);
+      and (tenant_id, id) in ${keyList(accounts)}`);
   const freeIds = new Set([...free].map(({ id }) => id));
   const chosen = urgent
     .filter(({ channelAccountId }) => channelAccountId !== null && freeIds.has(channelAccountId))

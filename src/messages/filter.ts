@@ -2,7 +2,8 @@ import { and, eq, gte, inArray, lt, type SQL, sql } from 'drizzle-orm';
 import Type, { type Static } from 'typebox';
 import { parseAddrSpec } from '../channels/mail/addr-spec.ts';
 import { messages } from '../db/tables/messages.ts';
-import { closed, Instant, line, Uuid, words } from '../fields.ts';
+import { closed, Instant, line, Uuid, uuidPattern, words } from '../fields.ts';
+import { parseRecipientReference } from '../recipients/reference.ts';
 import { reasonCodes } from './reasons.ts';
 import { statuses } from './status.ts';
 
@@ -56,16 +57,16 @@ export interface Viewer {
   testOnly: boolean;
 }
 
-const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-
 function templateCondition(tenantId: string, template: string): SQL {
   if (uuidPattern.test(template)) return eq(messages.templateId, template);
   return sql`${messages.templateId} in (select id from templates where tenant_id = ${tenantId} and key = ${template})`;
 }
 
 function recipientCondition(tenantId: string, reference: string): SQL {
-  if (uuidPattern.test(reference)) return eq(messages.recipientId, reference);
-  const [, type = '', externalId = ''] = /^external:([^:]+):(.+)$/s.exec(reference) ?? [];
+  const named = parseRecipientReference(reference);
+  if (named === null) return sql`false`;
+  if (named.kind === 'id') return eq(messages.recipientId, named.id);
+  const { type, externalId } = named;
   return sql`${messages.recipientId} in (
     select id from recipients where tenant_id = ${tenantId} and type = ${type} and external_id = ${externalId})`;
 }

@@ -19,7 +19,7 @@ export interface Move {
   remark?: string | null;
 }
 
-const eventOf: Readonly<Record<Status, EventType>> = {
+const arrivals: Readonly<Record<Status, EventType>> = {
   E: 'message.created',
   V: 'message.validated',
   OK: 'message.sent',
@@ -27,9 +27,16 @@ const eventOf: Readonly<Record<Status, EventType>> = {
   B: 'message.blocked',
 };
 
+function eventOf({ from, to }: Move): EventType {
+  if (from === null) return 'message.created';
+  if (from === to) return 'message.resolved';
+  return from === 'KO' && to === 'V' ? 'message.resent' : arrivals[to];
+}
+
 /**
  * Writes the transition and the event of each move, in the transaction that made it: no status changes without
- * a trace. `KO→V` is told as `message.resent`, a birth as `message.created`.
+ * a trace. `KO→V` is told as `message.resent`, a birth as `message.created`, and a `KO` that stays one because a
+ * person said what became of it as `message.resolved`.
  */
 export async function recordMoves(
   deps: { clock: Clock; newId: NewId },
@@ -60,12 +67,7 @@ export async function recordMoves(
     tx,
     moves.map((move) => ({
       tenantId: move.tenantId,
-      type:
-        move.from === null
-          ? 'message.created'
-          : move.from === 'KO' && move.to === 'V'
-            ? 'message.resent'
-            : eventOf[move.to],
+      type: eventOf(move),
       test: move.test,
       resourceId: move.messageId,
       data: { sendRequest: move.sendRequestId, from: move.from, status: move.to, reason: move.reason },

@@ -1,16 +1,24 @@
 import { and, eq, sql } from 'drizzle-orm';
+import { defaultAccount } from '../accounts/store.ts';
 import type { Tx } from '../db/client.ts';
-import { messages } from '../db/tables/messages.ts';
+import { messages, type StoredCopy } from '../db/tables/messages.ts';
 import { AppError } from '../errors.ts';
 import type { Actor } from '../tenants/rights.ts';
+import { openLanes } from './enqueue.ts';
 import type { Viewer } from './filter.ts';
 import { recordMoves } from './record-moves.ts';
 import { getMessage } from './store.ts';
 import type { MoveDeps } from './to-valid.ts';
 
+/** Copies that waited for the `to` to be accepted: not those that a rule left out. */
+const withCopiesDue = (copies: readonly StoredCopy[]): StoredCopy[] =>
+  copies.map((copy) =>
+    copy.outcome === 'skipped' && copy.reason === null ? { ...copy, outcome: 'pending' as const } : copy,
+  );
+
 /**
- * A person tells what became of a message whose outcome was unknown: `sent` makes it `OK`; `notSent` keeps it `KO`
- * with the reason `not_sent`, from where it can be sent again.
+ * A person tells what became of a message whose outcome was unknown: `sent` makes it `OK`, and its copies,
+ * which waited for it, leave; `notSent` keeps it `KO` with the reason `not_sent`, from where it can be sent again.
  * @throws AppError `not_found`, `illegal_move` unless it is `KO` `outcome_unknown`.
  */
 export async function resolveMessage(
@@ -30,6 +38,9 @@ export async function resolveMessage(
   }
   const sent = resolution.outcome === 'sent';
   const now = deps.clock.now();
+  const account = sent ? await defaultAccount(tx, row.tenantId, row.channel, row.test) : null;
+  const copies = account === null ? row.copies : withCopiesDue(row.copies);
+  const copiesLeft = copies.some(({ outcome }) => outcome === 'pending');
   const moved = await tx
     .update(messages)
     .set({
@@ -38,6 +49,10 @@ export async function resolveMessage(
       reason: sent ? null : 'not_sent',
       reasonDetail: null,
       sentAt: sent ? now : null,
+      copies,
+      ...(copiesLeft && account !== null
+        ? { dispatchState: 'waiting' as const, channelAccountId: account.id, releaseAt: now }
+        : {}),
       revision: sql`${messages.revision} + 1`,
       updatedAt: now,
     })
@@ -56,4 +71,7 @@ export async function resolveMessage(
       remark: resolution.remark,
     },
   ]);
+  if (copiesLeft && account !== null) {
+    await openLanes(tx, [{ ...row, channelAccountId: account.id, releaseAt: now }]);
+  }
 }

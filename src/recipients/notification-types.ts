@@ -3,6 +3,7 @@ import type { Clock, NewId } from '../clock.ts';
 import type { Db, Tx } from '../db/client.ts';
 import { choices, notificationTypes } from '../db/tables/people.ts';
 import { AppError, notFound } from '../errors.ts';
+import { uuidPattern } from '../fields.ts';
 import { recordAudit } from '../tenants/audit.ts';
 import type { Actor } from '../tenants/rights.ts';
 
@@ -12,8 +13,6 @@ export type NotificationTypeRow = typeof notificationTypes.$inferSelect;
 
 /** What people may change of a notification type. */
 export type NotificationTypeFields = Pick<NotificationTypeRow, 'title' | 'active' | 'channels' | 'defaultChoice'>;
-
-const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** Adds a notification type. @throws AppError `conflict` when the key is taken. */
 export async function createNotificationType(

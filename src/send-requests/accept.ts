@@ -70,7 +70,7 @@ export function refusalOf({ body, drafts }: PreparedRequest): AppError | null {
   // Several templates may have the same fault of one row.
   const items = new Map(errors.map(({ pointer, code, message }) => [`${pointer} ${code}`, { pointer, code, message }]));
   return new AppError('rows_refused', {
-    detail: `${items.size} faults; nothing was kept.`,
+    detail: `Faults: ${items.size}; nothing was kept.`,
     items: [...items.values()],
   });
 }

@@ -1,5 +1,6 @@
 import { parseAddrSpec } from '../channels/mail/addr-spec.ts';
 import type { StoredCopy, StoredDocument } from '../db/tables/messages.ts';
+import { attachDocuments } from '../documents/attach.ts';
 import type { findDocuments } from '../documents/store.ts';
 import type { Reason } from '../messages/reasons.ts';
 import { chooseMailAddress, type RecipientWithAddresses } from '../recipients/lookup.ts';
@@ -7,10 +8,6 @@ import type { SendRequestBody } from './schema.ts';
 
 /** One row of a request. */
 export type RowBody = SendRequestBody['recipients'][number];
-
-/** Most bytes of documents of one message. */
-const documentBytesPerMessage = 10_000_000;
-const documentsPerMessage = 10;
 
 /** Whom a row writes to, or why it cannot. */
 export interface Target {
@@ -82,20 +79,7 @@ export function documentsOf(
   ids: readonly string[],
   known: Documents,
 ): { documents: StoredDocument[]; fault: Target['fault'] } {
-  const documents: StoredDocument[] = [];
-  const refuse = (message: string) => ({
-    documents,
-    fault: { pointer: '/documents', code: 'document_invalid' as const, message },
-  });
-  const unique = [...new Set(ids)];
-  if (unique.length > documentsPerMessage) return refuse(`more than ${documentsPerMessage} documents`);
-  for (const id of unique) {
-    const document = known.get(id);
-    if (document === undefined) return refuse(`there is no document ${id}`);
-    const { filename, mediaType, size, sha256 } = document;
-    documents.push({ id, filename, mediaType, size, sha256 });
-  }
-  const bytes = documents.reduce((sum, { size }) => sum + size, 0);
-  if (bytes > documentBytesPerMessage) return refuse(`the documents have more than ${documentBytesPerMessage} bytes`);
-  return { documents, fault: null };
+  const attached = attachDocuments(ids, known);
+  if (attached.kind === 'attached') return { documents: attached.documents, fault: null };
+  return { documents: [], fault: { pointer: '/documents', code: 'document_invalid', message: attached.why } };
 }

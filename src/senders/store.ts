@@ -4,11 +4,10 @@ import type { Clock, NewId } from '../clock.ts';
 import type { Db, Tx } from '../db/client.ts';
 import { senders, senderVersions } from '../db/tables/content.ts';
 import { AppError, invalidField, notFound } from '../errors.ts';
+import { uuidPattern } from '../fields.ts';
 import { recordAudit } from '../tenants/audit.ts';
 import type { Actor } from '../tenants/rights.ts';
 import { lockTenant } from '../tenants/store.ts';
-
-const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
 type Deps = { clock: Clock; newId: NewId };
 

@@ -1,3 +1,4 @@
+/** Tags that templates may use: those that neither read files nor run without end, nor define others. */
 export const TAGS = new Set([
   'assign',
   'capture',
@@ -16,6 +17,7 @@ export const TAGS = new Set([
   'continue',
 ]);
 
+/** Filters that templates may use: none that takes an expression, sorts without limit, or looks into objects. */
 export const FILTERS = new Set([
   'abs',
   'append',

@@ -3,6 +3,7 @@ import type { Clock, NewId } from '../clock.ts';
 import type { Db, Tx } from '../db/client.ts';
 import { templates, templateVersions } from '../db/tables/content.ts';
 import { AppError, notFound } from '../errors.ts';
+import { uuidPattern } from '../fields.ts';
 import { recordAudit } from '../tenants/audit.ts';
 import type { Actor } from '../tenants/rights.ts';
 
@@ -55,7 +56,7 @@ export async function getTemplate(db: Db | Tx, tenantId: string, id: string): Pr
 
 /** A template by id or key, or null. */
 export async function findTemplate(db: Db | Tx, tenantId: string, idOrKey: string): Promise<TemplateRow | null> {
-  const isId = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i.test(idOrKey);
+  const isId = uuidPattern.test(idOrKey);
   const [row] = await db
     .select()
     .from(templates)

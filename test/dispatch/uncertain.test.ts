@@ -57,10 +57,28 @@ t.test('hold: a person who says it was not sent can send it again, as a new mail
   t.match(await service.message(message), { status: 'KO', reason: 'outcome_unknown' });
   const path = `/v1/messages/${message}`;
   t.match(await done(service.post(`${path}/resolve`, { outcome: 'notSent' })), { status: 'KO', reason: 'not_sent' });
+  t.equal((await service.moves(message)).at(-1), 'KO→KO not_sent', 'who said so is kept');
+  await service.work();
+  t.equal((await service.events('message.failed')).length, 1, 'it failed once');
+  t.match(await service.events('message.resolved'), [{ resourceId: message, data: { reason: 'not_sent' } }]);
   await done(service.post(`${path}/resend`, {}));
   await service.work();
   t.match(await service.message(message), { status: 'OK', reason: null });
   t.equal(service.sink.mails.length, 1);
+});
+
+t.test('hold: a person who says it was sent lets its copies leave, which had waited for it', async (t) => {
+  const service = await startSending(t, { sink: onceAtBody('takeAndCut'), account: { onUncertain: 'hold' } });
+  const row = { ...people(1)[0], cc: [{ address: 'copy@people.test' }] };
+  const { messages, id } = await service.send([row]);
+  const [message = ''] = messages;
+  await service.work();
+  t.match(await service.message(message), { reason: 'outcome_unknown', copies: [{ outcome: 'skipped' }] });
+  await done(service.post(`/v1/messages/${message}/resolve`, { outcome: 'sent' }));
+  await service.work();
+  t.match(await service.message(message), { status: 'OK', copies: [{ outcome: 'accepted' }] });
+  t.strictSame(service.sink.mails.map(receiverOf), ['p0@people.test', 'copy@people.test'], 'the to is not sent again');
+  t.match(await service.counts(id), { created: 1, OK: 1 });
 });
 
 t.test('a connection that is lost before the content is not in doubt: it is tried again under hold too', async (t) => {

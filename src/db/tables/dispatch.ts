@@ -59,12 +59,15 @@ export const channelAccounts = pgTable(
 export const accountLeases = pgTable(
   'account_leases',
   {
+    tenantId: tenantId(),
     channelAccountId: uuid('channel_account_id').notNull(),
     workerId: uuid('worker_id').notNull(),
     connections: integer('connections').notNull(),
     expiresAt: instant('expires_at').notNull(),
   },
-  (table) => [primaryKey({ columns: [table.channelAccountId, table.workerId] })],
+  (table) => [
+    primaryKey({ name: 'account_leases_pk', columns: [table.tenantId, table.channelAccountId, table.workerId] }),
+  ],
 );
 
 /**
@@ -83,8 +86,11 @@ export const dispatchLanes = pgTable(
     revision: bigint('revision', { mode: 'number' }).notNull(),
   },
   (table) => [
-    primaryKey({ columns: [table.channelAccountId, table.sendRequestId, table.priority] }),
-    index('dispatch_lanes_due').on(table.channelAccountId, table.priority, table.nextReleaseAt),
+    primaryKey({
+      name: 'dispatch_lanes_pk',
+      columns: [table.tenantId, table.channelAccountId, table.sendRequestId, table.priority],
+    }),
+    index('dispatch_lanes_due').on(table.tenantId, table.channelAccountId, table.priority, table.nextReleaseAt),
   ],
 );
 

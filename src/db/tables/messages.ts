@@ -182,10 +182,17 @@ export const messages = pgTable(
     index('messages_recipient').on(table.tenantId, table.recipientId),
     index('messages_context').on(table.tenantId, table.contextRef),
     index('messages_requested_by').on(table.tenantId, table.requestedByUser, table.id),
+    index('messages_os_user')
+      .on(table.tenantId, table.requestedByOsUser, table.id)
+      .where(sql`${table.requestedByOsUser} is not null`),
+    index('messages_workstation')
+      .on(table.tenantId, table.requestedByWorkstation, table.id)
+      .where(sql`${table.requestedByWorkstation} is not null`),
+    index('messages_reason').on(table.tenantId, table.reason, table.id).where(sql`${table.reason} is not null`),
     index('messages_sent_at').on(table.tenantId, table.sentAt),
     index('messages_edited_at').on(table.tenantId, table.editedAt),
     index('messages_waiting')
-      .on(table.channelAccountId, table.sendRequestId, table.priority, table.releaseAt)
+      .on(table.tenantId, table.channelAccountId, table.sendRequestId, table.priority, table.releaseAt)
       .where(sql`${table.dispatchState} = 'waiting'`),
     index('messages_homeless')
       .on(table.tenantId)
@@ -193,7 +200,9 @@ export const messages = pgTable(
     index('messages_expiring')
       .on(table.notAfter)
       .where(sql`${table.status} in ('E', 'V') and ${table.notAfter} is not null`),
-    index('messages_in_queue').on(table.channelAccountId).where(sql`${table.dispatchState} in ('queued', 'sending')`),
+    index('messages_in_queue')
+      .on(table.tenantId, table.channelAccountId)
+      .where(sql`${table.dispatchState} in ('queued', 'sending')`),
     check('messages_status_known', sql`${table.status} in ('E', 'V', 'OK', 'KO', 'B')`),
     check('messages_valid_is_on_its_way', sql`${table.status} <> 'V' or ${table.dispatchState} <> 'idle'`),
     check('messages_only_valid_leaves', sql`${table.dispatchState} = 'idle' or ${table.status} in ('V', 'OK')`),

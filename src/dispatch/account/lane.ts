@@ -1,16 +1,8 @@
-import type { Claimed } from '../claim/claim.ts';
+import type { Claimed } from '../claim/claimed.ts';
 import { createDriverHolder } from './driver-holder.ts';
-import {
-  giveBack,
-  type HalfWindow,
-  type JobWatch,
-  type LaneDeps,
-  type LaneSignals,
-  type LaneState,
-  recoverHalf,
-  settleSurely,
-  workHalf,
-} from './half-window.ts';
+import { workHalf } from './half-window.ts';
+import type { HalfWindow, JobWatch, LaneDeps, LaneSignals, LaneState } from './lane-state.ts';
+import { giveBack, recoverHalf, settleSurely } from './recover.ts';
 import { createAccountShare } from './share.ts';
 
 /** Two half-windows are worked at once, so that connections stay busy while one of them is settled. */
@@ -31,7 +23,7 @@ export interface AccountLane {
 
 /** Works until nothing is pending, or the worker stops; what is left then goes back to wait. Never rejects. */
 async function runHalf(lane: LaneState): Promise<void> {
-  const half: HalfWindow = { account: null, last: [], next: [], opened: [] };
+  const half: HalfWindow = { account: null, troubles: lane.troubles, last: [], next: [], opened: [] };
   let wanted = true;
   while (wanted && lane.queue.length > 0 && !lane.signals.stopping.aborted) {
     try {
@@ -60,8 +52,10 @@ export function createAccountLane(
     ...target,
     queue: [],
     holder: createDriverHolder(deps),
-    share: createAccountShare(deps, target.accountId),
+    share: createAccountShare(deps, { tenantId: target.tenantId, id: target.accountId }),
     active: 0,
+    troubles: 0,
+    untold: 0,
   };
   const running = new Set<Promise<void>>();
 

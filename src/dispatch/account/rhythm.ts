@@ -119,20 +119,23 @@ export async function leaseConnections(
       select 1 from channel_accounts where tenant_id = ${account.tenantId} and id = ${account.id} for update`);
     const others = await tx.execute<{ connections: number }>(sql`
       select connections from account_leases
-      where channel_account_id = ${account.id} and worker_id <> ${workerId} and expires_at > ${at(now)}`);
+      where tenant_id = ${account.tenantId} and channel_account_id = ${account.id}
+        and worker_id <> ${workerId} and expires_at > ${at(now)}`);
     const held = [...others].reduce((sum, row) => sum + row.connections, 0);
     const even = Math.max(1, Math.floor(concurrency / (others.length + 1)));
     const granted = Math.max(0, Math.min(even, concurrency - held));
     await tx.execute(sql`
-      insert into account_leases (channel_account_id, worker_id, connections, expires_at)
-      values (${account.id}, ${workerId}, ${Math.max(granted, using)}, ${at(expiresAt)})
-      on conflict (channel_account_id, worker_id) do update
+      insert into account_leases (tenant_id, channel_account_id, worker_id, connections, expires_at)
+      values (${account.tenantId}, ${account.id}, ${workerId}, ${Math.max(granted, using)}, ${at(expiresAt)})
+      on conflict (tenant_id, channel_account_id, worker_id) do update
       set connections = excluded.connections, expires_at = excluded.expires_at`);
     return granted;
   });
 }
 
 /** Gives the worker's part back. */
-export async function returnConnections(db: Db, accountId: string, workerId: string): Promise<void> {
-  await db.execute(sql`delete from account_leases where channel_account_id = ${accountId} and worker_id = ${workerId}`);
+export async function returnConnections(db: Db, account: AccountId, workerId: string): Promise<void> {
+  await db.execute(sql`
+    delete from account_leases
+    where tenant_id = ${account.tenantId} and channel_account_id = ${account.id} and worker_id = ${workerId}`);
 }

@@ -60,7 +60,10 @@ export interface AccountShare {
 }
 
 /** Makes the share. It renews itself from the first `take` to `end`, in real time: other workers watch its lease. */
-export function createAccountShare(deps: { db: Db; clock: Clock; workerId: string }, accountId: string): AccountShare {
+export function createAccountShare(
+  deps: { db: Db; clock: Clock; workerId: string },
+  target: Pick<AccountRow, 'tenantId' | 'id'>,
+): AccountShare {
   const gate = createGate();
   let account: AccountRow | null = null;
   let renewal: ReturnType<typeof setInterval> | null = null;
@@ -106,7 +109,7 @@ export function createAccountShare(deps: { db: Db; clock: Clock; workerId: strin
       renewal = null;
       account = null;
       gate.setLimit(0);
-      await inTurn(() => returnConnections(deps.db, accountId, deps.workerId));
+      await inTurn(() => returnConnections(deps.db, target, deps.workerId));
     },
   };
 }

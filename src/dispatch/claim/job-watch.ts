@@ -1,6 +1,6 @@
 import type { JobQueue } from '../../queue/boss.ts';
-import type { JobWatch } from '../account/half-window.ts';
-import type { Claimed } from './claim.ts';
+import type { JobWatch } from '../account/lane-state.ts';
+import type { Claimed } from './claimed.ts';
 
 /** Often enough that three in a row may fail before pg-boss gives the jobs to another worker (10 s). */
 export const touchEveryMs = 3_000;

@@ -42,28 +42,31 @@ async function dueAccounts(tx: Tx, now: Date): Promise<AccountRow[]> {
       and (${channelAccounts.nextSlotAt} is null or ${channelAccounts.nextSlotAt} <= ${at(soon)})
       and (${channelAccounts.waitWhenIdleMs} > 0 or exists (
         select 1 from dispatch_lanes lane
-        where lane.channel_account_id = ${channelAccounts.id} and lane.next_release_at <= ${at(now)}))`)
+        where lane.tenant_id = ${channelAccounts.tenantId} and lane.channel_account_id = ${channelAccounts.id}
+          and lane.next_release_at <= ${at(now)}))`)
     .orderBy(channelAccounts.id);
 }
 
-async function queuedCount(tx: Tx, accountId: string): Promise<number> {
+async function queuedCount(tx: Tx, account: AccountRow): Promise<number> {
   const [row] = await tx.execute<{ count: number }>(sql`
     select count(*)::int as count from messages
-    where channel_account_id = ${accountId} and dispatch_state in ('queued', 'sending')`);
+    where tenant_id = ${account.tenantId} and channel_account_id = ${account.id} and dispatch_state in ('queued', 'sending')`);
   return row?.count ?? 0;
 }
 
 /** Lanes of an account that are due, of each priority those served longest ago first: send requests take turns. */
-async function dueLanes(tx: Tx, accountId: string, now: Date): Promise<Lane[]> {
+async function dueLanes(tx: Tx, account: AccountRow, now: Date): Promise<Lane[]> {
   const rows = await tx.execute<{ send_request_id: string; priority: number; revision: string }>(sql`
     select send_request_id, priority, revision::text from (
       select *, row_number() over (partition by priority order by last_served_at nulls first, send_request_id) as turn
-      from dispatch_lanes where channel_account_id = ${accountId} and next_release_at <= ${at(now)}
+      from dispatch_lanes
+      where tenant_id = ${account.tenantId} and channel_account_id = ${account.id} and next_release_at <= ${at(now)}
     ) as due
     where turn <= ${lanesPerPass}
     order by priority, turn`);
   return [...rows].map((row) => ({
-    channelAccountId: accountId,
+    tenantId: account.tenantId,
+    channelAccountId: account.id,
     sendRequestId: row.send_request_id,
     priority: row.priority,
     revision: Number(row.revision),
@@ -76,6 +79,7 @@ async function takeFromLanes(deps: ReleaseDeps, tx: Tx, lanes: readonly Lane[], 
   const now = deps.clock.now();
   const each = Math.max(1, Math.ceil(limit / lanes.length));
   const asked = lanes.map((lane, turn) => ({
+    tenant: lane.tenantId,
     account: lane.channelAccountId,
     request: lane.sendRequestId,
     priority: lane.priority,
@@ -84,11 +88,11 @@ async function takeFromLanes(deps: ReleaseDeps, tx: Tx, lanes: readonly Lane[], 
   const rows = await tx.execute<{ tenant_id: string; id: string }>(sql`
     select picked.tenant_id, picked.id
     from json_to_recordset(${JSON.stringify(asked)}::json)
-      as lane(account uuid, request uuid, priority smallint, turn int)
+      as lane(tenant uuid, account uuid, request uuid, priority smallint, turn int)
     cross join lateral (
       select tenant_id, id from messages
-      where channel_account_id = lane.account and send_request_id = lane.request and messages.priority = lane.priority
-        and dispatch_state = 'waiting' and release_at <= ${at(now)}
+      where tenant_id = lane.tenant and channel_account_id = lane.account and send_request_id = lane.request
+        and messages.priority = lane.priority and dispatch_state = 'waiting' and release_at <= ${at(now)}
         and (not_after is null or not_after > ${at(now)} or status = 'OK')
       order by release_at, id limit ${each} for update skip locked
     ) picked
@@ -156,8 +160,8 @@ async function releaseAccount(
   progress: Map<string, Progress>,
 ): Promise<number> {
   const now = deps.clock.now();
-  const lanes = await dueLanes(tx, account.id, now);
-  const queued = await queuedCount(tx, account.id);
+  const lanes = await dueLanes(tx, account, now);
+  const queued = await queuedCount(tx, account);
   if (lanes.length === 0) {
     if (account.waitWhenIdleMs > 0 && queued === 0) await restAccount(tx, account, now);
     return 0;
@@ -181,7 +185,7 @@ async function releaseAccount(
 export interface Releaser {
   /**
    * One pass: at most what each account's rhythm sends soon, in turn between send requests, with a share for lower
-   * priorities. @returns how many messages got a job; 0 as well when another process holds the lease.
+   * priorities. An account that faults is told after the others had their turn. @returns how many messages got a job; 0 as well when another process holds the lease.
    */
   release(): Promise<number>;
   /** Gives the lease back, so that another process need not wait for its end. */
@@ -192,16 +196,27 @@ export interface Releaser {
 export function createReleaser(deps: ReleaseDeps): Releaser {
   const progress = new Map<string, Progress>();
   const lease = { name: 'releaser', holder: deps.workerId };
+
+  /** Work in a transaction that holds the lease's row: two releasers never work side by side. Null: another has it. */
+  function leading<Result>(work: (tx: Tx, now: Date) => Promise<Result>): Promise<Result | null> {
+    return deps.db.transaction(async (tx) => {
+      const now = deps.clock.now();
+      return (await holdLease(tx, { ...lease, now, seconds: 10 })) ? work(tx, now) : null;
+    });
+  }
+
   return {
-    release: () =>
-      deps.db.transaction(async (tx) => {
-        if (!(await holdLease(tx, { ...lease, now: deps.clock.now(), seconds: 10 }))) return 0;
-        let released = 0;
-        for (const account of await dueAccounts(tx, deps.clock.now())) {
-          released += await releaseAccount(deps, tx, account, progress);
-        }
-        return released;
-      }),
+    async release() {
+      let released = 0;
+      const faults: unknown[] = [];
+      for (const account of (await leading(dueAccounts)) ?? []) {
+        // By itself: no account waits for the rows of another, nor fails with it.
+        const count = leading((tx) => releaseAccount(deps, tx, account, progress));
+        released += (await count.catch((error: unknown) => void faults.push(error))) ?? 0;
+      }
+      if (faults.length > 0) throw new AggregateError(faults, `${faults.length} accounts could not be released`);
+      return released;
+    },
     stop: () => releaseLease(deps.db, lease),
   };
 }

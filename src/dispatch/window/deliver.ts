@@ -152,6 +152,6 @@ export async function deliverMessage(deps: DeliverDeps, carriage: Carriage, read
   }
   if (verdict.kind !== 'accepted') return finish(verdict);
   const { copies, outcomes, fault } = await deliverCopies(deps, carriage, ready);
-  // A fault of the account that a copy met pauses it, but the message itself has left.
+  // A fault of the account that a copy met pauses it (`trouble.ts`), but the message itself has left.
   return finish(open.row.status === 'OK' && fault !== null ? fault : verdict, copies, outcomes);
 }

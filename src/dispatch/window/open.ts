@@ -8,7 +8,8 @@ import { recordMoves } from '../../messages/record-moves.ts';
 import { applyRules } from '../../messages/rules.ts';
 import { serviceActor } from '../../tenants/rights.ts';
 import { intervalMs, reserveSlots } from '../account/rhythm.ts';
-import { type ClaimDeps, type Claimed, removeJobs, returnClaimed } from '../claim/claim.ts';
+import { type ClaimDeps, type Claimed, removeJobs, stillWanting } from '../claim/claimed.ts';
+import { returnClaimed } from '../claim/give-back.ts';
 
 /** A message that is being sent: its attempt is committed, its provider not yet called. */
 export interface OpenMessage {
@@ -27,19 +28,11 @@ interface Stopped {
 }
 
 /** Messages that were claimed and still want to leave, locked. */
-async function lockClaimed(tx: Tx, claimed: readonly Claimed[]): Promise<MessageRow[]> {
-  const asked = claimed.map(({ job, tenantId, messageId }) => ({ job_id: job.id, tenant_id: tenantId, id: messageId }));
+function lockClaimed(tx: Tx, claimed: readonly Claimed[]): Promise<MessageRow[]> {
   return tx
     .select()
     .from(messages)
-    .where(
-      and(
-        sql`(${messages.tenantId}, ${messages.id}, ${messages.jobId}) in (
-          select tenant_id, id, job_id from json_to_recordset(${JSON.stringify(asked)}::json)
-            as job(tenant_id uuid, id uuid, job_id uuid))`,
-        eq(messages.dispatchState, 'queued'),
-      ),
-    )
+    .where(and(stillWanting(claimed.map(({ job }) => job)), eq(messages.dispatchState, 'queued')))
     .orderBy(messages.id)
     .for('update');
 }
@@ -111,18 +104,32 @@ async function stop(deps: ClaimDeps, tx: Tx, stopped: readonly Stopped[]): Promi
   );
 }
 
+/** Bytes of documents that one window holds in memory, several times over while they are composed. */
+const documentBytesPerWindow = 16_000_000;
+
+/** How many of the messages, from the first, have documents that fit into one window: always at least one. */
+function fittingCount(rows: readonly MessageRow[]): number {
+  let bytes = 0;
+  const over = rows.findIndex(({ documents }, place) => {
+    bytes += documents.reduce((sum, { size }) => sum + size, 0);
+    return place > 0 && bytes > documentBytesPerWindow;
+  });
+  return over === -1 ? rows.length : over;
+}
+
 /**
  * Opens a window: moves claimed messages to `sending` and writes their attempts, in the caller's transaction. Nothing
  * is handed to a provider before it is committed. Messages that were blocked meanwhile, have expired, or that a rule
  * refuses by now are not opened, and their jobs are removed; all go back to wait when the account's next slot is far.
+ * @returns those that are open, and those that are still claimed because their documents would not fit beside them.
  */
 export async function openWindow(
   deps: ClaimDeps & { workerId: string },
   tx: Tx,
   account: AccountRow,
   claimed: readonly Claimed[],
-): Promise<OpenMessage[]> {
-  if (claimed.length === 0) return [];
+): Promise<{ opened: OpenMessage[]; postponed: Claimed[] }> {
+  if (claimed.length === 0) return { opened: [], postponed: [] };
   const now = deps.clock.now();
   const rows = await lockClaimed(tx, claimed);
   const stopped = await stoppedOnLeaving(tx, account.tenantId, rows, now);
@@ -130,14 +137,17 @@ export async function openWindow(
   const stoppedIds = new Set(stopped.map(({ row }) => row.id));
   const claims = new Map(claimed.map((one) => [one.messageId, one]));
   const interval = intervalMs(account);
-  const leaving = rows.filter(({ id }) => !stoppedIds.has(id));
+  const sendable = rows.filter(({ id }) => !stoppedIds.has(id));
+  const leaving = sendable.slice(0, fittingCount(sendable));
+  const later = new Set(sendable.slice(leaving.length).map(({ id }) => id));
+  const postponed = claimed.filter(({ messageId }) => later.has(messageId));
   const slots =
     leaving.length > 0
       ? await reserveSlots(tx, account, { now, count: leaving.length, intervalMs: interval })
       : ({ kind: 'reserved', first: now } as const);
   if (slots.kind === 'held') {
     await returnClaimed(deps, tx, claimed, slots.until);
-    return [];
+    return { opened: [], postponed: [] };
   }
   const opened = leaving.flatMap((row, place): OpenMessage[] => {
     const claim = claims.get(row.id);
@@ -158,9 +168,9 @@ export async function openWindow(
   await removeJobs(
     deps,
     tx,
-    claimed.filter(({ messageId }) => !openedIds.has(messageId)),
+    claimed.filter(({ messageId }) => !openedIds.has(messageId) && !later.has(messageId)),
   );
-  return opened;
+  return { opened, postponed };
 }
 
 async function begin(

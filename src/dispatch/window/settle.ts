@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm';
-import { type AccountRow, pauseAccount } from '../../accounts/store.ts';
+import type { AccountRow } from '../../accounts/store.ts';
 import type { Tx } from '../../db/client.ts';
 import { at } from '../../db/rows.ts';
 import { type EventType, recordEvents } from '../../events/store.ts';
@@ -7,7 +7,8 @@ import { openLanes } from '../../messages/enqueue.ts';
 import { recordMoves } from '../../messages/record-moves.ts';
 import { serviceActor } from '../../tenants/rights.ts';
 import { holdAccount } from '../account/rhythm.ts';
-import { type ClaimDeps, removeJobs, tooOftenInDoubt } from '../claim/claim.ts';
+import { type ClaimDeps, removeJobs } from '../claim/claimed.ts';
+import { tooOftenInDoubt } from '../claim/doubt.ts';
 import { type Decision, decide } from './decide.ts';
 import type { Delivered } from './deliver.ts';
 
@@ -63,15 +64,19 @@ async function keepLateOutcomes(deps: SettleDeps, tx: Tx, late: readonly Deliver
       where tenant_id = ${open.row.tenantId} and message_id = ${open.row.id} and id = ${open.attemptId}
         and outcome = 'uncertain' and ${verdict.kind} <> 'uncertain'`);
     if (verdict.kind !== 'accepted' || open.row.status !== 'V') continue;
+    const now = deps.clock.now();
+    const copiesLeft = copies.some(({ outcome }) => outcome === 'pending');
     const moved = await tx.execute(sql`
-      update messages set status = 'OK', delivery = 'sent', reason = null, sent_at = ${at(deps.clock.now())},
-        provider_reference = ${verdict.providerReference}, copies = ${JSON.stringify(copies)}::jsonb,
-        revision = revision + 1, updated_at = ${at(deps.clock.now())}
+      update messages set status = 'OK', delivery = 'sent', reason = null, reason_detail = null, sent_at = ${at(now)},
+        provider_reference = ${storable(verdict.providerReference)}, copies = ${JSON.stringify(copies)}::jsonb,
+        dispatch_state = ${copiesLeft ? 'waiting' : 'idle'}, release_at = ${at(now)},
+        revision = revision + 1, updated_at = ${at(now)}
       where tenant_id = ${open.row.tenantId} and id = ${open.row.id} and status = 'KO' and reason = 'outcome_unknown'
         and content_revision = ${open.row.contentRevision}`);
     if (moved.count !== 1) continue;
     const move = { ...open.row, messageId: open.row.id, from: 'KO' as const, to: 'OK' as const };
     await recordMoves(deps, tx, serviceActor, [{ ...move, reason: null, remark: 'late answer of the provider' }]);
+    if (copiesLeft) await openLanes(tx, [{ ...open.row, releaseAt: now }]);
   }
 }
 
@@ -140,20 +145,12 @@ async function tell(deps: SettleDeps, tx: Tx, decided: readonly Decided[]): Prom
   );
 }
 
-/** Waits of the account that outlast the window (W4), and its pause when the fault is its own. */
-async function settleAccount(deps: SettleDeps, tx: Tx, account: AccountRow, delivered: readonly Delivered[]) {
+/** The wait after a send, which outlasts the window (W4). What else an account suffers is told at once: `trouble.ts`. */
+async function restAfterSend(tx: Tx, account: AccountRow, delivered: readonly Delivered[]): Promise<void> {
   const handedOver = delivered.filter(({ verdict }) => verdict.kind !== 'unsendable' && verdict.kind !== 'not_begun');
   const last = handedOver.map(({ finishedAt }) => finishedAt.getTime()).reduce((a, b) => Math.max(a, b), 0);
   if (account.waitAfterSendMs > 0 && last > 0) {
     await holdAccount(tx, account, new Date(last + account.waitAfterSendMs));
-  }
-  const failed = handedOver.filter(({ verdict }) => verdict.kind === 'transient' || verdict.kind === 'uncertain');
-  if (account.waitAfterErrorMs > 0 && failed.length > 0) {
-    await holdAccount(tx, account, new Date(deps.clock.now().getTime() + account.waitAfterErrorMs));
-  }
-  const fault = delivered.find(({ verdict }) => verdict.kind === 'account_fault')?.verdict;
-  if (fault?.kind === 'account_fault') {
-    await pauseAccount(deps, tx, { tenantId: account.tenantId, id: account.id, actor: serviceActor }, fault.reason);
   }
 }
 
@@ -176,8 +173,8 @@ export async function settleWindow(
     delivered.filter((one) => !open.has(one.open.attemptId)),
   );
   // The attempts are closed by now: this one counts.
-  const doubtful = own.filter(({ verdict }) => verdict.kind === 'uncertain').map(({ open: { row } }) => row.id);
-  const often = await tooOftenInDoubt(tx, [account.tenantId], doubtful);
+  const doubtful = own.filter(({ verdict }) => verdict.kind === 'uncertain').map(({ open: { row } }) => row);
+  const often = await tooOftenInDoubt(tx, doubtful);
   const circumstances = { now: deps.clock.now() };
   const decided = own.map((one) => ({
     delivered: one,
@@ -204,7 +201,7 @@ export async function settleWindow(
       }),
     ),
   );
-  await settleAccount(deps, tx, account, delivered);
+  await restAfterSend(tx, account, delivered);
   await removeJobs(
     deps,
     tx,

@@ -1,0 +1,66 @@
+import type { Logger } from 'pino';
+import type { AccountRow } from '../../accounts/store.ts';
+import type { ClaimDeps, Claimed } from '../claim/claimed.ts';
+import type { Delivered } from '../window/deliver.ts';
+import type { OpenMessage } from '../window/open.ts';
+import type { PrepareDeps } from '../window/prepare.ts';
+import type { DriverDeps, DriverHolder } from './driver-holder.ts';
+import type { AccountShare } from './share.ts';
+
+/** What a lane works with. */
+export type LaneDeps = ClaimDeps &
+  PrepareDeps &
+  DriverDeps & {
+    workerId: string;
+    log: Logger;
+    random(): number;
+    probe(step: string): void | Promise<void>;
+    /** Told of every attempt, for the log and the metrics. */
+    attempted(account: AccountRow, delivered: Delivered): void;
+  };
+
+/** What the worker knows of the jobs it holds. */
+export interface JobWatch {
+  /** Whether a send of this message may still begin: its job is ours, and the worker has been heard of. */
+  mayBegin(claimed: Claimed): boolean;
+  /** The job is settled or given back. */
+  forget(claimed: readonly Claimed[]): void;
+}
+
+/** How a worker ends: first nothing more is begun, then what is under way is waited for no longer. */
+export interface LaneSignals {
+  stopping: AbortSignal;
+  givenUp: AbortSignal;
+}
+
+/** What the halves of a lane share. */
+export interface LaneState {
+  deps: LaneDeps;
+  watch: JobWatch;
+  signals: LaneSignals;
+  tenantId: string;
+  accountId: string;
+  /** Claimed messages that are not begun. */
+  queue: Claimed[];
+  holder: DriverHolder;
+  share: AccountShare;
+  /** Halves at work now. */
+  active: number;
+  /** Troubles of the account met so far: what was read of it before the last one does not hold any more. */
+  troubles: number;
+  /** Troubles that are being written to the account's row. */
+  untold: number;
+}
+
+/** A half-window on its way: what became of the last one, and what was taken for the next. */
+export interface HalfWindow {
+  account: AccountRow | null;
+  /** Troubles of the account that were known when it was read. */
+  troubles: number;
+  /** Their outcome is known and not settled yet. */
+  last: Delivered[];
+  /** Taken from the lane, not open as far as is known. */
+  next: Claimed[];
+  /** Open, nothing handed over yet. */
+  opened: OpenMessage[];
+}

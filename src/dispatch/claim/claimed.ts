@@ -1,0 +1,41 @@
+import { type SQL, sql } from 'drizzle-orm';
+import type { Clock, NewId } from '../../clock.ts';
+import type { Db, Tx } from '../../db/client.ts';
+import { messages } from '../../db/tables/messages.ts';
+import type { ClaimedJob, DispatchJobData, JobQueue } from '../../queue/boss.ts';
+
+/** What claiming, and all that ends a claim, needs. */
+export interface ClaimDeps {
+  db: Db;
+  clock: Clock;
+  newId: NewId;
+  jobs: JobQueue;
+}
+
+/** A message whose job this worker holds, not yet being sent. */
+export interface Claimed {
+  job: ClaimedJob<DispatchJobData>;
+  queue: string;
+  tenantId: string;
+  messageId: string;
+  accountId: string;
+}
+
+/** Messages that still want this very job: one that was given another, or none, is not ours any more. */
+export function stillWanting(jobs: readonly ClaimedJob<DispatchJobData>[]): SQL {
+  const rows = jobs.map(({ id, data }) => ({ job_id: id, tenant_id: data.tenantId, id: data.messageId }));
+  return sql`(${messages.tenantId}, ${messages.id}, ${messages.jobId}) in (
+    select tenant_id, id, job_id from json_to_recordset(${JSON.stringify(rows)}::json)
+      as job(tenant_id uuid, id uuid, job_id uuid))`;
+}
+
+/** Removes the jobs of claims that end. */
+export async function removeJobs(deps: ClaimDeps, tx: Tx, claimed: readonly Claimed[]): Promise<void> {
+  for (const [queue, list] of Map.groupBy(claimed, (one) => one.queue)) {
+    await deps.jobs.remove(
+      tx,
+      queue,
+      list.map(({ job }) => job),
+    );
+  }
+}

@@ -1,0 +1,32 @@
+import type { StoredDocument } from '../db/tables/messages.ts';
+import type { DocumentRow } from './store.ts';
+
+/** Most documents of one message, and most bytes of them together. */
+const documentsPerMessage = 10;
+const documentBytesPerMessage = 10_000_000;
+
+/** The documents of a message, or why they cannot be attached. */
+export type Attached =
+  | { kind: 'attached'; documents: StoredDocument[] }
+  /** `index`: of the id it is about; null: of all together. */
+  | { kind: 'refused'; index: number | null; why: string };
+
+/** Attaches documents to a message, in the order of the ids; an id that is there twice counts once. */
+export function attachDocuments(ids: readonly string[], known: ReadonlyMap<string, DocumentRow>): Attached {
+  const documents = new Map<string, StoredDocument>();
+  for (const [index, id] of ids.entries()) {
+    const document = known.get(id);
+    if (document === undefined) return { kind: 'refused', index, why: `there is no document ${id}` };
+    const { filename, mediaType, size, sha256 } = document;
+    documents.set(id, { id, filename, mediaType, size, sha256 });
+  }
+  const list = [...documents.values()];
+  const bytes = list.reduce((sum, { size }) => sum + size, 0);
+  if (list.length > documentsPerMessage) {
+    return { kind: 'refused', index: null, why: `there are more than ${documentsPerMessage} documents` };
+  }
+  if (bytes > documentBytesPerMessage) {
+    return { kind: 'refused', index: null, why: `the documents have more than ${documentBytesPerMessage} bytes` };
+  }
+  return { kind: 'attached', documents: list };
+}
