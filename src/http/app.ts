@@ -6,6 +6,7 @@ import { type FastifyInstance, fastify } from 'fastify';
 import { isUnavailable } from '../db/client.ts';
 import { AppError, errorCodes } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
+import { useAdmission } from './admission.ts';
 import { useAuthentication } from './auth.ts';
 import { useDocs } from './docs.ts';
 import { checkPlainText, parseJsonBody } from './json-body.ts';
@@ -97,6 +98,7 @@ export async function buildApp(runtime: Runtime): Promise<FastifyInstance> {
   await useOpenapi(app, { publicUrl: runtime.config.publicUrl, version: apiVersion });
   useAuthentication(app, runtime);
   await useRateLimit(app, runtime);
+  useAdmission(app, bodyLimitBytes);
   app.addHook('onResponse', async (request, reply) => {
     runtime.log.info(
       {

@@ -2,8 +2,18 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../errors.ts';
 
 /** Sets the `ETag` of a resource that people edit. */
-export function setEtag(reply: FastifyReply, revision: number): void {
+function setEtag(reply: FastifyReply, revision: number): void {
   reply.header('etag', `"${revision}"`);
+}
+
+/** A resource as it is shown, with its `ETag`: what `If-Match` of a later change is held against. */
+export function shown<Row extends { revision: number }, Body>(
+  reply: FastifyReply,
+  row: Row,
+  present: (row: Row) => Body,
+): Body {
+  setEtag(reply, row.revision);
+  return present(row);
 }
 
 /**

@@ -10,6 +10,7 @@ import {
   prepareSendRequest,
   type SendRequestOutcome,
 } from './accept.ts';
+import type { SendRequestBody } from './schema.ts';
 import { deleteDraftBody, findDraftBody, getSendRequest, type Viewer } from './store.ts';
 
 const viewerOf = (caller: Caller): Viewer => ({ tenantId: caller.tenantId, testOnly: caller.testOnly });
@@ -45,6 +46,8 @@ export async function prepareConfirmation(
   return prepareSendRequest(deps, { ...caller, testOnly: row.test }, body);
 }
 
+const timesOf = ({ sendAt, notAfter, window }: SendRequestBody) => JSON.stringify([sendAt, notAfter, window]);
+
 /**
  * Turns a draft into an accepted request with its messages, in the caller's transaction. The draft's row is locked:
  * two confirmations at once make one set of messages.
@@ -61,7 +64,7 @@ export async function confirmSendRequest(
   const row = await getSendRequest(tx, viewerOf(caller), id, { lock: true });
   if (row.status !== 'draft') throw notDraft(row.status);
   const current = await findDraftBody(tx, caller.tenantId, id);
-  if (current?.sendAt !== prepared.body.sendAt || current?.notAfter !== prepared.body.notAfter) {
+  if (current === null || timesOf(current) !== timesOf(prepared.body)) {
     throw new AppError('precondition_failed', { detail: 'The draft was changed meanwhile: confirm it again.' });
   }
   const outcome = await acceptSendRequest(deps, tx, prepared, id);

@@ -30,12 +30,30 @@ export interface Plan {
   editedAt: Date | null;
 }
 
+/** A window is its two ends in one: not before `from`, and never after `to`. */
+function withoutWindow({ window, sendAt, notAfter }: SendRequestBody) {
+  if (window === undefined) return { sendAt, notAfter };
+  if (sendAt !== undefined || notAfter !== undefined) {
+    throw invalidField('/window', 'window_choice', 'give either window, or sendAt and notAfter');
+  }
+  if (new Date(window.from) >= new Date(window.to)) {
+    throw invalidField('/window/from', 'after_window', 'from must come before to');
+  }
+  return { sendAt: window.from, notAfter: window.to };
+}
+
 function readTimes(body: SendRequestBody, now: Date) {
   const read = (text: string | undefined) => (text === undefined ? null : new Date(text));
-  const sendAt = read(body.sendAt);
-  const notAfter = read(body.notAfter);
+  const times = withoutWindow(body);
+  // A window that is open already lets messages leave at once.
+  const opened = body.window !== undefined && new Date(body.window.from) <= now;
+  const sendAt = opened ? null : read(times.sendAt);
+  const notAfter = read(times.notAfter);
   if (sendAt !== null && sendAt <= now) throw invalidField('/sendAt', 'in_past', 'sendAt is in the past');
-  if (notAfter !== null && notAfter <= now) throw invalidField('/notAfter', 'in_past', 'notAfter is in the past');
+  if (notAfter !== null && notAfter <= now) {
+    const [pointer, name] = body.window === undefined ? ['/notAfter', 'notAfter'] : ['/window/to', 'the window'];
+    throw invalidField(pointer, 'in_past', `${name} is in the past`);
+  }
   if (sendAt !== null && notAfter !== null && sendAt >= notAfter) {
     throw invalidField('/sendAt', 'after_not_after', 'sendAt must come before notAfter');
   }

@@ -33,7 +33,7 @@ function checkTimes(change: NewTimes, sendAt: Date | null, notAfter: Date | null
 async function moveDraft(tx: Tx, tenantId: string, id: string, times: { sendAt: Date | null; notAfter: Date | null }) {
   const stored = await findDraftBody(tx, tenantId, id);
   if (stored === null) throw new Error(`the draft ${id} has no body`);
-  const { sendAt: _sendAt, notAfter: _notAfter, ...rest } = stored;
+  const { sendAt: _sendAt, notAfter: _notAfter, window: _window, ...rest } = stored;
   const body: SendRequestBody = {
     ...rest,
     ...(times.sendAt === null ? {} : { sendAt: times.sendAt.toISOString() }),
@@ -46,8 +46,9 @@ async function moveDraft(tx: Tx, tenantId: string, id: string, times: { sendAt: 
 }
 
 /**
- * Moves the messages that have not begun to leave. When `sendAt` is moved, those that have a job lose it and wait
- * again; one that is to be tried again is never tried sooner than its retry policy said.
+ * Moves the messages that have not begun to leave, and the last moment of those being sent now, should they be tried
+ * again. When `sendAt` is moved, those that have a job lose it and wait again; one that is to be tried again is never
+ * tried sooner than its retry policy said.
  */
 async function moveMessages(
   tx: Tx,
@@ -60,9 +61,8 @@ async function moveMessages(
   // Locked in the order of ids, as every other action does, so that two of them cannot lock each other out.
   const moved = await tx.execute<{ id: string; account: string | null; priority: number; release_ms: number }>(sql`
     with mine as (
-      select tenant_id, id, status = 'V' and ${start} as leaves from messages
+      select tenant_id, id, status = 'V' and dispatch_state <> 'sending' and ${start} as leaves from messages
       where tenant_id = ${row.tenantId} and send_request_id = ${row.id} and status in ('E', 'V')
-        and dispatch_state in ('idle', 'waiting', 'queued')
       order by id for update
     ), moved as (
       update messages set send_at = ${times.sendAt === null ? null : at(times.sendAt)},

@@ -116,6 +116,12 @@ export const NewSendRequest = closed(
     validation: Type.Optional(validation),
     sendAt: Type.Optional(Instant),
     notAfter: Type.Optional(Instant),
+    window: Type.Optional(
+      closed(
+        { from: Instant, to: Instant },
+        { description: 'In the place of `sendAt` and `notAfter`: it leaves from `from` on, never after `to`.' },
+      ),
+    ),
     editedAt: Type.Optional(Instant),
     priority: Type.Optional(priority),
     highPriority: Type.Optional(Type.Boolean({ description: 'Marks the mail itself as important.' })),

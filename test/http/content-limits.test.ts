@@ -42,12 +42,19 @@ t.test('a part of a template has at most 2,000 outputs and tags', async (t) => {
     const mixed = `${conditions(marks)}{{- a -}}`;
     t.match(await add({ [part]: mixed }), tooComplex(part, marks + 1), `${part}: tags and outputs count together`);
   }
-  t.match(await add({ text: '{Adr_Nom}'.repeat(marks + 1), syntax: 'braces' }), tooComplex('text', marks + 1), 'braces');
+  t.match(
+    await add({ text: '{Adr_Nom}'.repeat(marks + 1), syntax: 'braces' }),
+    tooComplex('text', marks + 1),
+    'braces',
+  );
   t.equal(await count(), 0, 'nothing was kept');
 
   t.match(await add({ text: outputs(marks), html: outputs(marks) }), { status: 201, body: { fields: ['a'] } });
   t.match(await add({ html: conditions(marks) }), { status: 201 });
-  t.match(await add({ text: '{Adr_Nom}'.repeat(marks), syntax: 'braces' }), { status: 201, body: { fields: ['Adr_Nom'] } });
+  t.match(await add({ text: '{Adr_Nom}'.repeat(marks), syntax: 'braces' }), {
+    status: 201,
+    body: { fields: ['Adr_Nom'] },
+  });
   t.match(await add({ text: '{ braces } and % signs are no marks '.repeat(marks + 1) }), { status: 201 });
   const named = Array.from({ length: marks }, (_, index) => `{{ field${index} }}`).join('');
   const distinct = await add({ text: named });
@@ -133,7 +140,11 @@ t.test('a newline in the data of a subject begins no header', async (t) => {
   const refused = await service.send(injections.map(row));
   for (const id of refused.messages) {
     const message = await service.message(id);
-    t.match(message, { status: 'KO', reason: 'template_error', reasonDetail: { message: /^subject: control_character/ } });
+    t.match(message, {
+      status: 'KO',
+      reason: 'template_error',
+      reasonDetail: { message: /^subject: control_character/ },
+    });
   }
   // What has no newline once it is rendered may leave, whatever it looks like.
   const word = `=?utf-8?Q?Ann=0D=0ABcc:_${hidden}?=`;
@@ -145,7 +156,11 @@ t.test('a newline in the data of a subject begins no header', async (t) => {
   for (const [index, id] of ids.entries()) {
     t.match(await service.message(id), { status: 'OK', subject: subjects[index], copies: [] });
   }
-  t.same(service.sink.mails.map(receiverOf), ids.map(() => 'ann@people.test'), 'nobody else gets anything');
+  t.same(
+    service.sink.mails.map(receiverOf),
+    ids.map(() => 'ann@people.test'),
+    'nobody else gets anything',
+  );
   t.equal(new Set(service.sink.mails.map(messageIdOf)).size, ids.length);
   const seen: (string | undefined)[] = [];
   for (const { raw } of service.sink.mails) {
@@ -164,7 +179,10 @@ t.test('a correction of the data cannot bring a newline into the subject either'
   const [id = ''] = messages;
   const correct = (name: string) =>
     service.inject('PATCH', `/v1/messages/${id}`, { body: { data: { name } }, headers: { 'if-match': '*' } });
-  t.match(await correct(`Ann\rBcc: ${hidden}`), { status: 409, body: { code: 'cannot_be_sent', reason: 'template_error' } });
+  t.match(await correct(`Ann\rBcc: ${hidden}`), {
+    status: 409,
+    body: { code: 'cannot_be_sent', reason: 'template_error' },
+  });
   t.match(await service.post(`/v1/messages/${id}/resend`, {}), { status: 409, body: { code: 'cannot_be_sent' } });
   t.match(await correct('Ann'), { status: 200, body: { subject: 'For Ann' } });
   await done(service.post(`/v1/messages/${id}/resend`, {}));

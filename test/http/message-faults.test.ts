@@ -80,7 +80,11 @@ t.test('a bad cc and a bad bcc are both named, and both must be corrected', asyn
   t.same(partsOf(await service.message(id)), ['bcc', 'cc']);
   const half = await correct({ cc: [{ address: 'notary@people.test' }] });
   t.same(partsOf(half.body), ['bcc'], 'the hidden copy is still to be corrected');
-  t.match(await resend(), { status: 409, body: { code: 'cannot_be_sent' } }, 'it does not leave without its hidden copy');
+  t.match(
+    await resend(),
+    { status: 409, body: { code: 'cannot_be_sent' } },
+    'it does not leave without its hidden copy',
+  );
   await correct({ bcc: [{ address: 'agency@people.test' }] });
   await resend();
   await service.work();

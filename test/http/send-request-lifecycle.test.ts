@@ -50,6 +50,34 @@ t.test('W6 a draft makes no message until it is confirmed, which archives the ed
   t.equal(kept.length, 0, 'bodies of drafts are gone');
 });
 
+t.test('a window is not before its start and never after its end', async (t) => {
+  const service = await startBroker(t);
+  const { inject, post, act, clock } = service;
+  const window = { from: '2026-11-22T18:00:00+01:00', to: '2026-11-22T20:00:00+01:00' };
+  const read = async (id: string) => (await inject('GET', `/v1/send-requests/${id}`)).body;
+  const made = await post({ window, recipients: [row(0)] });
+  t.match(await read(made.body.id), { sendAt: '2026-11-22T17:00:00.000Z', notAfter: '2026-11-22T19:00:00.000Z' });
+  const draft = await post({ window, confirm: false, recipients: [row(0)] });
+  clock.set('2026-11-22T17:30:00Z');
+  t.match(await post({ window, recipients: [row(0)] }), { status: 201 }, 'one that is open lets it leave at once');
+  t.match(await act(draft.body.id, 'confirm', {}), { status: 200, body: { counts: { E: 1 } } });
+  t.match(await read(draft.body.id), { sendAt: null, notAfter: '2026-11-22T19:00:00.000Z' });
+  for (const [wrong, pointer] of [
+    [{ window: { from: window.to, to: window.from } }, '/window/from'],
+    [{ window: { from: '2026-11-20T10:00:00Z', to: '2026-11-20T11:00:00Z' } }, '/window/to'],
+    [{ window, sendAt: window.from }, '/window'],
+    [{ window, notAfter: window.to }, '/window'],
+  ] as const) {
+    const answer = await post({ ...wrong, recipients: [row(0)] });
+    t.match(answer, { status: 422, body: { errors: [{ pointer }] } }, pointer);
+  }
+  const half = await post({ window: { from: window.from }, recipients: [row(0)] });
+  t.match(half, { status: 400, body: { errors: [{ pointer: '/window/to', code: 'required' }] } });
+  clock.set('2026-11-22T19:00:01Z');
+  await service.work();
+  t.match((await read(made.body.id)).counts, { KO: 1 }, 'expired while it waited for a person');
+});
+
 t.test('two confirmations at once make one set of messages', async (t) => {
   const service = await startBroker(t);
   const { post, act, counts } = service;

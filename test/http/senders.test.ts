@@ -19,6 +19,7 @@ t.test('a sender is created, read, changed with its ETag, and deleted (W3)', asy
 
   const read = await inject('GET', path);
   t.same(read.body, created.body);
+  t.equal(created.headers.etag, read.headers.etag, 'who creates it can change it without reading it first');
   t.equal((await inject('PATCH', path, { body: { fromName: 'Courtage' } })).status, 428);
   const changed = await inject('PATCH', path, {
     body: { fromName: 'Courtage' },

@@ -65,7 +65,10 @@ t.test('a test key writes neither tenant, nor keys, nor accounts, whatever its s
 
   t.same(await state(tenant.testKey), before, 'a test key reads all of it');
   const keys = await inject('GET', '/v1/api-keys', { key: tenant.testKey });
-  t.ok(keys.body.items.some(({ id }: { id: string }) => id === spare.id), 'and the list of keys');
+  t.ok(
+    keys.body.items.some(({ id }: { id: string }) => id === spare.id),
+    'and the list of keys',
+  );
 
   for (const route of liveOnly) {
     const [method, path, scope, , status] = route;

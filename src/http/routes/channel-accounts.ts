@@ -1,3 +1,4 @@
+import type { FastifyReply } from 'fastify';
 import Type from 'typebox';
 import { createAccount, readableSecrets, updateAccount } from '../../accounts/configure.ts';
 import { AccountTest, ChannelAccount, ChannelAccountChange, NewChannelAccount, Pause } from '../../accounts/schema.ts';
@@ -17,7 +18,7 @@ import { callerOf } from '../auth.ts';
 import { runIdempotently } from '../idempotency.ts';
 import { operation } from '../openapi.ts';
 import { pageOf, pageQuery, paginate, readPage } from '../pagination.ts';
-import { expectedRevision, setEtag } from '../precondition.ts';
+import { expectedRevision, shown } from '../precondition.ts';
 import type { App } from '../validation.ts';
 
 const params = closed({ id: Uuid });
@@ -48,6 +49,9 @@ function presentAccount(runtime: Runtime, row: AccountRow) {
   };
 }
 
+const show = (runtime: Runtime, reply: FastifyReply, row: AccountRow) =>
+  shown(reply, row, () => presentAccount(runtime, row));
+
 function writeRoutes(app: App, runtime: Runtime): void {
   app.post(
     '/v1/channel-accounts',
@@ -70,7 +74,7 @@ function writeRoutes(app: App, runtime: Runtime): void {
           const { id } = await createAccount(runtime, tx, caller.tenantId, actorOf(caller), body);
           return { status: 201, answer: { id } };
         },
-        present: async ({ id }) => presentAccount(runtime, await getAccount(runtime.db, caller.tenantId, id)),
+        present: async ({ id }) => show(runtime, reply, await getAccount(runtime.db, caller.tenantId, id)),
         location: ({ id }) => `/v1/channel-accounts/${id}`,
       });
     },
@@ -95,8 +99,7 @@ function writeRoutes(app: App, runtime: Runtime): void {
       const revision = expectedRevision(request);
       const target = { tenantId: caller.tenantId, id: request.params.id, actor: actorOf(caller), revision };
       const row = await runtime.db.transaction((tx) => updateAccount(runtime, tx, target, request.body));
-      setEtag(reply, row.revision);
-      return presentAccount(runtime, row);
+      return show(runtime, reply, row);
     },
   );
 
@@ -154,8 +157,7 @@ function readRoutes(app: App, runtime: Runtime): void {
     }),
     async (request, reply) => {
       const row = await getAccount(runtime.db, callerOf(request).tenantId, request.params.id);
-      setEtag(reply, row.revision);
-      return presentAccount(runtime, row);
+      return show(runtime, reply, row);
     },
   );
 }
@@ -209,7 +211,7 @@ function pauseRoutes(app: App, runtime: Runtime): void {
           const { id } = await pauseAccount(runtime, tx, target, reason);
           return { status: 200, answer: { id } };
         },
-        present: async ({ id }) => presentAccount(runtime, await getAccount(runtime.db, caller.tenantId, id)),
+        present: async ({ id }) => show(runtime, reply, await getAccount(runtime.db, caller.tenantId, id)),
       });
     },
   );
@@ -233,7 +235,7 @@ function pauseRoutes(app: App, runtime: Runtime): void {
           const { id } = await resumeAccount(runtime, tx, target);
           return { status: 200, answer: { id } };
         },
-        present: async ({ id }) => presentAccount(runtime, await getAccount(runtime.db, caller.tenantId, id)),
+        present: async ({ id }) => show(runtime, reply, await getAccount(runtime.db, caller.tenantId, id)),
       });
     },
   );

@@ -14,6 +14,7 @@ import { actorOf, type Caller } from '../../tenants/rights.ts';
 import { callerOf } from '../auth.ts';
 import { runIdempotently } from '../idempotency.ts';
 import { operation } from '../openapi.ts';
+import { shown } from '../precondition.ts';
 import { languageOf } from '../problem.ts';
 import type { App } from '../validation.ts';
 import { presentDetails } from './messages.ts';
@@ -50,7 +51,8 @@ async function actOnOne(
     },
     present: async () => {
       throwRefusal(refusal);
-      return presentDetails(runtime, await getMessage(runtime.db, caller, id), languageOf(request));
+      const row = await getMessage(runtime.db, caller, id);
+      return shown(reply, row, () => presentDetails(runtime, row, languageOf(request)));
     },
   });
 }
@@ -104,7 +106,10 @@ function singleRoutes(app: App, runtime: Runtime): void {
           await resolveMessage(runtime, tx, caller, actorOf(caller), id, { outcome, remark: reason });
           return { status: 200, answer: { id } };
         },
-        present: async () => presentDetails(runtime, await getMessage(runtime.db, caller, id), languageOf(request)),
+        async present() {
+          const row = await getMessage(runtime.db, caller, id);
+          return shown(reply, row, () => presentDetails(runtime, row, languageOf(request)));
+        },
       });
     },
   );

@@ -12,7 +12,7 @@ import { getTenant } from '../../tenants/store.ts';
 import { callerOf } from '../auth.ts';
 import { operation } from '../openapi.ts';
 import { pageOf, pageQuery, paginate, readPage } from '../pagination.ts';
-import { expectedRevision, setEtag } from '../precondition.ts';
+import { expectedRevision, shown } from '../precondition.ts';
 import { languageOf } from '../problem.ts';
 import type { App } from '../validation.ts';
 
@@ -71,8 +71,7 @@ function detailRoutes(app: App, runtime: Runtime): void {
     }),
     async (request, reply) => {
       const row = await getMessage(runtime.db, callerOf(request), request.params.id);
-      setEtag(reply, row.revision);
-      return presentDetails(runtime, row, languageOf(request));
+      return shown(reply, row, () => presentDetails(runtime, row, languageOf(request)));
     },
   );
 
@@ -100,8 +99,7 @@ function detailRoutes(app: App, runtime: Runtime): void {
         revision: expectedRevision(request),
       };
       const row = await runtime.db.transaction((tx) => correctMessage(runtime, tx, target, request.body));
-      setEtag(reply, row.revision);
-      return presentDetails(runtime, row, languageOf(request));
+      return shown(reply, row, () => presentDetails(runtime, row, languageOf(request)));
     },
   );
 }

@@ -15,7 +15,7 @@ import { callerOf } from '../auth.ts';
 import { runIdempotently } from '../idempotency.ts';
 import { operation } from '../openapi.ts';
 import { pageOf, pageQuery, paginate, readPage } from '../pagination.ts';
-import { expectedRevision, setEtag } from '../precondition.ts';
+import { expectedRevision, shown } from '../precondition.ts';
 import type { App } from '../validation.ts';
 
 const params = closed({ id: Uuid });
@@ -48,7 +48,8 @@ function writeRoutes(app: App, runtime: Runtime): void {
           const { id } = await createNotificationType(runtime, tx, caller.tenantId, actorOf(caller), type);
           return { status: 201, answer: { id } };
         },
-        present: async ({ id }) => presentType(await getNotificationType(runtime.db, caller.tenantId, id)),
+        present: async ({ id }) =>
+          shown(reply, await getNotificationType(runtime.db, caller.tenantId, id), presentType),
         location: ({ id }) => `/v1/notification-types/${id}`,
       });
     },
@@ -72,8 +73,7 @@ function writeRoutes(app: App, runtime: Runtime): void {
       const revision = expectedRevision(request);
       const target = { tenantId: caller.tenantId, id: request.params.id, actor: actorOf(caller), revision };
       const row = await runtime.db.transaction((tx) => updateNotificationType(runtime, tx, target, request.body));
-      setEtag(reply, row.revision);
-      return presentType(row);
+      return shown(reply, row, presentType);
     },
   );
 
@@ -135,8 +135,7 @@ function readRoutes(app: App, runtime: Runtime): void {
     }),
     async (request, reply) => {
       const row = await getNotificationType(runtime.db, callerOf(request).tenantId, request.params.id);
-      setEtag(reply, row.revision);
-      return presentType(row);
+      return shown(reply, row, presentType);
     },
   );
 }

@@ -26,7 +26,7 @@ import { callerOf } from '../auth.ts';
 import { runIdempotently } from '../idempotency.ts';
 import { operation } from '../openapi.ts';
 import { pageOf, pageQuery, paginate, readPage } from '../pagination.ts';
-import { expectedRevision, setEtag } from '../precondition.ts';
+import { expectedRevision, shown } from '../precondition.ts';
 import type { App } from '../validation.ts';
 
 const params = closed({
@@ -85,7 +85,7 @@ function createRoute(app: App, runtime: Runtime): void {
           const { id } = await createRecipient(runtime, tx, caller.tenantId, actorOf(caller), fields);
           return { status: 201, answer: { id } };
         },
-        present: async ({ id }) => presentRecipient(await getRecipient(runtime.db, caller.tenantId, id)),
+        present: async ({ id }) => shown(reply, await getRecipient(runtime.db, caller.tenantId, id), presentRecipient),
         location: ({ id }) => `/v1/recipients/${id}`,
       });
     },
@@ -121,13 +121,12 @@ function putRoute(app: App, runtime: Runtime): void {
       const { tenantId } = caller;
       const target = { tenantId, reference: request.params.id, actor: actorOf(caller), ...optionalRevision(request) };
       const content = { ...nothing, ...request.body };
-      const { row, created, shown } = await runtime.db.transaction(async (tx) => {
+      const { row, created } = await runtime.db.transaction(async (tx) => {
         const put = await putRecipient(runtime, tx, target, content);
-        return { ...put, shown: presentRecipient(await getRecipient(tx, tenantId, put.row.id)) };
+        return { ...put, row: await getRecipient(tx, tenantId, put.row.id) };
       });
-      setEtag(reply, row.revision);
       if (created) reply.code(201).header('location', `/v1/recipients/${row.id}`);
-      return shown;
+      return shown(reply, row, presentRecipient);
     },
   );
 }
@@ -156,8 +155,7 @@ function changeRoutes(app: App, runtime: Runtime): void {
         const { id } = await updateRecipient(runtime, tx, target, request.body);
         return getRecipient(tx, tenantId, id);
       });
-      setEtag(reply, after.revision);
-      return presentRecipient(after);
+      return shown(reply, after, presentRecipient);
     },
   );
 
@@ -224,8 +222,7 @@ function readRoutes(app: App, runtime: Runtime): void {
     }),
     async (request, reply) => {
       const row = await getRecipient(runtime.db, callerOf(request).tenantId, request.params.id);
-      setEtag(reply, row.revision);
-      return presentRecipient(row);
+      return shown(reply, row, presentRecipient);
     },
   );
 }

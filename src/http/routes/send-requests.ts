@@ -35,7 +35,7 @@ import { callerOf } from '../auth.ts';
 import { type IdempotentWork, runIdempotently } from '../idempotency.ts';
 import { operation } from '../openapi.ts';
 import { pageOf, pageQuery, paginate, readPage } from '../pagination.ts';
-import { expectedRevision, setEtag } from '../precondition.ts';
+import { expectedRevision, shown } from '../precondition.ts';
 import { problemOf } from '../problem.ts';
 import type { App } from '../validation.ts';
 
@@ -199,8 +199,7 @@ function readRoutes(app: App, runtime: Runtime): void {
     }),
     async (request, reply) => {
       const row = await getSendRequest(runtime.db, callerOf(request), request.params.id);
-      setEtag(reply, row.revision);
-      return presentOne(runtime, row);
+      return shown(reply, row, () => presentOne(runtime, row));
     },
   );
 }
@@ -222,8 +221,7 @@ function changeRoutes(app: App, runtime: Runtime): void {
     async (request, reply) => {
       const target = { caller: callerOf(request), id: request.params.id, revision: expectedRevision(request) };
       const row = await runtime.db.transaction((tx) => rescheduleSendRequest(runtime, tx, target, request.body));
-      setEtag(reply, row.revision);
-      return presentOne(runtime, row);
+      return shown(reply, row, () => presentOne(runtime, row));
     },
   );
 

@@ -15,7 +15,7 @@ import { callerOf } from '../auth.ts';
 import { runIdempotently } from '../idempotency.ts';
 import { operation } from '../openapi.ts';
 import { pageOf, pageQuery, paginate, readPage } from '../pagination.ts';
-import { expectedRevision, setEtag } from '../precondition.ts';
+import { expectedRevision, shown } from '../precondition.ts';
 import type { App } from '../validation.ts';
 
 const params = closed({ id: Uuid });
@@ -53,7 +53,7 @@ function writeRoutes(app: App, runtime: Runtime): void {
           });
           return { status: 201, answer: { id } };
         },
-        present: async ({ id }) => presentSender(await getSender(runtime.db, caller.tenantId, id)),
+        present: async ({ id }) => shown(reply, await getSender(runtime.db, caller.tenantId, id), presentSender),
         location: ({ id }) => `/v1/senders/${id}`,
       });
     },
@@ -78,8 +78,7 @@ function writeRoutes(app: App, runtime: Runtime): void {
       const revision = expectedRevision(request);
       const target = { tenantId: caller.tenantId, id: request.params.id, actor: actorOf(caller), revision };
       const row = await runtime.db.transaction((tx) => updateSender(runtime, tx, target, request.body));
-      setEtag(reply, row.revision);
-      return presentSender(row);
+      return shown(reply, row, presentSender);
     },
   );
 }
@@ -136,8 +135,7 @@ function readRoutes(app: App, runtime: Runtime): void {
     }),
     async (request, reply) => {
       const row = await getSender(runtime.db, callerOf(request).tenantId, request.params.id);
-      setEtag(reply, row.revision);
-      return presentSender(row);
+      return shown(reply, row, presentSender);
     },
   );
 }

@@ -18,7 +18,7 @@ import { callerOf } from '../auth.ts';
 import { runIdempotently } from '../idempotency.ts';
 import { operation } from '../openapi.ts';
 import { pageOf, pageQuery, paginate, readPage } from '../pagination.ts';
-import { expectedRevision, setEtag } from '../precondition.ts';
+import { expectedRevision, shown } from '../precondition.ts';
 import type { App } from '../validation.ts';
 
 const params = closed({ id: Uuid });
@@ -88,7 +88,7 @@ function writeRoutes(app: App, runtime: Runtime): void {
           const { id } = await createTemplate(runtime, tx, caller.tenantId, actorOf(caller), template);
           return { status: 201, answer: { id } };
         },
-        present: async ({ id }) => presentTemplate(await getTemplate(runtime.db, caller.tenantId, id)),
+        present: async ({ id }) => shown(reply, await getTemplate(runtime.db, caller.tenantId, id), presentTemplate),
         location: ({ id }) => `/v1/templates/${id}`,
       });
     },
@@ -114,8 +114,7 @@ function writeRoutes(app: App, runtime: Runtime): void {
       const before = await getTemplate(runtime.db, caller.tenantId, request.params.id);
       const fields = await fieldsOf(runtime, caller, request.body, before);
       const row = await runtime.db.transaction((tx) => updateTemplate(runtime, tx, target, fields));
-      setEtag(reply, row.revision);
-      return presentTemplate(row);
+      return shown(reply, row, presentTemplate);
     },
   );
 }
@@ -181,8 +180,7 @@ function readRoutes(app: App, runtime: Runtime): void {
     }),
     async (request, reply) => {
       const row = await getTemplate(runtime.db, callerOf(request).tenantId, request.params.id);
-      setEtag(reply, row.revision);
-      return presentTemplate(row);
+      return shown(reply, row, presentTemplate);
     },
   );
 }

@@ -9,7 +9,7 @@ import { callerOf } from '../auth.ts';
 import { runIdempotently } from '../idempotency.ts';
 import { operation } from '../openapi.ts';
 import { pageOf, pageQuery, paginate, readPage } from '../pagination.ts';
-import { expectedRevision, setEtag } from '../precondition.ts';
+import { expectedRevision, shown } from '../precondition.ts';
 import type { App } from '../validation.ts';
 import { presentKey } from './access.ts';
 
@@ -90,8 +90,7 @@ function platformTenantRoutes(app: App, runtime: Runtime): void {
     },
     async (request, reply) => {
       const row = await getTenant(runtime.db, request.params.id);
-      setEtag(reply, row.revision);
-      return presentTenant(row);
+      return shown(reply, row, presentTenant);
     },
   );
 
@@ -115,8 +114,7 @@ function platformTenantRoutes(app: App, runtime: Runtime): void {
       const row = await runtime.db.transaction((tx) =>
         updateTenant(runtime, tx, request.params.id, { kind: 'service' }, revision, request.body),
       );
-      setEtag(reply, row.revision);
-      return presentTenant(row);
+      return shown(reply, row, presentTenant);
     },
   );
 }
@@ -135,8 +133,7 @@ function ownTenantRoutes(app: App, runtime: Runtime): void {
     },
     async (request, reply) => {
       const row = await getTenant(runtime.db, callerOf(request).tenantId);
-      setEtag(reply, row.revision);
-      return presentTenant(row);
+      return shown(reply, row, presentTenant);
     },
   );
 
@@ -162,8 +159,7 @@ function ownTenantRoutes(app: App, runtime: Runtime): void {
       const row = await runtime.db.transaction((tx) =>
         updateTenant(runtime, tx, caller.tenantId, actorOf(caller), revision, request.body),
       );
-      setEtag(reply, row.revision);
-      return presentTenant(row);
+      return shown(reply, row, presentTenant);
     },
   );
 }
