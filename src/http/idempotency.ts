@@ -18,6 +18,9 @@ export interface StoredAnswer {
   answer: unknown;
 }
 
+/** The transaction of an effect: routes only hand it on to the verbs of the stages. */
+export type EffectTx = Tx;
+
 /** An action that may carry an `Idempotency-Key`. */
 export interface IdempotentWork<Answer> {
   /** Whether the header must be there. */

@@ -57,7 +57,7 @@ t.test('a test key writes neither tenant, nor keys, nor accounts, whatever its s
     ] as const) {
       const answer = await call(route, key);
       t.match(answer, { status: 403, body: { code: 'forbidden', detail: /test key/i } }, `${method} ${path}: ${name}`);
-      t.notOk('scope' in answer.body, 'no further scope would help');
+      t.equal(answer.body.scope, undefined, 'no further scope would help');
     }
   }
   t.same(await state(tenant.key), before, 'nothing has changed');
@@ -73,7 +73,7 @@ t.test('a test key writes neither tenant, nor keys, nor accounts, whatever its s
   for (const route of liveOnly) {
     const [method, path, scope, , status] = route;
     const answer = await call(route, await keyWith(service, [scope]));
-    t.equal(answer.status, status, `${method} ${path}: a live key with ${scope} may: ${JSON.stringify(answer.body)}`);
+    t.equal(answer.status, status, `${method} ${path}: a live key with ${scope} may`);
   }
   t.equal((await inject('GET', '/v1/templates', { key: spare.secret })).status, 401, 'revoked by the live key');
 });

@@ -1,5 +1,4 @@
 import type { FastifyReply } from 'fastify';
-import Type from 'typebox';
 import { createAccount, readableSecrets, updateAccount } from '../../accounts/configure.ts';
 import { AccountTest, ChannelAccount, ChannelAccountChange, NewChannelAccount, Pause } from '../../accounts/schema.ts';
 import {
@@ -17,8 +16,8 @@ import { actorOf } from '../../tenants/rights.ts';
 import { callerOf } from '../auth.ts';
 import { runIdempotently } from '../idempotency.ts';
 import { operation } from '../openapi.ts';
-import { pageOf, pageQuery, paginate, readPage } from '../pagination.ts';
-import { expectedRevision, shown } from '../precondition.ts';
+import { shown } from '../precondition.ts';
+import { changeRoute, createRoute, deleteRoute, listRoute, type Resource, readRoute } from '../resource-routes.ts';
 import type { App } from '../validation.ts';
 
 const params = closed({ id: Uuid });
@@ -51,116 +50,6 @@ function presentAccount(runtime: Runtime, row: AccountRow) {
 
 const show = (runtime: Runtime, reply: FastifyReply, row: AccountRow) =>
   shown(reply, row, () => presentAccount(runtime, row));
-
-function writeRoutes(app: App, runtime: Runtime): void {
-  app.post(
-    '/v1/channel-accounts',
-    operation({
-      id: 'createChannelAccount',
-      tag: 'channels',
-      summary: 'Create a channel account',
-      description: 'The first one of a channel takes the messages that were waiting for an account.',
-      access: ['channel-accounts:create'],
-      body: NewChannelAccount,
-      idempotency: 'accepted',
-      answers: { 201: reference('ChannelAccount') },
-      errors: ['unprocessable'],
-    }),
-    (request, reply) => {
-      const caller = callerOf(request);
-      const { body } = request;
-      return runIdempotently<{ id: string }>(runtime, request, reply, body, {
-        async commit(tx) {
-          const { id } = await createAccount(runtime, tx, caller.tenantId, actorOf(caller), body);
-          return { status: 201, answer: { id } };
-        },
-        present: async ({ id }) => show(runtime, reply, await getAccount(runtime.db, caller.tenantId, id)),
-        location: ({ id }) => `/v1/channel-accounts/${id}`,
-      });
-    },
-  );
-
-  app.patch(
-    '/v1/channel-accounts/:id',
-    operation({
-      id: 'updateChannelAccount',
-      tag: 'channels',
-      summary: 'Change a channel account',
-      description: 'Settings are replaced as a whole; secrets are changed one by one.',
-      access: ['channel-accounts:update'],
-      params,
-      body: ChannelAccountChange,
-      conditional: true,
-      answers: { 200: reference('ChannelAccount') },
-      errors: ['unprocessable'],
-    }),
-    async (request, reply) => {
-      const caller = callerOf(request);
-      const revision = expectedRevision(request);
-      const target = { tenantId: caller.tenantId, id: request.params.id, actor: actorOf(caller), revision };
-      const row = await runtime.db.transaction((tx) => updateAccount(runtime, tx, target, request.body));
-      return show(runtime, reply, row);
-    },
-  );
-
-  app.delete(
-    '/v1/channel-accounts/:id',
-    operation({
-      id: 'deleteChannelAccount',
-      tag: 'channels',
-      summary: 'Delete a channel account that no message waits for',
-      access: ['channel-accounts:update'],
-      params,
-      answers: { 204: Type.Null() },
-      errors: ['in_use'],
-    }),
-    async (request, reply) => {
-      const caller = callerOf(request);
-      const { id } = request.params;
-      await runtime.db.transaction((tx) => deleteAccount(runtime, tx, caller.tenantId, actorOf(caller), id));
-      return reply.code(204).send(null);
-    },
-  );
-}
-
-function readRoutes(app: App, runtime: Runtime): void {
-  app.get(
-    '/v1/channel-accounts',
-    operation({
-      id: 'listChannelAccounts',
-      tag: 'channels',
-      summary: 'List channel accounts',
-      access: ['channel-accounts:read'],
-      query: closed(pageQuery),
-      answers: { 200: pageOf('ChannelAccount') },
-      errors: ['invalid_cursor'],
-    }),
-    async (request) => {
-      const page = readPage(runtime.secrets, 'channel-accounts', request.query);
-      const rows = await listAccounts(runtime.db, callerOf(request).tenantId, page);
-      return paginate(runtime.secrets, 'channel-accounts', page, rows, {
-        position: ({ id }) => id,
-        present: (row) => presentAccount(runtime, row),
-      });
-    },
-  );
-
-  app.get(
-    '/v1/channel-accounts/:id',
-    operation({
-      id: 'getChannelAccount',
-      tag: 'channels',
-      summary: 'Read a channel account',
-      access: ['channel-accounts:read'],
-      params,
-      answers: { 200: reference('ChannelAccount') },
-    }),
-    async (request, reply) => {
-      const row = await getAccount(runtime.db, callerOf(request).tenantId, request.params.id);
-      return show(runtime, reply, row);
-    },
-  );
-}
 
 function testRoute(app: App, runtime: Runtime): void {
   app.post(
@@ -244,8 +133,37 @@ function pauseRoutes(app: App, runtime: Runtime): void {
 /** Channel accounts: settings, secrets and rhythm of the drivers. */
 export function channelAccountRoutes(app: App, runtime: Runtime): void {
   for (const component of [ChannelAccount, AccountTest]) app.addSchema(component);
-  writeRoutes(app, runtime);
-  readRoutes(app, runtime);
+  const accounts: Resource<AccountRow> = {
+    name: 'channel-accounts',
+    component: 'ChannelAccount',
+    tag: 'channels',
+    get: (tenantId, id) => getAccount(runtime.db, tenantId, id),
+    present: (row) => presentAccount(runtime, row),
+  };
+  createRoute(app, runtime, accounts, {
+    summary: 'Create a channel account',
+    description: 'The first one of a channel takes the messages that were waiting for an account.',
+    body: NewChannelAccount,
+    errors: ['unprocessable'],
+    create: (tx, caller, body) => createAccount(runtime, tx, caller.tenantId, actorOf(caller), body),
+  });
+  changeRoute(app, runtime, accounts, {
+    summary: 'Change a channel account',
+    description: 'Settings are replaced as a whole; secrets are changed one by one.',
+    body: ChannelAccountChange,
+    errors: ['unprocessable'],
+    change: (tx, target, body) => updateAccount(runtime, tx, target, body),
+  });
+  deleteRoute(app, runtime, accounts, {
+    summary: 'Delete a channel account that no message waits for',
+    errors: ['in_use'],
+    remove: (tx, tenantId, actor, id) => deleteAccount(runtime, tx, tenantId, actor, id),
+  });
+  listRoute(app, runtime, accounts, {
+    summary: 'List channel accounts',
+    list: (tenantId, page) => listAccounts(runtime.db, tenantId, page),
+  });
+  readRoute(app, accounts, { summary: 'Read a channel account' });
   testRoute(app, runtime);
   pauseRoutes(app, runtime);
 }

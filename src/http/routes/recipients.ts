@@ -23,19 +23,17 @@ import {
 import type { Runtime } from '../../runtime.ts';
 import { actorOf } from '../../tenants/rights.ts';
 import { callerOf } from '../auth.ts';
-import { runIdempotently } from '../idempotency.ts';
 import { operation } from '../openapi.ts';
-import { pageOf, pageQuery, paginate, readPage } from '../pagination.ts';
 import { expectedRevision, shown } from '../precondition.ts';
+import { changeRoute, createRoute, deleteRoute, listRoute, type Resource, readRoute } from '../resource-routes.ts';
 import type { App } from '../validation.ts';
 
-const params = closed({
-  id: Type.String({
-    maxLength: 400,
-    pattern: recipientReferencePattern,
-    description: 'The id, or `external:{type}:{externalId}` (percent-encoded where a path needs it).',
-  }),
+const id = Type.String({
+  maxLength: 400,
+  pattern: recipientReferencePattern,
+  description: 'The id, or `external:{type}:{externalId}` (percent-encoded where a path needs it).',
 });
+const params = closed({ id });
 
 function presentRecipient(row: RecipientWithAddresses) {
   const { tenantId: _tenantId, revision: _revision, addresses, ...shown } = row;
@@ -62,35 +60,6 @@ function presentChoice({ type, channel, accepted, said }: HeldChoice) {
 
 /** What is absent of a whole recipient. */
 const nothing = { displayName: null, locale: null, preferredChannel: null, attributes: {}, addresses: [] };
-
-function createRoute(app: App, runtime: Runtime): void {
-  app.post(
-    '/v1/recipients',
-    operation({
-      id: 'createRecipient',
-      tag: 'people',
-      summary: 'Create a recipient',
-      access: ['recipients:create'],
-      body: NewRecipient,
-      idempotency: 'accepted',
-      answers: { 201: reference('Recipient') },
-      errors: ['conflict', 'unprocessable'],
-    }),
-    (request, reply) => {
-      const caller = callerOf(request);
-      const { body } = request;
-      return runIdempotently<{ id: string }>(runtime, request, reply, body, {
-        async commit(tx) {
-          const fields = { ...nothing, ...body };
-          const { id } = await createRecipient(runtime, tx, caller.tenantId, actorOf(caller), fields);
-          return { status: 201, answer: { id } };
-        },
-        present: async ({ id }) => shown(reply, await getRecipient(runtime.db, caller.tenantId, id), presentRecipient),
-        location: ({ id }) => `/v1/recipients/${id}`,
-      });
-    },
-  );
-}
 
 /** `If-Match` is honoured where it is not required. */
 function optionalRevision(request: FastifyRequest): { revision: number | null; mustExist: boolean } {
@@ -126,102 +95,6 @@ function putRoute(app: App, runtime: Runtime): void {
         return { ...put, row: await getRecipient(tx, tenantId, put.row.id) };
       });
       if (created) reply.code(201).header('location', `/v1/recipients/${row.id}`);
-      return shown(reply, row, presentRecipient);
-    },
-  );
-}
-
-function changeRoutes(app: App, runtime: Runtime): void {
-  app.patch(
-    '/v1/recipients/:id',
-    operation({
-      id: 'updateRecipient',
-      tag: 'people',
-      summary: 'Change a recipient',
-      description: '`addresses` and `attributes` are replaced as a whole. Messages that exist keep their address.',
-      access: ['recipients:update'],
-      params,
-      body: RecipientChange,
-      conditional: true,
-      answers: { 200: reference('Recipient') },
-      errors: ['conflict', 'unprocessable'],
-    }),
-    async (request, reply) => {
-      const caller = callerOf(request);
-      const { tenantId } = caller;
-      const revision = expectedRevision(request);
-      const target = { tenantId, reference: request.params.id, actor: actorOf(caller), revision };
-      const after = await runtime.db.transaction(async (tx) => {
-        const { id } = await updateRecipient(runtime, tx, target, request.body);
-        return getRecipient(tx, tenantId, id);
-      });
-      return shown(reply, after, presentRecipient);
-    },
-  );
-
-  app.delete(
-    '/v1/recipients/:id',
-    operation({
-      id: 'deleteRecipient',
-      tag: 'people',
-      summary: 'Delete a recipient, their addresses and choices',
-      description: 'Their messages stay.',
-      access: ['recipients:update'],
-      params,
-      answers: { 204: Type.Null() },
-    }),
-    async (request, reply) => {
-      const caller = callerOf(request);
-      const { id } = request.params;
-      await runtime.db.transaction((tx) => deleteRecipient(runtime, tx, caller.tenantId, actorOf(caller), id));
-      return reply.code(204).send(null);
-    },
-  );
-}
-
-function readRoutes(app: App, runtime: Runtime): void {
-  app.get(
-    '/v1/recipients',
-    operation({
-      id: 'listRecipients',
-      tag: 'people',
-      summary: 'List recipients',
-      access: ['recipients:read'],
-      query: closed({
-        ...pageQuery,
-        type: Type.Optional(key({ description: 'Those of this type.' })),
-        externalId: Type.Optional(
-          Type.String({ minLength: 1, maxLength: 200, description: 'The caller’s own reference.' }),
-        ),
-        address: Type.Optional(
-          Type.String({ minLength: 1, maxLength: 1000, description: 'Any of their addresses, in any spelling.' }),
-        ),
-      }),
-      answers: { 200: pageOf('Recipient') },
-      errors: ['invalid_cursor'],
-    }),
-    async (request) => {
-      const page = readPage(runtime.secrets, 'recipients', request.query);
-      const rows = await listRecipients(runtime.db, callerOf(request).tenantId, page, request.query);
-      return paginate(runtime.secrets, 'recipients', page, rows, {
-        position: ({ id }) => id,
-        present: presentRecipient,
-      });
-    },
-  );
-
-  app.get(
-    '/v1/recipients/:id',
-    operation({
-      id: 'getRecipient',
-      tag: 'people',
-      summary: 'Read a recipient',
-      access: ['recipients:read'],
-      params,
-      answers: { 200: reference('Recipient') },
-    }),
-    async (request, reply) => {
-      const row = await getRecipient(runtime.db, callerOf(request).tenantId, request.params.id);
       return shown(reply, row, presentRecipient);
     },
   );
@@ -271,12 +144,53 @@ function choiceRoutes(app: App, runtime: Runtime): void {
   );
 }
 
+const filter = {
+  type: Type.Optional(key({ description: 'Those of this type.' })),
+  externalId: Type.Optional(Type.String({ minLength: 1, maxLength: 200, description: 'The caller’s own reference.' })),
+  address: Type.Optional(
+    Type.String({ minLength: 1, maxLength: 1000, description: 'Any of their addresses, in any spelling.' }),
+  ),
+};
+
 /** Recipients and their choices. */
 export function recipientRoutes(app: App, runtime: Runtime): void {
   for (const component of [Recipient, Choices]) app.addSchema(component);
-  createRoute(app, runtime);
+  const recipients: Resource<RecipientWithAddresses> = {
+    name: 'recipients',
+    component: 'Recipient',
+    tag: 'people',
+    id,
+    get: (tenantId, reference) => getRecipient(runtime.db, tenantId, reference),
+    present: presentRecipient,
+  };
+  createRoute(app, runtime, recipients, {
+    summary: 'Create a recipient',
+    body: NewRecipient,
+    errors: ['conflict', 'unprocessable'],
+    create: (tx, caller, body) =>
+      createRecipient(runtime, tx, caller.tenantId, actorOf(caller), { ...nothing, ...body }),
+  });
   putRoute(app, runtime);
-  changeRoutes(app, runtime);
-  readRoutes(app, runtime);
+  changeRoute(app, runtime, recipients, {
+    summary: 'Change a recipient',
+    description: '`addresses` and `attributes` are replaced as a whole. Messages that exist keep their address.',
+    body: RecipientChange,
+    errors: ['conflict', 'unprocessable'],
+    async change(tx, { id: reference, ...target }, body) {
+      const changed = await updateRecipient(runtime, tx, { ...target, reference }, body);
+      return getRecipient(tx, target.tenantId, changed.id);
+    },
+  });
+  deleteRoute(app, runtime, recipients, {
+    summary: 'Delete a recipient, their addresses and choices',
+    description: 'Their messages stay.',
+    remove: (tx, tenantId, actor, reference) => deleteRecipient(runtime, tx, tenantId, actor, reference),
+  });
+  listRoute(app, runtime, recipients, {
+    summary: 'List recipients',
+    filter,
+    list: (tenantId, page, query) => listRecipients(runtime.db, tenantId, page, query),
+  });
+  readRoute(app, recipients, { summary: 'Read a recipient' });
   choiceRoutes(app, runtime);
 }

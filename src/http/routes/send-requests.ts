@@ -32,7 +32,7 @@ import {
 } from '../../send-requests/store.ts';
 import { type Caller, demand } from '../../tenants/rights.ts';
 import { callerOf } from '../auth.ts';
-import { type IdempotentWork, runIdempotently } from '../idempotency.ts';
+import { type EffectTx, type IdempotentWork, runIdempotently } from '../idempotency.ts';
 import { operation } from '../openapi.ts';
 import { pageOf, pageQuery, paginate, readPage } from '../pagination.ts';
 import { expectedRevision, shown } from '../precondition.ts';
@@ -83,7 +83,6 @@ function demandSend(caller: Caller, messages: number): void {
   else if (!caller.scopes.includes('send:bulk')) demand(caller, 'send:single');
 }
 
-type Tx = Parameters<IdempotentWork<unknown>['commit']>[0];
 type Answer = SendRequestOutcome | ReturnType<typeof problemOf>;
 
 /**
@@ -94,7 +93,7 @@ function intakeWork(
   request: FastifyRequest,
   intake: {
     prepare(): Promise<PreparedRequest>;
-    commit(tx: Tx, prepared: PreparedRequest): Promise<{ status: number; answer: Answer }>;
+    commit(tx: EffectTx, prepared: PreparedRequest): Promise<{ status: number; answer: Answer }>;
   },
 ): IdempotentWork<Answer> {
   let prepared: PreparedRequest | null = null;
