@@ -31,17 +31,27 @@ export class SettingError extends Error {
   }
 }
 
+/** Codes of the system (`EACCES`, …), of a connection that times out, and of PostgreSQL: no log-in, no such database. */
+const refusals = /^(E[A-Z_]+|CONNECT_TIMEOUT|28...|3D000)$/;
+
 /**
- * Waits for a part of the start that depends on a setting (a port, a folder).
- * @throws SettingError naming it when the machine refuses it.
+ * Waits for a part of the start that depends on a setting (a port, a folder, a database).
+ * @param address the setting that gives the address to listen on, where `name` is a port.
+ * @throws SettingError naming it when the machine, or the database, refuses it.
  */
-export async function namingSetting<Result>(name: string, work: Promise<Result>): Promise<Result> {
+export async function namingSetting<Result>(name: string, work: Promise<Result>, address?: string): Promise<Result> {
   try {
     return await work;
   } catch (error) {
-    const { code } = error as { code?: unknown };
-    if (typeof code !== 'string' || !/^E[A-Z]+$/.test(code)) throw error;
-    throw new SettingError(name, (error as Error).message);
+    for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+      const { code } = cause as { code?: unknown };
+      if (typeof code !== 'string' || !refusals.test(code)) continue;
+      throw new SettingError(
+        code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND' ? (address ?? name) : name,
+        cause.message,
+      );
+    }
+    throw error;
   }
 }
 

@@ -35,12 +35,15 @@ export const Uuid = Type.String({ format: 'uuid' });
 /** An instant, RFC 3339, from 1900 to 2200. */
 export const Instant = Type.String({ format: 'date-time' });
 
+/** What one line of text, and a mail header, must not have: control characters and line separators. */
+export const controlCharacter = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
+
 /** One line of text: no control characters, so that it can stand in a header or a table. */
 export function line(maxLength: number, options: TSchemaOptions & { minLength?: number } = {}) {
   return Type.String({
     minLength: 1,
     maxLength,
-    pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]*$',
+    pattern: `^${controlCharacter.source.replace('[', '[^')}*$`,
     // Readers of the document would otherwise be shown whatever matches the pattern.
     examples: ['Courtage Dupont'],
     ...options,

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { migrate as applyMigrations } from 'drizzle-orm/postgres-js/migrator';
-import { readConfig } from './config.ts';
+import { namingSetting, readConfig, SettingError } from './config.ts';
 import { connectDatabase } from './db/client.ts';
 import { migrateQueues } from './queue/boss.ts';
 
@@ -23,6 +23,9 @@ if (import.meta.main) {
     console.error('Setting DATABASE_URL: is needed to migrate (the embedded database is migrated at its start)');
     process.exit(1);
   }
-  await migrate({ databaseUrl });
+  await namingSetting('DATABASE_URL', migrate({ databaseUrl })).catch((error: unknown) => {
+    console.error(error instanceof SettingError ? error.message : error);
+    process.exit(1);
+  });
   console.log('The database is ready.');
 }

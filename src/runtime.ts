@@ -3,7 +3,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Logger, pino } from 'pino';
 import { type Clock, createIdSource, type NewId, systemClock } from './clock.ts';
-import { type Config, SettingError } from './config.ts';
+import { type Config, namingSetting, SettingError } from './config.ts';
 import { connectDatabase, type Db, databaseError } from './db/client.ts';
 import { isMigrated } from './db/migrated.ts';
 import { type JobQueue, openJobQueue } from './queue/boss.ts';
@@ -112,9 +112,13 @@ export async function createRuntime(config: Readonly<Config>, options: RuntimeOp
     connections: config.databaseConnections,
     name: options.name,
   });
-  if (!(await isMigrated(client.db))) {
+  try {
+    if (!(await namingSetting('DATABASE_URL', isMigrated(client.db)))) {
+      throw new SettingError('DATABASE_URL', 'the database is not ready for this version: run npm run migrate');
+    }
+  } catch (error) {
     await client.close();
-    throw new SettingError('DATABASE_URL', 'the database is not ready for this version: run npm run migrate');
+    throw error;
   }
   const jobs = await openJobQueue({
     databaseUrl: options.databaseUrl,

@@ -11,8 +11,8 @@ async function main(): Promise<void> {
   if (config.databaseUrl === null) throw new SettingError('DATABASE_URL', 'is needed (npm start runs without it)');
   const runtime = await createRuntime(config, { databaseUrl: config.databaseUrl, name: 'server', supervise: false });
   const app = await buildApp(runtime);
-  const ops = await namingSetting('OPS_PORT', startOpsServer(runtime, createMetrics(runtime)));
-  const url = await namingSetting('PORT', app.listen({ host: config.host, port: config.port }));
+  const ops = await namingSetting('OPS_PORT', startOpsServer(runtime, createMetrics(runtime)), 'HOST');
+  const url = await namingSetting('PORT', app.listen({ host: config.host, port: config.port }), 'HOST');
   runtime.log.info({ url, opsPort: ops.port }, 'server.listening');
   stopOnSignals(runtime.log, async () => {
     await app.close();

@@ -67,13 +67,13 @@ export async function startService(config: Readonly<Config> = readConfig()): Pro
     log.fatal({ reason }, 'database.crashed');
     process.exit(1);
   });
-  await migrate({ databaseUrl: database.url });
+  await namingSetting('DATABASE_URL', migrate({ databaseUrl: database.url }));
   const runtime = await createRuntime(config, { databaseUrl: database.url, name: 'start', supervise: true, log });
   const metrics = createMetrics(runtime);
   const app = await buildApp(runtime);
   const background = createBackground(runtime, metrics);
-  const ops = await namingSetting('OPS_PORT', startOpsServer(runtime, metrics));
-  const url = await namingSetting('PORT', app.listen({ host: config.host, port: config.port }));
+  const ops = await namingSetting('OPS_PORT', startOpsServer(runtime, metrics), 'HOST');
+  const url = await namingSetting('PORT', app.listen({ host: config.host, port: config.port }), 'HOST');
   // After everything that may fail: the first key of the tenant is shown once.
   const demo = config.databaseUrl === null ? await ensureDemoTenant(runtime) : null;
   background.start();

@@ -12,7 +12,7 @@ async function main(): Promise<void> {
   const runtime = await createRuntime(config, { databaseUrl: config.databaseUrl, name: 'worker', supervise: true });
   const metrics = createMetrics(runtime);
   const background = createBackground(runtime, metrics);
-  const ops = await namingSetting('OPS_PORT', startOpsServer(runtime, metrics));
+  const ops = await namingSetting('OPS_PORT', startOpsServer(runtime, metrics), 'HOST');
   background.start();
   runtime.log.info({ workerId: runtime.workerId, opsPort: ops.port }, 'worker.started');
   stopOnSignals(runtime.log, async () => {

@@ -1,5 +1,6 @@
+import { controlCharacter } from '../fields.ts';
+
 const limit = 200;
-const controls = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 // Marks that turn the reading direction make `fdp.exe` look like `exe.pdf`.
 const directionMarks = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/;
 
@@ -15,7 +16,8 @@ export function filenameFault(name: string): string | null {
   if (name.length > limit) return `must be at most ${limit} characters`;
   if (/[/\\]/.test(name)) return 'must be a name without a path';
   if (name === '.' || name === '..') return 'must not be a folder';
-  if (controls.test(name) || encodedBreaks.test(name)) return 'must not contain control characters or line breaks';
+  if (controlCharacter.test(name) || encodedBreaks.test(name))
+    return 'must not contain control characters or line breaks';
   if (directionMarks.test(name)) return 'must not contain marks of text direction';
   if (!name.isWellFormed() || name.includes('\ufffd')) return 'must be UTF-8';
   return null;

@@ -75,6 +75,8 @@ function remainingFaults(row: MessageRow, change: MessageChangeBody): { code: st
   const faults = row.status === 'KO' ? (row.reasonDetail?.faults ?? []) : [];
   const corrects: Record<string, readonly (keyof MessageChangeBody)[]> = {
     to: ['to'],
+    // A recipient that does not exist, or is not for this template: a person may still give an address.
+    recipient: ['to'],
     cc: ['cc'],
     bcc: ['bcc'],
     documents: ['documents'],

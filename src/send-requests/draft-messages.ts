@@ -112,9 +112,9 @@ function draftOf(newId: NewId, source: Source, planned: PlannedTemplate, index: 
   const { body, plan } = source;
   const { template, version, sender, validation } = planned;
   const target = targetOf(row, source.recipients);
-  const { copies, fault: copyFault } = copiesOf(row, sender?.archiveBcc ?? []);
+  const { copies, faults: copyFaults } = copiesOf(row, sender?.archiveBcc ?? []);
   const attached = documentsOf([...(body.documents ?? []), ...(row.documents ?? [])], source.documents);
-  const faults = [target.fault, copyFault, attached.fault, ...plannedFaults(planned, target)].filter(
+  const faults = [target.fault, ...copyFaults, attached.fault, ...plannedFaults(planned, target)].filter(
     (fault) => fault !== null,
   );
   const status = faults.length > 0 ? 'KO' : target.block !== null ? 'B' : validation === 'automatic' ? 'V' : 'E';

@@ -9,13 +9,20 @@ import type { SendRequestBody } from './schema.ts';
 /** One row of a request. */
 export type RowBody = SendRequestBody['recipients'][number];
 
+/** What is wrong with a row: where, which code, in words. */
+interface Fault {
+  pointer: string;
+  code: Reason;
+  message: string;
+}
+
 /** Whom a row writes to, or why it cannot. */
 export interface Target {
   recipient: RecipientWithAddresses | null;
   name: string | null;
   address: string | null;
   normalized: string | null;
-  fault: { pointer: string; code: Reason; message: string } | null;
+  fault: Fault | null;
   /** A rule of the recipient's own record. */
   block: Reason | null;
 }
@@ -52,23 +59,26 @@ export function targetOf(row: RowBody, recipients: ReadonlyMap<string, Recipient
   return { ...nowhere, name: fallbackName, recipient, fault: { pointer: '/to', code: 'address_missing', message } };
 }
 
-/** The copies of a row and the sender's archive; the first address that is not one, if any. */
-export function copiesOf(row: RowBody, archive: readonly string[]): { copies: StoredCopy[]; fault: Target['fault'] } {
+/** The copies of a row and the sender's archive; of each kind the first address that is not one, if any. */
+export function copiesOf(row: RowBody, archive: readonly string[]): { copies: StoredCopy[]; faults: Fault[] } {
   const copies: StoredCopy[] = [];
-  let fault: Target['fault'] = null;
+  const faults: Fault[] = [];
   const pending = { outcome: 'pending', reason: null, code: null, at: null } as const;
   for (const kind of ['cc', 'bcc'] as const) {
     for (const [index, copy] of (row[kind] ?? []).entries()) {
       const parsed = parseAddrSpec(copy.address);
       if (parsed.kind === 'invalid') {
-        fault ??= { pointer: `/${kind}/${index}/address`, code: 'address_invalid' as const, message: parsed.why };
+        // Another one of the same kind is told when this one is corrected: `cc` and `bcc` are corrected as a whole.
+        if (!faults.some(({ pointer }) => pointer.startsWith(`/${kind}/`))) {
+          faults.push({ pointer: `/${kind}/${index}/address`, code: 'address_invalid', message: parsed.why });
+        }
         continue;
       }
       copies.push({ kind, name: copy.name ?? null, address: parsed.address, ...pending });
     }
   }
   for (const address of archive) copies.push({ kind: 'archive', name: null, address, ...pending });
-  return { copies, fault };
+  return { copies, faults };
 }
 
 /** The request's documents that exist, by id. */

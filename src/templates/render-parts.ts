@@ -1,5 +1,7 @@
 /** Rendering the three parts of one message, in the thread. */
+
 import { type Context, type Template, toValueSync } from 'liquidjs';
+import { controlCharacter } from '../fields.ts';
 import type { RenderClock } from './date-filter.ts';
 import {
   boundedOutput,
@@ -32,8 +34,6 @@ export function parseParts(parts: TemplateParts): Parsed {
   };
   return { subject: parse('subject'), text: parse('text'), html: parse('html') };
 }
-
-const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 
 /**
  * Renders subject, text and html. `overrides` replace a part as they are. The subject is trimmed, must
@@ -84,7 +84,7 @@ function renderPart(
   const text = part === 'subject' ? written.toWellFormed().trim() : written.toWellFormed();
   if (text.length > LONGEST_OUTPUT) return { kind: 'template_error', part, message: 'too_large' };
   if (part === 'subject' && text === '') return { kind: 'template_error', part, message: 'empty_subject' };
-  if (part === 'subject' ? CONTROL.test(text) : text.includes('\0'))
+  if (part === 'subject' ? controlCharacter.test(text) : text.includes('\0'))
     return { kind: 'template_error', part, message: 'control_character' };
   return text;
 }

@@ -3,6 +3,7 @@ import type { Clock, NewId } from '../clock.ts';
 import type { Db, Tx } from '../db/client.ts';
 import { templates, templateVersions } from '../db/tables/content.ts';
 import { AppError, notFound } from '../errors.ts';
+import { controlCharacter } from '../fields.ts';
 import { recordAudit } from '../tenants/audit.ts';
 import type { Actor } from '../tenants/rights.ts';
 import { convertBraceFields } from './legacy-syntax.ts';
@@ -13,14 +14,24 @@ type Deps = { clock: Clock; newId: NewId };
 
 export type TemplateVersionRow = typeof templateVersions.$inferSelect;
 
-/** Parsing and reading the fields grow faster than the text: 2,000 outputs and tags take some tens of milliseconds. */
+/** Parsing and reading the fields grow faster than the text: 2,000 marks take some tens of milliseconds. */
 const maximumMarks = 2_000;
+
+/** Outputs and tags, and what is chained inside them: filters, conditions, the lines of `{% liquid %}`. */
+function countMarks(source: string): number {
+  const [, ...inside] = source.split(/\{[{%]/);
+  return inside.reduce((count, text) => {
+    const end = text.search(/[}%]\}/);
+    const chained = text.slice(0, end === -1 ? text.length : end).match(/[\n|]|\b(?:or|and)\b/g);
+    return count + 1 + (chained?.length ?? 0);
+  }, 0);
+}
 
 function checkSize(parts: TemplateParts): void {
   for (const [part, source] of Object.entries(parts)) {
-    const marks = source.split(/\{[{%]/).length - 1;
+    const marks = countMarks(source);
     if (marks <= maximumMarks) continue;
-    const message = `has ${marks} outputs and tags; ${maximumMarks} is the most`;
+    const message = `has ${marks} outputs, tags, filters and conditions; ${maximumMarks} is the most`;
     const items = [{ pointer: `/${part}`, code: 'too_complex', message }];
     throw new AppError('template_invalid', { detail: `/${part} ${message}`, items });
   }
@@ -28,8 +39,8 @@ function checkSize(parts: TemplateParts): void {
 
 /** @throws AppError `template_invalid` with the part and the place of every fault. */
 function checkParts(parts: TemplateParts): string[] {
-  if (/[\r\n]/.test(parts.subject)) {
-    const message = 'must be one line';
+  if (controlCharacter.test(parts.subject)) {
+    const message = 'must be one line, without control characters';
     throw new AppError('template_invalid', {
       detail: `/subject ${message}`,
       items: [{ pointer: '/subject', code: 'control_character', message }],

@@ -27,7 +27,7 @@ const tooComplex = (part: string, count: number) => ({
   status: 422,
   body: {
     code: 'template_invalid',
-    detail: `/${part} has ${count} outputs and tags; ${marks} is the most`,
+    detail: `/${part} has ${count} outputs, tags, filters and conditions; ${marks} is the most`,
     errors: [{ pointer: `/${part}`, code: 'too_complex', message: /2000 is the most/ }],
   },
 });
@@ -61,12 +61,16 @@ t.test('a part of a template has at most 2,000 outputs and tags', async (t) => {
   t.equal(distinct.body.fields.length, marks, 'all at the cap are listed');
 });
 
-t.test('the lines of a liquid tag count like the tags they are', async (t) => {
+t.test('the lines of a liquid tag, filters and conditions count like the outputs and tags they are in', async (t) => {
   const service = await startService(t);
   const { add } = await versionsOf(service);
   const tags = (number: number) => `{% liquid\n${'echo a\n'.repeat(number)}%}`;
   t.match(await add({ text: tags(100) }), { status: 201, body: { fields: ['a'] } });
-  t.match(await add({ text: tags(marks + 1) }), { status: 422, body: { errors: [{ code: 'too_complex' }] } });
+  const refused = { status: 422, body: { errors: [{ code: 'too_complex' }] } };
+  t.match(await add({ text: tags(marks + 1) }), refused);
+  t.match(await add({ text: `{{ a${' | upcase'.repeat(marks)} }}` }), refused);
+  t.match(await add({ text: `{% if a${' or a'.repeat(marks)} %}x{% endif %}` }), refused);
+  t.match(await add({ text: 'this or that | and more\n'.repeat(marks) }), { status: 201 }, 'text is only text');
 });
 
 t.test('a template at the cap is rendered and sent', async (t) => {
