@@ -21,14 +21,18 @@ export async function getAccount(db: Db | Tx, tenantId: string, id: string): Pro
   return row;
 }
 
-/** The account that messages of a channel use: the tenant's default one, or that of test keys. Null: none yet. */
+/**
+ * The account that messages of a channel use: the tenant's default one, or that of test keys. Null: none yet.
+ * `hold` keeps it from being deleted until the transaction ends: for messages that are about to wait for it.
+ */
 export async function defaultAccount(
   db: Db | Tx,
   tenantId: string,
   channel: 'mail',
   test: boolean,
+  options: { hold?: boolean } = {},
 ): Promise<AccountRow | null> {
-  const [row] = await db
+  const query = db
     .select()
     .from(channelAccounts)
     .where(
@@ -39,6 +43,7 @@ export async function defaultAccount(
         eq(channelAccounts.isDefault, true),
       ),
     );
+  const [row] = await (options.hold ? query.for('key share') : query);
   return row ?? null;
 }
 

@@ -38,7 +38,7 @@ export async function resolveMessage(
   }
   const sent = resolution.outcome === 'sent';
   const now = deps.clock.now();
-  const account = sent ? await defaultAccount(tx, row.tenantId, row.channel, row.test) : null;
+  const account = sent ? await defaultAccount(tx, row.tenantId, row.channel, row.test, { hold: true }) : null;
   const copies = account === null ? row.copies : withCopiesDue(row.copies);
   const copiesLeft = copies.some(({ outcome }) => outcome === 'pending');
   const moved = await tx

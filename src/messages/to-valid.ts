@@ -128,7 +128,7 @@ export async function moveToValid(
   await stopByRule(deps, tx, actor, stopped);
   const accounts = new Map<boolean, string | null>();
   for (const test of new Set(allowed.map(({ row }) => row.test))) {
-    accounts.set(test, (await defaultAccount(tx, tenantId, 'mail', test))?.id ?? null);
+    accounts.set(test, (await defaultAccount(tx, tenantId, 'mail', test, { hold: true }))?.id ?? null);
   }
   const ready = allowed.map(({ row, copies }) => ({
     ...row,

@@ -16,7 +16,7 @@ import type {
 } from '../channel.ts';
 import { parseAddrSpec } from '../mail/addr-spec.ts';
 import { parseNetworks } from './networks.ts';
-import { cleanText, smtpOutcome } from './outcomes.ts';
+import { cleanReference, cleanText, smtpOutcome } from './outcomes.ts';
 import { createSmtpPool, type SmtpPool } from './pool.ts';
 import { openSmtpSession, type SessionResult, type SmtpServer } from './session.ts';
 
@@ -92,6 +92,8 @@ function createSmtpDriver(
     settings.user ?? '',
     secrets.password ?? '',
     Buffer.from(secrets.password ?? '').toString('base64'),
+    // As AUTH PLAIN writes it (RFC 4616).
+    Buffer.from(`\0${settings.user ?? ''}\0${secrets.password ?? ''}`).toString('base64'),
   ];
   let closed = false;
 
@@ -109,7 +111,7 @@ function createSmtpDriver(
     return {
       kind: 'accepted',
       answer: { step: 'accepted', ...result.reply, text: cleanText(result.reply.text ?? '', hidden) },
-      providerReference: cleanText(result.reference ?? '', hidden),
+      providerReference: cleanReference(result.reference ?? '', [...hidden, to.address, from.address]),
     };
   };
   const verify = (): Promise<Outcome> =>

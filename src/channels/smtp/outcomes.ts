@@ -32,6 +32,7 @@ export interface SmtpReply {
 const READ_LIMIT = 2_000;
 const TEXT_LIMIT = 500;
 const RETRY_LIMIT_SECONDS = 86_400;
+const addressLike = /[^\s<>"'(),:;]{1,200}@[^\s<>"'(),:;]{1,200}/g;
 
 /**
  * Decides what a failed hand-over means.
@@ -80,7 +81,7 @@ export function smtpOutcome(failure: SmtpFailure, secrets: readonly string[] = [
 export function readSmtpReply(reply: string | null | undefined): SmtpReply {
   const lines = (reply ?? '')
     .split(/\r?\n/)
-    .map((line) => /^(\d{3})(?:[ -]|$)(?:(\d\.\d{1,3}\.\d{1,3})(?=\s|$)[ ]?)?(.*)$/.exec(line));
+    .map((line) => /^(\d{3})(?:[ -]|$)(?:(\d\.\d{1,3}\.\d{1,3})(?=\s|$)[ ]?)?(.*)$/s.exec(line));
   const first = lines.find((line) => line !== null);
   if (!first) return { code: null, enhancedCode: null, text: null };
   const enhancedCode = lines.find((line) => line?.[2] !== undefined)?.[2] ?? null;
@@ -92,16 +93,31 @@ export function readSmtpReply(reply: string | null | undefined): SmtpReply {
   };
 }
 
+/** Without secrets and control characters. The longest secret first: a user's name may be a part of the password. */
+function withoutSecrets(text: string, secrets: readonly string[]): string {
+  let clean = text.toWellFormed();
+  for (const secret of secrets.toSorted((a, b) => b.length - a.length)) {
+    if (secret.length > 0) clean = clean.replaceAll(secret, '…');
+  }
+  return clean.replace(/[\p{Cc}\p{Cf}]+/gu, ' ');
+}
+
+function cut(text: string): string | null {
+  const clean = text.replace(/\s+/g, ' ').trim();
+  return clean === '' ? null : clean.slice(0, TEXT_LIMIT).toWellFormed();
+}
+
 /** A provider's own words, fit to be kept: no addresses, secrets or control characters, 500 characters at most. */
 export function cleanText(text: string, secrets: readonly string[]): string | null {
-  let clean = text.toWellFormed();
-  for (const secret of secrets) if (secret.length > 0) clean = clean.replaceAll(secret, '…');
-  clean = clean
-    .replace(/[\p{Cc}\p{Cf}]+/gu, ' ')
-    .replace(/[^\s<>"'(),:;]{1,200}@[^\s<>"'(),:;]{1,200}/g, '…')
-    .replace(/\s+/g, ' ')
-    .trim();
-  return clean === '' ? null : clean.slice(0, TEXT_LIMIT).toWellFormed();
+  return cut(withoutSecrets(text, secrets).replace(addressLike, '…'));
+}
+
+/**
+ * A provider's name for a message, fit to be kept. It may look like an address (`<id@server>`), so the addresses that
+ * must not be in it are given with the secrets.
+ */
+export function cleanReference(reference: string, secrets: readonly string[]): string | null {
+  return cut(withoutSecrets(reference, secrets));
 }
 
 /** The wait a provider asks for in words ("try again in 300 seconds"), at most a day. */

@@ -116,7 +116,8 @@ export async function leaseConnections(
   return db.transaction(async (tx) => {
     // The account's row is the lock: parts are given to one worker at a time.
     await tx.execute(sql`
-      select 1 from channel_accounts where tenant_id = ${account.tenantId} and id = ${account.id} for update`);
+      select 1 from channel_accounts
+      where tenant_id = ${account.tenantId} and id = ${account.id} for no key update`);
     const others = await tx.execute<{ connections: number }>(sql`
       select connections from account_leases
       where tenant_id = ${account.tenantId} and channel_account_id = ${account.id}

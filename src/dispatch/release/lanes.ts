@@ -81,11 +81,17 @@ async function requeueLost(deps: { clock: Clock; jobs: JobQueue }, tx: Tx): Prom
 /** Messages that were being taken in while their tenant's first account was made have none: they get it now. */
 async function adoptHomeless(deps: { clock: Clock }, tx: Tx): Promise<void> {
   await tx.execute(sql`
+    with account as (
+      select tenant_id, id, channel, test from channel_accounts
+      where is_default and tenant_id in (
+        select tenant_id from messages where dispatch_state = 'waiting' and channel_account_id is null)
+      for key share
+    )
     update messages set channel_account_id = account.id, reason = null, updated_at = ${at(deps.clock.now())}
-    from channel_accounts account
+    from account
     where messages.dispatch_state = 'waiting' and messages.channel_account_id is null
       and account.tenant_id = messages.tenant_id and account.channel = messages.channel
-      and account.test = messages.test and account.is_default`);
+      and account.test = messages.test`);
 }
 
 /** One process sweeps, another one when it has been silent for two of its turns. */

@@ -2,6 +2,7 @@ import type { AccountRow } from '../../accounts/store.ts';
 import type { StoredCopy } from '../../db/tables/messages.ts';
 import type { EventType } from '../../events/store.ts';
 import type { MessageRow } from '../../messages/content.ts';
+import { uncertainTries } from '../claim/doubt.ts';
 import type { Delivered, Verdict } from './deliver.ts';
 import { nextTryAt, tryForSeconds } from './retry-policy.ts';
 
@@ -56,7 +57,8 @@ function retryAt({ open }: Delivered, circumstances: Circumstances, wishSeconds:
 
 function accepted(delivered: Delivered, circumstances: Circumstances): Decision {
   const { copies } = delivered;
-  const settled = circumstances.onUncertain === 'resend' ? copies.map(renewUncertain) : copies;
+  const again = circumstances.onUncertain === 'resend' && delivered.open.attemptNumber < uncertainTries;
+  const settled = again ? copies.map(renewUncertain) : copies;
   const pending = settled.some(({ outcome }) => outcome === 'pending');
   const releaseAt = pending ? retryAt(delivered, circumstances, null) : null;
   const failed = releaseAt === null ? failPending(settled) : settled;
