@@ -4,6 +4,7 @@ import type { Clock } from '../clock.ts';
 import type { Db } from '../db/client.ts';
 import { AppError, invalidField } from '../errors.ts';
 import { defaultSender, findSender, getSender, type SenderRow } from '../senders/store.ts';
+import { LONGEST_DATA } from '../templates/renderer.ts';
 import { findTemplate, findTemplateOfDocumentType, type TemplateRow } from '../templates/store.ts';
 import { getTemplateVersion, type TemplateVersionRow } from '../templates/versions.ts';
 import { type Caller, may } from '../tenants/rights.ts';
@@ -68,8 +69,16 @@ const sizeOf = (value: unknown): number => (value === undefined ? 0 : JSON.strin
 /** What is given once for all is kept with each message: a small body must not become more than the service can hold. */
 function checkVolume(body: SendRequestBody): void {
   const templates = body.templates?.length ?? 1;
-  const shared = sizeOf(body.data) + sizeOf(body.overrides);
-  const own = body.recipients.reduce((sum, { data }) => sum + sizeOf(data), 0);
+  const sharedData = sizeOf(body.data);
+  const shared = sharedData + sizeOf(body.overrides);
+  let own = 0;
+  for (const [index, { data }] of body.recipients.entries()) {
+    const size = sizeOf(data);
+    own += size;
+    if (size + sharedData <= LONGEST_DATA) continue;
+    const message = `the data of this row has ${size + sharedData} characters, more than ${LONGEST_DATA}`;
+    throw invalidField(`/recipients/${index}/data`, 'too_large', message);
+  }
   const total = templates * (body.recipients.length * shared + own);
   if (total <= maximumContent) return;
   const message = `the data and texts of all messages have ${total} characters together, more than ${maximumContent}`;

@@ -69,7 +69,8 @@ function watchBatch(
     const fail = (error: unknown): void => {
       const index = Atomics.load(progress, 0);
       const outOfMemory = (error as { code?: string }).code === 'ERR_WORKER_OUT_OF_MEMORY';
-      if (outOfMemory && index >= 0) settle(() => resolve({ kind: 'died', results, index }));
+      // Before the first task there is nobody to blame yet: the first one runs alone next, and so on.
+      if (outOfMemory) settle(() => resolve({ kind: 'died', results, index: Math.max(0, index) }));
       else settle(() => reject(new Error('a rendering thread failed', { cause: error })));
     };
     const onExit = (): void => fail(new Error('the thread ended'));

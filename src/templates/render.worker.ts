@@ -28,12 +28,29 @@ export interface RenderReport {
   results: PrepareResult[];
 }
 
-const CACHED_TEMPLATES = 100;
+/** Characters of source whose parsed templates are kept: some are a hundred times longer than others. */
+const CACHED_SOURCE = 4_000_000;
 /** A piece is sent when it holds about this many bytes, so that results do not pile up under the memory cap. */
 const PIECE_BYTES = 2_000_000;
 
 const { progress, partLimitMs } = workerData as RenderThreadData;
 const parsedTemplates = new Map<string, ReturnType<typeof parseParts>>();
+
+const sourceLengths = new Map<string, number>();
+let cachedSource = 0;
+
+/** Counts a template in, and lets go of those that were used longest ago. */
+function makeRoom(key: string, { subject, text, html }: TemplateParts): void {
+  const length = subject.length + text.length + html.length;
+  sourceLengths.set(key, length);
+  cachedSource += length;
+  for (const oldest of parsedTemplates.keys()) {
+    if (cachedSource <= CACHED_SOURCE) return;
+    cachedSource -= sourceLengths.get(oldest) ?? 0;
+    sourceLengths.delete(oldest);
+    parsedTemplates.delete(oldest);
+  }
+}
 
 function parsedTemplate(key: string, templates: Record<string, TemplateParts>): ReturnType<typeof parseParts> {
   let parsed = parsedTemplates.get(key);
@@ -41,8 +58,7 @@ function parsedTemplate(key: string, templates: Record<string, TemplateParts>): 
     const parts = templates[key];
     if (parts === undefined) throw new Error(`no template "${key}" in the batch`);
     parsed = parseParts(parts);
-    const oldest = parsedTemplates.keys().next().value;
-    if (parsedTemplates.size >= CACHED_TEMPLATES && oldest !== undefined) parsedTemplates.delete(oldest);
+    makeRoom(key, parts);
   } else {
     parsedTemplates.delete(key);
   }

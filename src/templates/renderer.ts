@@ -32,7 +32,7 @@ export interface PrepareTask {
  * What became of a task.
  * - `field_missing`: every absent variable, by the path the template writes (`client.name`).
  * - `template_error`: `message` is LiquidJS's, or one of `empty_subject`, `control_character`, `too_large`,
- *   `invalid_data`, `invalid_clock`, `composition_refused: …`.
+ *   `data_too_large`, `invalid_data`, `invalid_clock`, `composition_refused: …`.
  * - `template_timeout`: too slow, or ended its thread.
  */
 export type PrepareResult =
@@ -65,7 +65,10 @@ export interface RendererSettings {
   threads?: number;
   /** Hard limit of one task, in milliseconds. Default 2000. */
   timeoutMs?: number;
-  /** Heap of each thread, in megabytes. Default 64. */
+  /**
+   * Heap of each thread, in megabytes. Default 128: a backstop, well above what the limits of templates and data allow.
+   * A thread that meets it slowly ends alone; one that asks for much more at once could end the process.
+   */
   memoryMb?: number;
   /** Most tasks that may be waiting over all calls. Default 100,000. */
   maxWaitingTasks?: number;
@@ -78,6 +81,11 @@ export class RendererOverloadedError extends Error {
 
 /** A round trip costs more than a rendering: batches of 100 were fastest, and larger ones only wait longer. */
 const BATCH_SIZE = 100;
+/** Characters of data in one batch: they are in the thread's memory all at once. */
+const BATCH_DATA = 4_000_000;
+
+/** Longest data of one row, in UTF-16 units of its JSON: what is made of it at once must fit into a thread's memory. */
+export const LONGEST_DATA = 1_000_000;
 
 interface Call {
   templates: Record<string, TemplateParts>;
@@ -120,8 +128,12 @@ function nextBatch(call: Call, threads: number): number[] {
   const first = call.waiting[0] as number;
   if (call.suspects.has(first)) return call.waiting.splice(0, 1);
   const size = Math.min(BATCH_SIZE, Math.ceil(call.tasks.length / threads));
-  const alone = call.waiting.slice(0, size).findIndex((index) => call.suspects.has(index));
-  return call.waiting.splice(0, alone < 0 ? size : alone);
+  let data = 0;
+  const end = call.waiting.slice(0, size).findIndex((index, place) => {
+    data += call.tasks[index]?.dataJson.length ?? 0;
+    return call.suspects.has(index) || (place > 0 && data > BATCH_DATA);
+  });
+  return call.waiting.splice(0, end < 0 ? size : end);
 }
 
 async function runBatch(pool: Pool, thread: RenderThread, call: Call, indexes: number[]): Promise<void> {
@@ -170,8 +182,7 @@ function drop(pool: Pool, call: Call, error: unknown): void {
 
 function enqueue(pool: Pool, templates: Record<string, TemplateParts>, tasks: PrepareTask[]): Promise<PrepareResult[]> {
   return new Promise((resolve, reject) => {
-    pool.waitingTasks += tasks.length;
-    pool.calls.push({
+    const call: Call = {
       templates,
       tasks,
       resolve,
@@ -179,15 +190,21 @@ function enqueue(pool: Pool, templates: Record<string, TemplateParts>, tasks: Pr
       unfinished: tasks.length,
       suspects: new Set(),
       results: new Array(tasks.length).fill(undefined),
-      waiting: [...tasks.keys()],
-    });
+      waiting: [],
+    };
+    for (const [index, { dataJson }] of tasks.entries()) {
+      if (dataJson.length <= LONGEST_DATA) call.waiting.push(index);
+      else finish(call, index, { kind: 'template_error', part: 'text', message: 'data_too_large' });
+    }
+    pool.waitingTasks += call.waiting.length;
+    if (call.waiting.length > 0) pool.calls.push(call);
     feed(pool);
   });
 }
 
 /** A pool of rendering threads. They are started when needed, and end with `close()`. */
 export function createRenderer(settings: RendererSettings = {}): Renderer {
-  const { threads = 2, timeoutMs = 2000, memoryMb = 64, maxWaitingTasks = 100_000 } = settings;
+  const { threads = 2, timeoutMs = 2000, memoryMb = 128, maxWaitingTasks = 100_000 } = settings;
   const all = Array.from({ length: threads }, () => createRenderThread({ timeoutMs, memoryMb }));
   const pool: Pool = { threads, idle: [...all], calls: [], waitingTasks: 0, closed: false };
   return {

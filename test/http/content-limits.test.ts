@@ -195,3 +195,18 @@ t.test('a correction of the data cannot bring a newline into the subject either'
   await service.work();
   t.equal((await service.message(id)).status, 'OK');
 });
+
+t.test('the data of one row is bounded, what is shared by all rows included', async (t) => {
+  const service = await startSending(t);
+  const row = { to: { address: 'ann@people.test' }, data: { name: 'Ann', filler: 'x'.repeat(700_000) } };
+  const ask = (more: object) =>
+    service.post(
+      '/v1/send-requests',
+      { template: 'notice', ...more },
+      { headers: { 'idempotency-key': randomUUID() } },
+    );
+  t.match(await ask({ recipients: [row] }), { status: 201, body: { counts: { E: 1 } } });
+  const refused = { status: 422, body: { errors: [{ pointer: '/recipients/1/data', code: 'too_large' }] } };
+  const small = { ...row, data: { name: 'Bob' } };
+  t.match(await ask({ recipients: [small, row], data: { shared: 'y'.repeat(400_000) } }), refused);
+});

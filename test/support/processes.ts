@@ -32,14 +32,17 @@ function environmentOf({ runtime, databaseUrl, directory }: TestService, changes
   };
 }
 
-/** Starts `node src/worker.ts` on the service's database and waits until it works. Killed with the test. */
+/**
+ * Starts `node src/worker.ts` on the service's database and waits until it works. Killed with the test.
+ * @param script another program that says the same when it works, with its arguments.
+ */
 export async function startWorkerProcess(
   t: { teardown(fn: () => unknown): void },
   service: TestService,
   changes: Record<string, string> = {},
+  script: readonly string[] = [fileURLToPath(new URL('../../src/worker.ts', import.meta.url))],
 ): Promise<WorkerProcess> {
-  const program = fileURLToPath(new URL('../../src/worker.ts', import.meta.url));
-  const child: ChildProcess = spawn(process.execPath, [program], {
+  const child: ChildProcess = spawn(process.execPath, [...script], {
     env: environmentOf(service, changes),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -47,7 +50,7 @@ export async function startWorkerProcess(
   const started = Promise.withResolvers<void>();
   const keep = (line: string) => {
     lines.push(line);
-    if (line.includes('"worker.started"')) started.resolve();
+    if (/"(worker\.started|server\.listening)"/.test(line)) started.resolve();
   };
   for (const stream of [child.stdout, child.stderr]) if (stream) createInterface({ input: stream }).on('line', keep);
   const ended = new Promise<number | NodeJS.Signals>((resolve) => {

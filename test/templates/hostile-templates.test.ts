@@ -1,6 +1,6 @@
 import t from 'tap';
 import { LONGEST_TEMPLATE } from '../../src/templates/liquid.ts';
-import { createRenderer, type PrepareResult } from '../../src/templates/renderer.ts';
+import { createRenderer, LONGEST_DATA, type PrepareResult } from '../../src/templates/renderer.ts';
 import { taskWith } from './render-fixtures.ts';
 
 /** Each template, and what may become of it. None may give `prepared` unless `text` says with what. */
@@ -147,11 +147,11 @@ t.test('each hostile template costs only itself', async (t) => {
 
 t.test('a task past the hard limit is ended with its thread; the rest of the batch runs on a new one', async (t) => {
   // One node of the template, so that no cooperative limit is looked at while it runs.
-  const slow = `{{ r ${'| sort: "a.b.c.d" '.repeat(16)}| size }}`;
+  const slow = `{{ r ${'| sort: "a.b" '.repeat(60)}| size }}`;
   const renderer = createRenderer({ threads: 1, timeoutMs: 400 });
   t.teardown(() => renderer.close());
   const templates = { good: { subject: 's', text: '{{ n }}', html: '' }, slow: { subject: 's', text: slow, html: '' } };
-  const rows = Array.from({ length: 90_000 }, (_, n) => ({ a: { b: { c: { d: (n * 7919) % 90_001 } } } }));
+  const rows = Array.from({ length: 45_000 }, (_, n) => ({ a: { b: (n * 7919) % 45_001 } }));
   const tasks = Array.from({ length: 30 }, (_, n) =>
     n === 3 || n === 17
       ? taskWith({ template: 'slow', data: { r: rows } })
@@ -165,10 +165,11 @@ t.test('a task past the hard limit is ended with its thread; the rest of the bat
 });
 
 t.test('a task that exhausts the memory of its thread ends that thread only', async (t) => {
-  const renderer = createRenderer({ threads: 1, memoryMb: 24 });
+  // So little that what the other limits allow is too much for it; no single step asks for more than some megabytes.
+  const renderer = createRenderer({ threads: 1, memoryMb: 22 });
   t.teardown(() => renderer.close());
   const hungry =
-    '{% assign a = (1..900000) %}{% assign b = s | split: "" %}{% assign c = s | split: "" %}{{ a | size }}';
+    '{% assign a = (1..600000) %}{% assign b = s | split: "" %}{% assign c = s | split: "" %}{{ a | size }}';
   const templates = {
     good: { subject: 's', text: '{{ n }}', html: '' },
     hungry: { subject: 's', text: hungry, html: '' },
@@ -177,9 +178,24 @@ t.test('a task that exhausts the memory of its thread ends that thread only', as
     taskWith({ template: 'good', data: { n: 0 } }),
     taskWith({
       template: 'hungry',
-      dataJson: JSON.stringify({ s: 'é✓'.repeat(250_000), x: Array.from({ length: 900_000 }, (_, n) => ({ n })) }),
+      dataJson: JSON.stringify({ s: 'é✓'.repeat(200_000), x: Array.from({ length: 60_000 }, () => ({ n: 1 })) }),
     }),
     taskWith({ template: 'good', data: { n: 2 } }),
   ];
   t.match(await renderer.prepare(templates, tasks), [{ text: '0' }, { kind: 'template_timeout' }, { text: '2' }]);
 });
+
+t.test(
+  'data that a thread could not hold at once is refused before it gets there; others are batched by their size',
+  async (t) => {
+    const renderer = createRenderer({ threads: 1 });
+    t.teardown(() => renderer.close());
+    const templates = { good: { subject: 's', text: '{{ n }}', html: '' } };
+    const filled = (n: number, length: number) =>
+      taskWith({ template: 'good', data: { n, filler: 'x'.repeat(length) } });
+    const tasks = [...Array.from({ length: 60 }, (_, n) => filled(n, 900_000)), filled(60, LONGEST_DATA)];
+    const results = await renderer.prepare(templates, tasks);
+    for (let n = 0; n < 60; n += 1) t.match(results[n], { kind: 'prepared', text: String(n) });
+    t.match(results[60], { kind: 'template_error', message: 'data_too_large' });
+  },
+);
