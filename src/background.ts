@@ -12,10 +12,12 @@ import { deleteOldExports, exportKeptMs } from './operations/store.ts';
 import type { Metrics } from './reports/metrics.ts';
 import type { Runtime } from './runtime.ts';
 
-/** A pass of some work: how much was done, so that it is repeated at once while there is more. */
+/** A pass of some work: how much was done, so that it is repeated while there is more. */
 interface Chore {
   name: string;
   everyMs: number;
+  /** Wait before the next pass after one that did something. Default: none. */
+  againAfterMs?: number;
   run(): Promise<number>;
 }
 
@@ -66,7 +68,8 @@ export function createWorkerDispatcher(runtime: Runtime, metrics: Metrics | null
 function choresOf(runtime: Runtime, releaser: Releaser): Chore[] {
   const ago = (milliseconds: number) => new Date(runtime.clock.now().getTime() - milliseconds);
   return [
-    { name: 'release', everyMs: 1_000, run: () => releaser.release() },
+    // A release that was full is topped up when the workers had time to take from it.
+    { name: 'release', everyMs: 1_000, againAfterMs: 200, run: () => releaser.release() },
     { name: 'sequence', everyMs: 500, run: () => sequenceEvents(runtime) },
     { name: 'operations', everyMs: 500, run: () => runOperations(runtime) },
     { name: 'expire', everyMs: 5_000, run: () => expireMessages(runtime, rowsPerPass) },
@@ -83,8 +86,7 @@ async function runChore(chore: Chore, runtime: Runtime, stopped: AbortSignal, lo
     try {
       for (let turn = 0; turn < repeats && !stopped.aborted; turn += 1) {
         if ((await chore.run()) === 0) break;
-        // A release that was full is topped up when the workers had time to take from it.
-        if (chore.name === 'release') break;
+        if (chore.againAfterMs !== undefined) await runtime.clock.wait(chore.againAfterMs, stopped);
       }
       await runtime.clock.wait(chore.everyMs, stopped);
     } catch (error) {

@@ -1,6 +1,7 @@
 import { DrizzleQueryError } from 'drizzle-orm/errors';
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
+import { createPreparing } from './prepare.ts';
 
 /** A handle outside any transaction. */
 export type Db = PostgresJsDatabase;
@@ -54,7 +55,9 @@ export function connectDatabase(options: { url: string; connections: number; nam
         setTimeout(() => pool.end(0).finally(() => retired.delete(pool)), retirementMs).unref();
       },
     });
-    guardTransactions(client);
+    const preparing = createPreparing();
+    client.unsafe = preparing(client.unsafe);
+    guardTransactions(client, preparing);
     const pool: Pool = {
       db: drizzle(client),
       end: (timeout) => client.end({ timeout }).catch(() => undefined),
@@ -93,12 +96,12 @@ function isLost(error: unknown): boolean {
  * process. The work of such a transaction is left unsettled; the transaction itself rejects when its connection
  * closes.
  */
-function guardTransactions(client: postgres.Sql): void {
+function guardTransactions(client: postgres.Sql, preparing: ReturnType<typeof createPreparing>): void {
   const begin = client.begin.bind(client) as (work: (sql: postgres.TransactionSql) => unknown) => Promise<unknown>;
   const guarded = (work: (sql: postgres.TransactionSql) => Promise<unknown>): Promise<unknown> => {
     let lost = false;
     const done = begin((sql) => {
-      const unsafe = sql.unsafe.bind(sql);
+      const unsafe = preparing(sql.unsafe.bind(sql));
       sql.unsafe = ((...query: Parameters<typeof unsafe>) => {
         if (lost) throw Object.assign(new Error('the connection is closed'), { code: 'CONNECTION_CLOSED' });
         return unsafe(...query);

@@ -90,7 +90,8 @@ export function createDispatcher(deps: LaneDeps): Dispatcher {
 
   async function claimFrom(queue: string, urgent: boolean): Promise<number> {
     const claimed = await claimMessages(deps, queue, claimSize);
-    if (claimed.length > 0) await deps.probe('claimed');
+    await deps.probe('claimed');
+    if (claimed.length > 0) await deps.probe('fetched');
     if (stopping.signal.aborted) await deps.db.transaction((tx) => returnClaimed(deps, tx, claimed));
     else {
       held.hold(claimed);

@@ -45,7 +45,7 @@ export async function recordMoves(
   moves: readonly Move[],
 ): Promise<void> {
   const now = deps.clock.now();
-  await insertRows(
+  const moving = insertRows(
     tx,
     transitions,
     moves.map((move) => ({
@@ -62,7 +62,7 @@ export async function recordMoves(
       remark: move.remark ?? null,
     })),
   );
-  await recordEvents(
+  const telling = recordEvents(
     deps,
     tx,
     moves.map((move) => ({
@@ -73,4 +73,5 @@ export async function recordMoves(
       data: { sendRequest: move.sendRequestId, from: move.from, status: move.to, reason: move.reason },
     })),
   );
+  await Promise.all([moving, telling]);
 }

@@ -85,6 +85,8 @@ export interface TestService {
 export interface ServiceOptions {
   config?: Partial<Config>;
   clock?: TestClock;
+  /** A database that is migrated, in the place of one of the run's own. It is not dropped. */
+  databaseUrl?: string;
   /** Where log lines go; default: nowhere. */
   logLines?: string[];
 }
@@ -122,7 +124,8 @@ function testConfig(directory: string, databaseUrl: string, changes: Partial<Con
 
 /** Builds a service on a database of its own, and ends it with the test. */
 export async function startService(t: Teardown, options: ServiceOptions = {}): Promise<TestService> {
-  const database = await createTestDatabase();
+  const given = options.databaseUrl;
+  const database = given === undefined ? await createTestDatabase() : { url: given, drop: async () => undefined };
   const directory = await mkdtemp(join(tmpdir(), 'notifications-test-'));
   const config = testConfig(directory, database.url, options.config ?? {});
   const clock = options.clock ?? createTestClock();

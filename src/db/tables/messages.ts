@@ -179,9 +179,12 @@ export const messages = pgTable(
     index('messages_send_request').on(table.tenantId, table.sendRequestId, table.rowIndex),
     index('messages_status').on(table.tenantId, table.status, table.id),
     index('messages_address').on(table.tenantId, table.toNormalized),
-    index('messages_recipient').on(table.tenantId, table.recipientId),
-    index('messages_context').on(table.tenantId, table.contextRef),
-    index('messages_requested_by').on(table.tenantId, table.requestedByUser, table.id),
+    // What most rows have not is not in their indexes: each costs every move of every message.
+    index('messages_recipient').on(table.tenantId, table.recipientId).where(sql`${table.recipientId} is not null`),
+    index('messages_context').on(table.tenantId, table.contextRef).where(sql`${table.contextRef} is not null`),
+    index('messages_requested_by')
+      .on(table.tenantId, table.requestedByUser, table.id)
+      .where(sql`${table.requestedByUser} is not null`),
     index('messages_os_user')
       .on(table.tenantId, table.requestedByOsUser, table.id)
       .where(sql`${table.requestedByOsUser} is not null`),
@@ -189,8 +192,8 @@ export const messages = pgTable(
       .on(table.tenantId, table.requestedByWorkstation, table.id)
       .where(sql`${table.requestedByWorkstation} is not null`),
     index('messages_reason').on(table.tenantId, table.reason, table.id).where(sql`${table.reason} is not null`),
-    index('messages_sent_at').on(table.tenantId, table.sentAt),
-    index('messages_edited_at').on(table.tenantId, table.editedAt),
+    index('messages_sent_at').on(table.tenantId, table.sentAt).where(sql`${table.sentAt} is not null`),
+    index('messages_edited_at').on(table.tenantId, table.editedAt).where(sql`${table.editedAt} is not null`),
     index('messages_waiting')
       .on(table.tenantId, table.channelAccountId, table.sendRequestId, table.priority, table.releaseAt)
       .where(sql`${table.dispatchState} = 'waiting'`),

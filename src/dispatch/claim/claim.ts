@@ -1,9 +1,9 @@
-import { and, eq, inArray } from 'drizzle-orm';
+import { and, eq } from 'drizzle-orm';
 import type { Tx } from '../../db/client.ts';
 import { channelAccounts } from '../../db/tables/dispatch.ts';
 import { messages } from '../../db/tables/messages.ts';
 import type { ClaimedJob, DispatchJobData } from '../../queue/boss.ts';
-import { type ClaimDeps, type Claimed, stillWanting } from './claimed.ts';
+import { type ClaimDeps, type Claimed, isIn, stillWanting } from './claimed.ts';
 import { recoverDoubtful } from './doubt.ts';
 
 /** Messages of these jobs that still want this very job, locked, with their accounts. */
@@ -25,7 +25,7 @@ function lockWanting(tx: Tx, jobs: readonly ClaimedJob<DispatchJobData>[]) {
       channelAccounts,
       and(eq(channelAccounts.tenantId, messages.tenantId), eq(channelAccounts.id, messages.channelAccountId)),
     )
-    .where(and(stillWanting(jobs), inArray(messages.dispatchState, ['queued', 'sending'])))
+    .where(and(stillWanting(jobs), isIn('queued', 'sending')))
     .orderBy(messages.id)
     .for('update', { of: messages });
 }

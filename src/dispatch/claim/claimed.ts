@@ -1,4 +1,4 @@
-import { type SQL, sql } from 'drizzle-orm';
+import { inArray, type SQL, sql } from 'drizzle-orm';
 import type { Clock, NewId } from '../../clock.ts';
 import type { Db, Tx } from '../../db/client.ts';
 import { messages } from '../../db/tables/messages.ts';
@@ -27,6 +27,14 @@ export function stillWanting(jobs: readonly ClaimedJob<DispatchJobData>[]): SQL 
   return sql`(${messages.tenantId}, ${messages.id}, ${messages.jobId}) in (
     select tenant_id, id, job_id from json_to_recordset(${JSON.stringify(rows)}::json)
       as job(tenant_id uuid, id uuid, job_id uuid))`;
+}
+
+/**
+ * Whether a message that is found by its key is in one of these states. Not a plain comparison: for that the planner
+ * takes the small index of what is queued, which is mostly dead entries of what has left, and reads it whole.
+ */
+export function isIn(...states: (typeof messages.$inferSelect)['dispatchState'][]): SQL {
+  return inArray(sql`coalesce(${messages.dispatchState}, '')`, states);
 }
 
 /** Removes the jobs of claims that end. */

@@ -3,7 +3,7 @@ import type { Tx } from '../../db/client.ts';
 import { keyList } from '../../db/rows.ts';
 import { attempts, messages } from '../../db/tables/messages.ts';
 import { openLanes } from '../../messages/enqueue.ts';
-import { type ClaimDeps, type Claimed, removeJobs, stillWanting } from './claimed.ts';
+import { type ClaimDeps, type Claimed, isIn, removeJobs, stillWanting } from './claimed.ts';
 
 const jobsOf = (claimed: readonly Claimed[]) => claimed.map(({ job }) => job);
 
@@ -18,7 +18,7 @@ export async function returnClaimed(
   const rows = await tx
     .update(messages)
     .set({ dispatchState: 'waiting', jobId: null, releaseAt, updatedAt: deps.clock.now() })
-    .where(and(stillWanting(jobsOf(claimed)), eq(messages.dispatchState, 'queued')))
+    .where(and(stillWanting(jobsOf(claimed)), isIn('queued')))
     .returning({
       tenantId: messages.tenantId,
       id: messages.id,
@@ -62,7 +62,7 @@ export async function undoWindow(
     await tx
       .update(messages)
       .set({ dispatchState: 'queued', attemptCount: sql`${messages.attemptCount} - 1`, updatedAt: now })
-      .where(and(stillWanting(jobsOf(reopened)), eq(messages.dispatchState, 'sending')));
+      .where(and(stillWanting(jobsOf(reopened)), isIn('sending')));
   }
   await returnClaimed(deps, tx, claimed, releaseAt);
 }

@@ -1,4 +1,4 @@
-import { and, eq, sql } from 'drizzle-orm';
+import { and, sql } from 'drizzle-orm';
 import type { AccountRow } from '../../accounts/store.ts';
 import type { Tx } from '../../db/client.ts';
 import { at, idList, insertRows } from '../../db/rows.ts';
@@ -8,7 +8,7 @@ import { recordMoves } from '../../messages/record-moves.ts';
 import { applyRules } from '../../messages/rules.ts';
 import { serviceActor } from '../../tenants/rights.ts';
 import { intervalMs, reserveSlots } from '../account/rhythm.ts';
-import { type ClaimDeps, type Claimed, removeJobs, stillWanting } from '../claim/claimed.ts';
+import { type ClaimDeps, type Claimed, isIn, removeJobs, stillWanting } from '../claim/claimed.ts';
 import { returnClaimed } from '../claim/give-back.ts';
 
 /** A message that is being sent: its attempt is committed, its provider not yet called. */
@@ -32,7 +32,7 @@ function lockClaimed(tx: Tx, claimed: readonly Claimed[]): Promise<MessageRow[]>
   return tx
     .select()
     .from(messages)
-    .where(and(stillWanting(claimed.map(({ job }) => job)), eq(messages.dispatchState, 'queued')))
+    .where(and(stillWanting(claimed.map(({ job }) => job)), isIn('queued')))
     .orderBy(messages.id)
     .for('update');
 }
@@ -54,12 +54,14 @@ async function cancelledMeanwhile(tx: Tx, tenantId: string, rows: readonly Messa
 
 /** The rules are looked at again on leaving: what was allowed at intake may be refused by now. */
 async function stoppedOnLeaving(tx: Tx, tenantId: string, rows: readonly MessageRow[], now: Date): Promise<Stopped[]> {
-  const cancelled = await cancelledMeanwhile(tx, tenantId, rows);
-  const verdicts = await applyRules(
-    tx,
-    tenantId,
-    rows.map((row) => ({ ...row, normalized: row.toNormalized })),
-  );
+  const [cancelled, verdicts] = await Promise.all([
+    cancelledMeanwhile(tx, tenantId, rows),
+    applyRules(
+      tx,
+      tenantId,
+      rows.map((row) => ({ ...row, normalized: row.toNormalized })),
+    ),
+  ]);
   const stopped: Stopped[] = [];
   for (const [index, row] of rows.entries()) {
     const verdict = verdicts[index];
@@ -163,13 +165,9 @@ export async function openWindow(
       },
     ];
   });
-  await begin(deps, tx, account, opened, now);
   const openedIds = new Set(opened.map(({ row }) => row.id));
-  await removeJobs(
-    deps,
-    tx,
-    claimed.filter(({ messageId }) => !openedIds.has(messageId) && !later.has(messageId)),
-  );
+  const ended = claimed.filter(({ messageId }) => !openedIds.has(messageId) && !later.has(messageId));
+  await Promise.all([begin(deps, tx, account, opened, now), removeJobs(deps, tx, ended)]);
   return { opened, postponed };
 }
 
@@ -180,21 +178,21 @@ async function begin(
   opened: readonly OpenMessage[],
   now: Date,
 ): Promise<void> {
+  if (opened.length === 0) return;
   const changes = opened.map(({ row, claimed }) => ({
     tenant_id: row.tenantId,
     id: row.id,
     job_id: claimed.job.id,
     copies: row.copies,
   }));
-  const moved = await tx.execute(sql`
+  const moving = tx.execute(sql`
     update messages set dispatch_state = 'sending', attempt_count = attempt_count + 1, copies = opened.copies,
       first_tried_at = coalesce(first_tried_at, ${at(now)}), updated_at = ${at(now)}
     from json_to_recordset(${JSON.stringify(changes)}::json)
       as opened(tenant_id uuid, id uuid, job_id uuid, copies jsonb)
     where messages.tenant_id = opened.tenant_id and messages.id = opened.id and messages.job_id = opened.job_id
-      and messages.dispatch_state = 'queued' and messages.status in ('V', 'OK')`);
-  if (moved.count !== opened.length) throw new Error(`${moved.count} of ${opened.length} locked messages were opened`);
-  await insertRows(
+      and ${isIn('queued')} and messages.status in ('V', 'OK')`);
+  const inserting = insertRows(
     tx,
     attempts,
     opened.map(({ row, attemptId, attemptNumber }) => ({
@@ -208,4 +206,6 @@ async function begin(
       startedAt: now,
     })),
   );
+  const [moved] = await Promise.all([moving, inserting]);
+  if (moved.count !== opened.length) throw new Error(`${moved.count} of ${opened.length} locked messages were opened`);
 }

@@ -7,7 +7,7 @@ import { openLanes } from '../../messages/enqueue.ts';
 import { recordMoves } from '../../messages/record-moves.ts';
 import { serviceActor } from '../../tenants/rights.ts';
 import { holdAccount } from '../account/rhythm.ts';
-import { type ClaimDeps, removeJobs } from '../claim/claimed.ts';
+import { type ClaimDeps, isIn, removeJobs } from '../claim/claimed.ts';
 import { tooOftenInDoubt } from '../claim/doubt.ts';
 import { type Decision, decide } from './decide.ts';
 import type { Delivered } from './deliver.ts';
@@ -111,14 +111,14 @@ async function moveMessages(deps: SettleDeps, tx: Tx, decided: readonly Decided[
       delivery text, dispatch_state text, reason text, reason_detail jsonb, release_at timestamptz, copies jsonb,
       uncounted int, left_now boolean, provider_reference text, content_hash text)
     where messages.tenant_id = done.tenant_id and messages.id = done.id and messages.job_id = done.job_id
-      and messages.dispatch_state = 'sending'`);
+      and ${isIn('sending')}`);
   // The attempts were still open, and an open attempt belongs to one job: the rows can only be there.
   if (moved.count !== decided.length) throw new Error(`${moved.count} of ${decided.length} attempts could be settled`);
 }
 
 async function tell(deps: SettleDeps, tx: Tx, decided: readonly Decided[]): Promise<void> {
   const moves = decided.filter(({ delivered, decision }) => delivered.open.row.status !== decision.status);
-  await recordMoves(
+  const moving = recordMoves(
     deps,
     tx,
     serviceActor,
@@ -132,7 +132,7 @@ async function tell(deps: SettleDeps, tx: Tx, decided: readonly Decided[]): Prom
     })),
   );
   const told = decided.filter(({ decision }) => decision.event !== null);
-  await recordEvents(
+  const telling = recordEvents(
     deps,
     tx,
     told.map(({ delivered: { open }, decision }) => ({
@@ -143,6 +143,7 @@ async function tell(deps: SettleDeps, tx: Tx, decided: readonly Decided[]): Prom
       data: { sendRequest: open.row.sendRequestId, reason: decision.reason, nextTryAt: decision.releaseAt },
     })),
   );
+  await Promise.all([moving, telling]);
 }
 
 /** The wait after a send, which outlasts the window (W4). What else an account suffers is told at once: `trouble.ts`. */
@@ -184,27 +185,18 @@ export async function settleWindow(
       random: deps.random(),
     }),
   }));
-  await moveMessages(deps, tx, decided);
-  await tell(deps, tx, decided);
   const waiting = decided.filter(({ decision }) => decision.dispatchState === 'waiting');
-  await openLanes(
-    tx,
-    waiting.map(
-      ({
-        delivered: {
-          open: { row },
-        },
-        decision,
-      }) => ({
-        ...row,
-        releaseAt: decision.releaseAt ?? circumstances.now,
-      }),
-    ),
-  );
-  await restAfterSend(tx, account, delivered);
-  await removeJobs(
-    deps,
-    tx,
-    delivered.map(({ open: { claimed } }) => claimed),
-  );
+  const lanes = waiting.map(({ delivered: { open: left }, decision }) => ({
+    ...left.row,
+    releaseAt: decision.releaseAt ?? circumstances.now,
+  }));
+  const ended = delivered.map(({ open: { claimed } }) => claimed);
+  // None waits for what another answers: they are sent behind one another.
+  await Promise.all([
+    moveMessages(deps, tx, decided),
+    tell(deps, tx, decided),
+    openLanes(tx, lanes),
+    restAfterSend(tx, account, delivered),
+    removeJobs(deps, tx, ended),
+  ]);
 }

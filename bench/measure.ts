@@ -1,0 +1,64 @@
+/** How the benches measure: pairs that alternate, and their medians. */
+
+/** What one bench found. Rates are per second; `ratio` is ours over theirs, of the medians of the pairs. */
+export interface Result {
+  name: string;
+  ours: number;
+  against: number | null;
+  ratio: number | null;
+  unit: string;
+}
+
+/** How a bench is run. */
+export interface Run {
+  /** A small run for its code, not its figures. */
+  quick: boolean;
+  /** Tells how far it is, on standard error. */
+  tell(line: string): void;
+}
+
+/** The middle value; of an even number, the mean of the two. */
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length / 2;
+  const upper = sorted[Math.floor(middle)] ?? Number.NaN;
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
+}
+
+/** The value below which this part of them lies. @param part from 0 to 1. */
+export function percentile(values: readonly number[], part: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * part) - 1)] ?? Number.NaN;
+}
+
+/** Measures both sides in turn, five times (once in a quick run), and answers the medians. Both answer a rate. */
+export async function inPairs(
+  run: Run,
+  name: string,
+  unit: string,
+  ours: () => Promise<number>,
+  against: () => Promise<number>,
+): Promise<Result> {
+  const rates: { ours: number[]; against: number[] } = { ours: [], against: [] };
+  const pairs = run.quick ? 1 : 5;
+  for (let pair = 1; pair <= pairs; pair += 1) {
+    rates.ours.push(await ours());
+    rates.against.push(await against());
+    const [own, other] = [rates.ours.at(-1) ?? 0, rates.against.at(-1) ?? 0];
+    run.tell(`${name} ${pair}/${pairs}: ${own.toFixed(0)} against ${other.toFixed(0)} ${unit}`);
+  }
+  const result = { ours: median(rates.ours), against: median(rates.against) };
+  return { name, ...result, ratio: result.ours / result.against, unit };
+}
+
+/** Fails the bench when what came out is not what went in. */
+export function check(what: string, found: number, expected: number): void {
+  if (found !== expected) throw new Error(`${what}: ${found} instead of ${expected}`);
+}
+
+/** How long some work takes, in seconds. */
+export async function secondsOf(work: () => Promise<unknown>): Promise<number> {
+  const startedAt = performance.now();
+  await work();
+  return (performance.now() - startedAt) / 1_000;
+}

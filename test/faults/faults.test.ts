@@ -1,0 +1,15 @@
+/** The short form of `npm run test:faults`: every fault once, four at a time. The seed is in the name. */
+import t from 'tap';
+import { createRandom } from './random.ts';
+import { scenarios } from './scenarios.ts';
+
+const seed = Number(process.env.FAULTS_SEED ?? Date.now() % 1_000_000);
+
+t.setTimeout(900_000);
+t.jobs = 4;
+for (const { name, run } of scenarios) {
+  t.test(`${name} (seed ${seed})`, { buffered: true, timeout: 180_000 }, async (t) => {
+    const { accepted, sent, uncertain } = await run(t, createRandom(seed, name));
+    t.ok(accepted > 0 && sent + uncertain <= accepted, `${sent} of ${accepted} sent, ${uncertain} in doubt`);
+  });
+}

@@ -1,0 +1,65 @@
+import { randomUUID } from 'node:crypto';
+import { createReleaser } from '../../src/dispatch/release/release.ts';
+import { addDispatcher, people, receiverOf, type Sending, startSending } from '../support/sending.ts';
+import { type Findings, must } from './ledger.ts';
+import type { Random } from './random.ts';
+
+const messages = 40;
+
+const release = ({ runtime }: Sending) => createReleaser(runtime).release();
+
+/**
+ * People block, cancel and correct messages while a worker has claimed them, at every step before the hand-over.
+ * Nothing leaves from `B`; who is refused is told that it is being sent, and then it was.
+ */
+export async function racesWithClaim(t: { teardown(fn: () => unknown): void }, random: Random): Promise<Findings> {
+  const service = await startSending(t, { account: { rhythm: { concurrency: 3 } } });
+  const rows = people(messages);
+  const { id, messages: ids } = await service.send(rows);
+  const other = await service.send(people(5, 'cancelled.test'));
+  const blocked = new Set<string>();
+  const beingSent = new Set<string>();
+  let cancelled = false;
+  const act = async (): Promise<void> => {
+    const message = ids[random.whole(0, ids.length - 1)] ?? '';
+    if (!cancelled && random.whole(1, 10) === 1) {
+      cancelled = true;
+      await service.post(`/v1/send-requests/${other.id}/cancel`, {}, { headers: { 'idempotency-key': randomUUID() } });
+      return;
+    }
+    const answer = await service.post(`/v1/messages/${message}/block`, {});
+    if (answer.status === 200) blocked.add(message);
+    else if (answer.body.code === 'being_sent') beingSent.add(message);
+    else must(answer.body.code === 'illegal_move', `a block was answered ${answer.status} ${answer.body.code}`);
+  };
+  const dispatcher = await addDispatcher(t, service, async (step) => {
+    if (step === 'fetched' || step === 'window.opened' || step === 'handover.begin') await act();
+  });
+  for (let turn = 0; turn < 20; turn += 1) {
+    await release(service);
+    await dispatcher.pass();
+    if ((await service.counts(id)).V === 0 && (await service.counts(other.id)).V === 0) break;
+    service.clock.advance(1_000);
+  }
+  const arrived = new Set(service.sink.mails.map(receiverOf));
+  for (const [index, message] of ids.entries()) {
+    const receiver = rows[index]?.to.address ?? '';
+    const { status } = await service.message(message);
+    must(status === (blocked.has(message) ? 'B' : 'OK'), `a message ended ${status}`);
+    must(
+      arrived.has(receiver) !== blocked.has(message),
+      `a message in ${status} ${arrived.has(receiver) ? 'left' : 'did not leave'}`,
+    );
+    if (beingSent.has(message)) must(arrived.has(receiver), 'a message was "being sent" and never left');
+  }
+  for (const [index, message] of other.messages.entries()) {
+    const left = arrived.has(`p${index}@cancelled.test`);
+    const { status } = await service.message(message);
+    must(
+      left === (status === 'OK'),
+      `a message of the cancelled request in ${status} ${left ? 'left' : 'did not leave'}`,
+    );
+  }
+  must(blocked.size > 0, 'nothing was blocked');
+  return { accepted: messages + 5, sent: arrived.size, duplicates: 0, uncertain: 0 };
+}
