@@ -9,6 +9,8 @@ export type Accepted = ReadonlyMap<string, string>;
 export interface Findings {
   accepted: number;
   sent: number;
+  /** Ended otherwise, and nothing arrived: refused by the server, blocked by a person. */
+  refused: number;
   /** Second copies of the same mail. */
   duplicates: number;
   /** Messages held because nobody can tell. */
@@ -126,5 +128,5 @@ export async function compare(
     'a mail came of no message',
   );
   if (onUncertain === 'resend') must(uncertain === 0, `${uncertain} messages are held under resend`);
-  return { accepted: accepted.size, sent, duplicates, uncertain };
+  return { accepted: accepted.size, sent, refused: 0, duplicates, uncertain };
 }
