@@ -1,7 +1,9 @@
+import { encodeAttachment } from '../channels/mail/assembly.ts';
 import type { MailComposition } from '../channels/mail/composition.ts';
 import type { MailContent } from '../channels/mail/content.ts';
 import type { Db, Tx } from '../db/client.ts';
 import type { messages, StoredCopy } from '../db/tables/messages.ts';
+import { loadContents } from '../documents/store.ts';
 import { getSenderVersion, type SenderContent } from '../senders/store.ts';
 import type { PrepareTask, TemplateParts } from '../templates/renderer.ts';
 import { getTemplateVersion } from '../templates/versions.ts';
@@ -36,11 +38,51 @@ export interface ContentCache {
   /** Key of a version among the parts. */
   parts(message: Pick<PinnedContent, 'tenantId' | 'templateId' | 'templateVersion'>): Promise<TemplateParts>;
   sender(message: Pick<PinnedContent, 'tenantId' | 'senderId' | 'senderVersion'>): Promise<SenderContent>;
+  /** Documents by hash, as they stand in a mail. Those whose content is gone are absent. */
+  attachments(tenantId: string, hashes: Iterable<string>): Promise<Map<string, Uint8Array>>;
 }
 
 const cachedVersions = 500;
+/** Of encoded documents: an edition run attaches the same ones to many mails. */
+const cachedAttachmentBytes = 32_000_000;
 
-/** Makes a cache that reads through to the database and keeps the last 500 of each. */
+/** Encoded documents of a process, those used last. Bytes of one hash never change; a tenant sees its own only. */
+function createAttachmentCache(db: Db | Tx): ContentCache['attachments'] {
+  const kept = new Map<string, Uint8Array>();
+  let bytes = 0;
+  function keep(name: string, encoded: Uint8Array): void {
+    kept.set(name, encoded);
+    bytes += encoded.length;
+    for (const [oldest, content] of kept) {
+      if (bytes <= cachedAttachmentBytes) return;
+      kept.delete(oldest);
+      bytes -= content.length;
+    }
+  }
+  return async (tenantId, hashes) => {
+    const found = new Map<string, Uint8Array>();
+    const wanted: string[] = [];
+    for (const sha256 of new Set(hashes)) {
+      const name = `${tenantId}/${sha256}`;
+      const encoded = kept.get(name);
+      if (encoded === undefined) wanted.push(sha256);
+      else {
+        // The last used is the last to go.
+        kept.delete(name);
+        kept.set(name, encoded);
+        found.set(sha256, encoded);
+      }
+    }
+    for (const [sha256, content] of await loadContents(db, tenantId, wanted)) {
+      const encoded = encodeAttachment(content);
+      keep(`${tenantId}/${sha256}`, encoded);
+      found.set(sha256, encoded);
+    }
+    return found;
+  };
+}
+
+/** Makes a cache that reads through to the database and keeps the last 500 versions, and 32 MB of documents. */
 export function createContentCache(db: Db | Tx): ContentCache {
   const keep = <Value>(load: (...names: string[]) => Promise<Value>) => {
     const kept = new Map<string, Promise<Value>>();
@@ -67,6 +109,7 @@ export function createContentCache(db: Db | Tx): ContentCache {
   return {
     parts: (message) => parts(message.tenantId, message.templateId, String(message.templateVersion)),
     sender: (message) => sender(message.tenantId, message.senderId ?? '', String(message.senderVersion)),
+    attachments: createAttachmentCache(db),
   };
 }
 
@@ -145,22 +188,18 @@ export function mayReachPeople(config: {
   return config.deployment === 'production' || config.safeRecipientEmail !== null;
 }
 
-/** How a message's mail is carried. Its attachments' bytes are given by hash. */
+/** How a message's mail is carried. Its attachments are put in afterwards. */
 export function compositionOf(
   message: PinnedContent,
   sender: SenderContent,
-  carriage: { date: Date; redirect: Redirect | null; contents: ReadonlyMap<string, Uint8Array> },
+  carriage: { date: Date; redirect: Redirect | null },
 ): MailComposition {
   return {
     messageId: messageIdOf(message, sender),
     date: carriage.date.toISOString(),
     highPriority: message.highPriority,
     headers: {},
-    attachments: message.documents.map(({ filename, mediaType, sha256 }) => {
-      const content = carriage.contents.get(sha256);
-      if (content === undefined) throw new Error(`the content ${sha256} of a document is gone`);
-      return { name: filename, mediaType, content };
-    }),
+    attachments: message.documents.map(({ filename, mediaType, sha256 }) => ({ name: filename, mediaType, sha256 })),
     redirect: carriage.redirect,
   };
 }

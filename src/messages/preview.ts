@@ -1,5 +1,4 @@
-import type { Db } from '../db/client.ts';
-import { loadContents } from '../documents/store.ts';
+import { assembleMail } from '../channels/mail/assembly.ts';
 import { AppError } from '../errors.ts';
 import type { Renderer } from '../templates/renderer.ts';
 import { type ContentCache, compositionOf, type MessageRow, partsKey, prepareTask, type Redirect } from './content.ts';
@@ -19,7 +18,7 @@ export interface PreparedMessage {
  * @throws AppError `cannot_be_sent` with the reason, when it has no address or cannot be rendered.
  */
 export async function previewMessage(
-  deps: { db: Db; renderer: Renderer },
+  deps: { renderer: Renderer },
   content: ContentCache,
   row: MessageRow,
   composed: { date: Date; redirect: Redirect | null } | null,
@@ -29,15 +28,18 @@ export async function previewMessage(
     throw new AppError('cannot_be_sent', { detail: `It has no content to show: ${reason}.`, extra: { reason } });
   }
   const sender = await content.sender(row);
-  const hashes = row.documents.map(({ sha256 }) => sha256);
-  const composition =
-    composed === null
-      ? null
-      : compositionOf(row, sender, { ...composed, contents: await loadContents(deps.db, row.tenantId, hashes) });
+  const hashes = composed === null ? [] : row.documents.map(({ sha256 }) => sha256);
+  const attachments = await content.attachments(row.tenantId, hashes);
+  const composition = composed === null ? null : compositionOf(row, sender, composed);
   const [result] = await deps.renderer.prepare({ [partsKey(row)]: await content.parts(row) }, [
     prepareTask(row, sender, composition),
   ]);
-  if (result?.kind === 'prepared' && result.contentHash !== null) return { ...result, contentHash: result.contentHash };
+  if (result?.kind === 'prepared' && result.contentHash !== null) {
+    const { subject, text, html, contentHash, mail } = result;
+    const raw = mail === null ? null : assembleMail(mail, attachments);
+    if (mail === null || raw !== null) return { subject, text, html, contentHash, raw };
+    throw new AppError('cannot_be_sent', { detail: 'A document is gone.', extra: { reason: 'content_gone' } });
+  }
   const fields = result?.kind === 'field_missing' ? result.fields : [];
   throw new AppError('cannot_be_sent', {
     detail: fields.length > 0 ? `Missing: ${fields.join(', ')}.` : 'The template cannot be rendered with this data.',

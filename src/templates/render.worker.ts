@@ -75,7 +75,7 @@ function dataOf(json: string): object | null {
   }
 }
 
-async function prepare(task: PrepareTask, templates: Record<string, TemplateParts>): Promise<PrepareResult> {
+function prepare(task: PrepareTask, templates: Record<string, TemplateParts>): PrepareResult {
   const data = dataOf(task.dataJson);
   const at = new Date(task.clockAt);
   if (data === null || Number.isNaN(at.getTime())) {
@@ -85,41 +85,47 @@ async function prepare(task: PrepareTask, templates: Record<string, TemplatePart
   const rendered = renderParts(parsedTemplate(task.template, templates), data, clock, task.overrides, partLimitMs);
   if (rendered.kind !== 'rendered') return rendered;
   const { parts } = rendered;
-  if (task.mail === null) return { kind: 'prepared', ...parts, contentHash: null, raw: null };
+  if (task.mail === null) return { kind: 'prepared', ...parts, contentHash: null, mail: null };
   const content = { ...task.mail, ...parts };
   try {
+    const mail = task.composition === null ? null : composeMail(content, task.composition);
     // A fresh copy: small Buffers share one pool, which could not be handed over to another thread.
-    const raw = task.composition === null ? null : new Uint8Array(await composeMail(content, task.composition));
-    return { kind: 'prepared', ...parts, contentHash: contentHash(content), raw };
+    const own = mail === null ? null : { ...mail, bytes: new Uint8Array(mail.bytes) };
+    return { kind: 'prepared', ...parts, contentHash: contentHash(content), mail: own };
   } catch (error) {
     return { kind: 'template_error', part: 'subject', message: `composition_refused: ${(error as Error).message}` };
   }
 }
 
+/** What no code expected (a stack that ran out on deep data, say) is still the fault of one task only. */
+function prepareAlone(task: PrepareTask, templates: Record<string, TemplateParts>): PrepareResult {
+  try {
+    return prepare(task, templates);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    return { kind: 'template_error', part: 'subject', message };
+  }
+}
+
 function sizeOf(result: PrepareResult): number {
-  return result.kind === 'prepared' ? 2 * (result.text.length + result.html.length) + (result.raw?.length ?? 0) : 100;
+  return result.kind === 'prepared'
+    ? 2 * (result.text.length + result.html.length) + (result.mail?.bytes.length ?? 0)
+    : 100;
 }
 
 function send(port: NonNullable<typeof parentPort>, report: RenderReport): void {
   const handedOver = report.results.flatMap((result) =>
-    result.kind === 'prepared' && result.raw?.buffer instanceof ArrayBuffer ? [result.raw.buffer] : [],
+    result.kind === 'prepared' && result.mail?.bytes.buffer instanceof ArrayBuffer ? [result.mail.bytes.buffer] : [],
   );
   port.postMessage(report, handedOver);
 }
 
-async function work(port: NonNullable<typeof parentPort>, { templates, tasks }: RenderBatch): Promise<void> {
+function work(port: NonNullable<typeof parentPort>, { templates, tasks }: RenderBatch): void {
   let report: RenderReport = { from: 0, results: [] };
   let bytes = 0;
   for (const [index, task] of tasks.entries()) {
     Atomics.store(progress, 0, index);
-    // What no code expected (a stack that ran out on deep data, say) is still the fault of one task only.
-    const result = await prepare(task, templates).catch(
-      (error: unknown): PrepareResult => ({
-        kind: 'template_error',
-        part: 'subject',
-        message: error instanceof Error ? error.message : String(error),
-      }),
-    );
+    const result = prepareAlone(task, templates);
     report.results.push(result);
     bytes += sizeOf(result);
     if (bytes < PIECE_BYTES && index < tasks.length - 1) continue;
@@ -131,11 +137,5 @@ async function work(port: NonNullable<typeof parentPort>, { templates, tasks }: 
 
 const port = parentPort;
 if (port === null) throw new Error('render.worker.ts is a thread');
-port.on('message', (batch: RenderBatch) => {
-  // A rejection here is a bug of ours; thrown, it ends the thread and reaches the caller with its cause.
-  work(port, batch).catch((error: unknown) =>
-    setImmediate(() => {
-      throw error;
-    }),
-  );
-});
+// An error here is a bug of ours; it ends the thread and reaches the caller with its cause.
+port.on('message', (batch: RenderBatch) => work(port, batch));

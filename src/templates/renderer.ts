@@ -1,6 +1,7 @@
 /**
  * Rendering and composing away from the event loop: a small pool of threads, fed in batches.
  */
+import type { ComposedMail } from '../channels/mail/assembly.ts';
 import type { MailComposition } from '../channels/mail/composition.ts';
 import type { MailContent } from '../channels/mail/content.ts';
 import type { TemplatePart, TemplateParts } from './liquid.ts';
@@ -24,7 +25,7 @@ export interface PrepareTask {
   overrides: Partial<TemplateParts>;
   /** Present for mail: everything of its content but the three texts. When given, the result carries `contentHash`. */
   mail: Omit<MailContent, 'subject' | 'text' | 'html'> | null;
-  /** When given (needs `mail`), the result carries the MIME bytes. */
+  /** When given (needs `mail`), the result carries the composed mail. */
   composition: MailComposition | null;
 }
 
@@ -42,7 +43,8 @@ export type PrepareResult =
       text: string;
       html: string;
       contentHash: string | null;
-      raw: Uint8Array | null;
+      /** Its attachments are to be put in. */
+      mail: ComposedMail | null;
     }
   | { kind: 'field_missing'; fields: string[] }
   | { kind: 'template_error'; part: TemplatePart; message: string }

@@ -1,12 +1,25 @@
 import fc from 'fast-check';
 import PostalMime from 'postal-mime';
 import t, { type Test } from 'tap';
+import { assembleMail, encodeAttachment } from '../../src/channels/mail/assembly.ts';
 import { composeMail, type MailComposition } from '../../src/channels/mail/composition.ts';
 import type { MailContent } from '../../src/channels/mail/content.ts';
 import { compositionDefaults, contentWith } from './render-fixtures.ts';
 
-const compose = async (content: Partial<MailContent> = {}, change: Partial<MailComposition> = {}) =>
-  Buffer.from(await composeMail(contentWith(content), { ...compositionDefaults, ...change }));
+interface Attachment {
+  name: string;
+  mediaType: string;
+  content: Uint8Array;
+}
+type Change = Omit<Partial<MailComposition>, 'attachments'> & { attachments?: Attachment[] };
+
+/** The whole mail: composed, then its attachments put in. */
+async function compose(content: Partial<MailContent> = {}, { attachments = [], ...change }: Change = {}) {
+  const named = attachments.map(({ name, mediaType }, index) => ({ name, mediaType, sha256: `hash-${index}` }));
+  const composed = composeMail(contentWith(content), { ...compositionDefaults, ...change, attachments: named });
+  const encoded = new Map(attachments.map(({ content }, index) => [`hash-${index}`, encodeAttachment(content)]));
+  return Buffer.from(assembleMail(composed, encoded) ?? []);
+}
 const parse = (raw: Buffer) => PostalMime.parse(raw, { attachmentEncoding: 'arraybuffer' });
 const headBlock = (raw: Buffer) => raw.toString('latin1').split('\r\n\r\n')[0] ?? '';
 const bytes = (content: unknown) => Buffer.from(content as ArrayBuffer);

@@ -171,7 +171,7 @@ t.test('hash and bytes come with a mail, and a refused composition costs only it
     { kind: 'template_error', message: /^composition_refused: / },
     { kind: 'prepared', raw: null },
   ]);
-  t.match(results[0]?.kind === 'prepared' && Buffer.from(results[0].raw ?? []).toString(), /^From: /);
+  t.match(results[0]?.kind === 'prepared' && Buffer.from(results[0].mail?.bytes ?? []).toString(), /^From: /);
 });
 
 t.test('results keep the order of 1,050 tasks over several batches; an absurd amount is refused', async (t) => {

@@ -5,6 +5,7 @@ import { hash } from 'node:crypto';
 import MailComposer from 'nodemailer/lib/mail-composer';
 import type MimeNode from 'nodemailer/lib/mime-node';
 import { encode, wrap } from 'nodemailer/lib/qp';
+import type { ComposedMail } from './assembly.ts';
 import type { MailContent } from './content.ts';
 import { extraField, headerField, mailboxField, singleLine, textField } from './headers.ts';
 
@@ -18,8 +19,8 @@ export interface MailComposition {
   highPriority: boolean;
   /** Extra single-line headers. Those this module writes itself are refused. */
   headers: Record<string, string>;
-  /** Files, in order. `message/*` and `multipart/*` travel as `application/octet-stream`. */
-  attachments: { name: string; mediaType: string; content: Uint8Array }[];
+  /** Files, in order, by the hash of their content. `message/*` and `multipart/*` travel as `application/octet-stream`. */
+  attachments: { name: string; mediaType: string; sha256: string }[];
   /**
    * Test redirect: the mail goes to `to` alone. `banner` is a sentence in the tenant's language; it is
    * put at the top of text and html, followed by the addresses of all real recipients (bcc too, which
@@ -31,12 +32,12 @@ export interface MailComposition {
 const MEDIA_TYPE = /^[\w!#$&^.+-]{1,100}\/[\w!#$&^.+-]{1,100}(?:; ?charset=[\w-]{1,40})?$/;
 
 /**
- * The MIME bytes of one mail: CRLF, no line over 998 octets, text and html as alternatives (an empty
+ * The MIME bytes of one mail, its attachments aside (`assembly.ts` puts them in): CRLF, no line over 998 octets, text and html as alternatives (an empty
  * one is left out), attachments beside them, `Auto-Submitted: auto-generated` (RFC 3834), never a Bcc.
  * @throws Error when a header value, name, address or file name holds CR, LF or another control
  * character, or is not what its field takes: callers check before.
  */
-export async function composeMail(content: MailContent, composition: MailComposition): Promise<Uint8Array> {
+export function composeMail(content: MailContent, composition: MailComposition): ComposedMail {
   const { messageId, redirect } = composition;
   if (!/^[\x21-\x7e]+$/.test(messageId) || !/^[^<>@\s]+@[^<>@\s]+$/.test(messageId))
     throw new Error('invalid message id');
@@ -55,7 +56,17 @@ export async function composeMail(content: MailContent, composition: MailComposi
     disableFileAccess: true,
     disableUrlAccess: true,
   }).compile();
-  return Buffer.concat([Buffer.from(`${headerFields(content, composition).join('\r\n')}\r\n`), ...nodeBytes(root)]);
+  const head = Buffer.from(`${headerFields(content, composition).join('\r\n')}\r\n`);
+  const pieces: Uint8Array[] = [];
+  const attachments: ComposedMail['attachments'] = [];
+  let at = 0;
+  for (const piece of [head, ...nodePieces(root)]) {
+    if (piece instanceof Uint8Array) {
+      pieces.push(piece);
+      at += piece.length;
+    } else attachments.push({ at, sha256: piece.sha256 });
+  }
+  return { bytes: Buffer.concat(pieces), attachments };
 }
 
 function headerFields(content: MailContent, composition: MailComposition): string[] {
@@ -106,7 +117,7 @@ function lines(text: string): string {
   return text.toWellFormed().replace(/\r\n|\r|\n/g, '\r\n');
 }
 
-function attachmentOf({ name, mediaType, content }: MailComposition['attachments'][number]) {
+function attachmentOf({ name, mediaType, sha256 }: MailComposition['attachments'][number]) {
   if (!MEDIA_TYPE.test(mediaType)) throw new Error('invalid media type of an attachment');
   const filename = singleLine(name, 'file name');
   if (filename === '' || filename.length > 255) throw new Error('file name is empty or over 255 characters');
@@ -116,30 +127,27 @@ function attachmentOf({ name, mediaType, content }: MailComposition['attachments
     contentType: /^(?:message|multipart)\//i.test(mediaType) ? 'application/octet-stream' : mediaType,
     contentDisposition: 'attachment',
     contentTransferEncoding: 'base64',
-    content: Buffer.from(content.buffer, content.byteOffset, content.byteLength),
+    // What stands here while the tree is made: the bytes themselves never come to this thread.
+    content: Buffer.from(sha256),
   };
 }
 
 /**
- * The bytes of a compiled tree. The library's own `build()` gives the same through a stream for every
+ * The pieces of a compiled tree: bytes, and the places of attachments. The library's own `build()` gives the same through a stream for every
  * part, at three to five times the cost (measured: 0.09 ms against 0.27 to 0.49 ms).
  */
-function nodeBytes(node: MimeNode): Uint8Array[] {
+function nodePieces(node: MimeNode): (Uint8Array | { sha256: string })[] {
   const head = Buffer.from(`${node.buildHeaders()}\r\n\r\n`);
   if (typeof node.boundary === 'string') {
     const { boundary } = node;
     const parts = node.childNodes.flatMap((child, index) => [
       Buffer.from(`${index === 0 ? '' : '\r\n'}--${boundary}\r\n`),
-      ...nodeBytes(child),
+      ...nodePieces(child),
     ]);
     return [head, ...parts, Buffer.from(`\r\n--${boundary}--\r\n`)];
   }
   const { content } = node;
   if (typeof content === 'string') return [head, Buffer.from(`${wrap(encode(content))}\r\n`, 'latin1')];
-  if (Buffer.isBuffer(content)) return [head, Buffer.from(base64Lines(content), 'latin1')];
+  if (Buffer.isBuffer(content)) return [head, { sha256: content.toString() }];
   throw new Error('a mail part is neither text nor bytes');
-}
-
-function base64Lines(content: Buffer): string {
-  return content.toString('base64').replace(/.{76}(?=.)/g, '$&\r\n');
 }

@@ -1,8 +1,8 @@
-import { and, sql } from 'drizzle-orm';
+import { and, eq, sql } from 'drizzle-orm';
 import type { AccountRow } from '../../accounts/store.ts';
 import type { Tx } from '../../db/client.ts';
 import { at, idList, insertRows } from '../../db/rows.ts';
-import { attempts, messages } from '../../db/tables/messages.ts';
+import { attempts, messages, sendRequests } from '../../db/tables/messages.ts';
 import type { MessageRow } from '../../messages/content.ts';
 import { recordMoves } from '../../messages/record-moves.ts';
 import { applyRules } from '../../messages/rules.ts';
@@ -27,35 +27,44 @@ interface Stopped {
   reason: string;
 }
 
-/** Messages that were claimed and still want to leave, locked. */
-function lockClaimed(tx: Tx, claimed: readonly Claimed[]): Promise<MessageRow[]> {
+/** Messages that were claimed and still want to leave, locked, with the status of their requests. */
+function lockClaimed(tx: Tx, claimed: readonly Claimed[]) {
   return tx
-    .select()
+    .select({ row: messages, requestStatus: sendRequests.status })
     .from(messages)
+    .innerJoin(
+      sendRequests,
+      and(eq(sendRequests.tenantId, messages.tenantId), eq(sendRequests.id, messages.sendRequestId)),
+    )
     .where(and(stillWanting(claimed.map(({ job }) => job)), isIn('queued')))
     .orderBy(messages.id)
-    .for('update');
+    .for('update', { of: messages });
 }
+
+type Locked = Awaited<ReturnType<typeof lockClaimed>>[number];
 
 /**
  * Messages of a request that was cancelled while they were being sent: the cancellation could not stop that try, but
  * there is no other one. Those that a person validated again since then do leave.
  */
-async function cancelledMeanwhile(tx: Tx, tenantId: string, rows: readonly MessageRow[]): Promise<Set<string>> {
+async function cancelledMeanwhile(tx: Tx, tenantId: string, locked: readonly Locked[]): Promise<Set<string>> {
+  const rows = locked.filter(({ requestStatus }) => requestStatus === 'cancelled').map(({ row }) => row);
+  if (rows.length === 0) return new Set();
   const found = await tx.execute<{ id: string }>(sql`
     select messages.id from messages
     join send_requests on send_requests.tenant_id = messages.tenant_id and send_requests.id = messages.send_request_id
     where messages.tenant_id = ${tenantId} and messages.id = any(${idList(rows.map(({ id }) => id))})
-      and send_requests.status = 'cancelled' and not exists (
+      and not exists (
         select 1 from transitions where transitions.tenant_id = messages.tenant_id
           and transitions.message_id = messages.id and to_status = 'V' and at >= send_requests.cancelled_at)`);
   return new Set([...found].map(({ id }) => id));
 }
 
 /** The rules are looked at again on leaving: what was allowed at intake may be refused by now. */
-async function stoppedOnLeaving(tx: Tx, tenantId: string, rows: readonly MessageRow[], now: Date): Promise<Stopped[]> {
+async function stoppedOnLeaving(tx: Tx, tenantId: string, locked: readonly Locked[], now: Date): Promise<Stopped[]> {
+  const rows = locked.map(({ row }) => row);
   const [cancelled, verdicts] = await Promise.all([
-    cancelledMeanwhile(tx, tenantId, rows),
+    cancelledMeanwhile(tx, tenantId, locked),
     applyRules(
       tx,
       tenantId,
@@ -133,8 +142,9 @@ export async function openWindow(
 ): Promise<{ opened: OpenMessage[]; postponed: Claimed[] }> {
   if (claimed.length === 0) return { opened: [], postponed: [] };
   const now = deps.clock.now();
-  const rows = await lockClaimed(tx, claimed);
-  const stopped = await stoppedOnLeaving(tx, account.tenantId, rows, now);
+  const locked = await lockClaimed(tx, claimed);
+  const rows = locked.map(({ row }) => row);
+  const stopped = await stoppedOnLeaving(tx, account.tenantId, locked, now);
   await stop(deps, tx, stopped);
   const stoppedIds = new Set(stopped.map(({ row }) => row.id));
   const claims = new Map(claimed.map((one) => [one.messageId, one]));

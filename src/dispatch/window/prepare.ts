@@ -1,7 +1,7 @@
+import { assembleMail } from '../../channels/mail/assembly.ts';
 import type { Clock } from '../../clock.ts';
 import type { Config } from '../../config.ts';
-import { type Db, isUnavailable } from '../../db/client.ts';
-import { loadContents } from '../../documents/store.ts';
+import { isUnavailable } from '../../db/client.ts';
 import { type ContentCache, compositionOf, partsKey, prepareTask, type Redirect } from '../../messages/content.ts';
 import type { PrepareResult, PrepareTask, Renderer, TemplateParts } from '../../templates/renderer.ts';
 import { type Delivered, type ReadyMessage, type Verdict, withoutCopies } from './deliver.ts';
@@ -9,7 +9,6 @@ import type { OpenMessage } from './open.ts';
 
 /** What preparing needs. */
 export interface PrepareDeps {
-  db: Db;
   clock: Clock;
   renderer: Renderer;
   content: ContentCache;
@@ -36,7 +35,7 @@ interface Task {
 async function taskOf(
   deps: PrepareDeps,
   open: OpenMessage,
-  carriage: { date: Date; redirect: Redirect | null; contents: ReadonlyMap<string, Uint8Array> },
+  carriage: { date: Date; redirect: Redirect | null },
 ): Promise<Task | null> {
   try {
     const sender = await deps.content.sender(open.row);
@@ -62,9 +61,9 @@ export async function prepareWindow(
   const [first] = opened;
   if (first === undefined) return { ready: [], stopped: [] };
   const now = deps.clock.now();
-  const hashes = new Set(opened.flatMap(({ row }) => row.documents.map(({ sha256 }) => sha256)));
-  const contents = await loadContents(deps.db, first.row.tenantId, [...hashes]);
-  const made = await Promise.all(opened.map((open) => taskOf(deps, open, { date: now, redirect, contents })));
+  const hashes = opened.flatMap(({ row }) => row.documents.map(({ sha256 }) => sha256));
+  const attachments = await deps.content.attachments(first.row.tenantId, hashes);
+  const made = await Promise.all(opened.map((open) => taskOf(deps, open, { date: now, redirect })));
   const tasks = made.filter((one) => one !== null);
   const templates = Object.fromEntries(tasks.map(({ open, parts }) => [partsKey(open.row), parts]));
   const results = await deps.renderer.prepare(
@@ -77,12 +76,14 @@ export async function prepareWindow(
   for (const [index, { open, from }] of tasks.entries()) {
     const result = results[index];
     const verdict = verdictOf(open, result);
+    const mail = result?.kind === 'prepared' ? result.mail : null;
+    const raw = mail === null ? null : assembleMail(mail, attachments);
     if (verdict !== null) stopped.push(withoutCopies(open, verdict, now));
-    else if (result?.kind !== 'prepared' || result.raw === null) {
-      stopped.push(withoutCopies(open, { kind: 'unsendable', reason: 'template_error' }, now));
+    else if (result?.kind !== 'prepared' || raw === null) {
+      stopped.push(withoutCopies(open, { kind: 'unsendable', reason: 'content_gone' }, now));
     } else {
       const contentHash = result.contentHash === open.row.contentHash ? null : result.contentHash;
-      ready.push({ open, raw: result.raw, from, contentHash });
+      ready.push({ open, raw, from, contentHash });
     }
   }
   return { ready, stopped };
