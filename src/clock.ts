@@ -21,15 +21,29 @@ export const systemClock: Clock = {
 /** Makes a fresh id: a UUIDv7 (RFC 9562) of the clock's time, growing within one process. */
 export type NewId = () => string;
 
+/** Bytes of one id, and how many ids one call of the system's generator serves. */
+const randomBytesEach = 16;
+const idsPerDraw = 256;
+
 /** Ids that follow `clock`. Two ids of the same millisecond are ordered by a counter that starts at random. */
 export function createIdSource(clock: Clock): NewId {
   let lastMilliseconds = 0;
   let sequence = randomInt(2 ** 30);
+  let drawn = Buffer.alloc(0);
+  let used = 0;
+  const random = (): Buffer => {
+    if (used === drawn.length) {
+      drawn = randomBytes(randomBytesEach * idsPerDraw);
+      used = 0;
+    }
+    used += randomBytesEach;
+    return drawn.subarray(used - randomBytesEach, used);
+  };
   return () => {
     const milliseconds = Math.max(clock.now().getTime(), lastMilliseconds);
     // The counter is the 31 bits under the time: starting again low at each tick leaves it room to grow.
     sequence = milliseconds === lastMilliseconds ? sequence + 1 : randomInt(2 ** 30);
     lastMilliseconds = milliseconds;
-    return v7({ msecs: milliseconds, seq: sequence, random: randomBytes(16) });
+    return v7({ msecs: milliseconds, seq: sequence, random: random() });
   };
 }

@@ -16,9 +16,40 @@ export function nullable<const Schema extends TSchema>(schema: Schema) {
   return Type.Unsafe<Type.Static<Schema> | null>({ anyOf: [schema, { type: 'null' }] });
 }
 
+/** What stands in a line of text, by the name of its field, in the examples of the document. */
+const lineExamples: Readonly<Record<string, string>> = {
+  context: 'D-2026-000123',
+  contextType: 'dossier',
+  displayName: 'Jeanne D’Hérouville',
+  driver: 'smtp',
+  family: 'Échéances',
+  fromName: 'Service gestion',
+  origin: 'api',
+  osUser: 'COURTAGE\\mmartin',
+  ref: 'D-2026-000123',
+  sender: 'gestion',
+  source: 'Fiche client',
+  subject: 'Votre échéance du 1er janvier 2027',
+  template: 'avis-echeance',
+  title: 'Avis d’échéance',
+  type: 'dossier',
+  unit: 'Agence de Lyon',
+  user: 'mmartin',
+  workstation: 'POSTE-12',
+};
+const anyLine = ['Courtage Dupont'];
+
 /** An object that refuses unknown fields. */
 export function closed<Properties extends TProperties>(properties: Properties, options: TSchemaOptions = {}) {
-  return Type.Object(properties, { ...options, additionalProperties: false });
+  const shown = Object.entries(properties).map(([name, schema]) => {
+    const example = lineExamples[name.split('.').at(-1) ?? name];
+    const unsaid = (schema as { examples?: unknown }).examples === anyLine;
+    if (!unsaid || example === undefined) return [name, schema];
+    // With its hidden marks: that it is optional is one.
+    const copy = Object.defineProperties({}, Object.getOwnPropertyDescriptors(schema));
+    return [name, Object.assign(copy, { examples: [example] })];
+  });
+  return Type.Object(Object.fromEntries(shown) as Properties, { ...options, additionalProperties: false });
 }
 
 /** One of a few words. */
@@ -45,7 +76,7 @@ export function line(maxLength: number, options: TSchemaOptions & { minLength?: 
     maxLength,
     pattern: `^${controlCharacter.source.replace('[', '[^')}*$`,
     // Readers of the document would otherwise be shown whatever matches the pattern.
-    examples: ['Courtage Dupont'],
+    examples: anyLine,
     ...options,
   });
 }

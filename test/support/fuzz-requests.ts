@@ -1,16 +1,17 @@
 /** Requests for the fuzz: made from the operations of the document, sent to a seeded organisation. */
 import fc, { type Arbitrary } from 'fast-check';
-import { type Hints, hostilePayloads, oneWrong, valuesOf } from './arbitraries.ts';
+import { hostilePayloads, oneWrong, valuesOf } from './arbitraries.ts';
 import { pdf } from './broker.ts';
+import { hints } from './fuzz-hints.ts';
 import { formOf } from './multipart.ts';
 import type { DocumentedOperation } from './openapi.ts';
-import { idFor, noticeData, type Seeds } from './seeds.ts';
+import { idFor, type Seeds } from './seeds.ts';
 import { type Answer, platformKey } from './service.ts';
 
 /** A request to be sent; `§{name}` in it stands for a seeded id. */
 export interface FuzzRequest {
   operation: DocumentedOperation;
-  kind: 'valid' | 'one-wrong' | 'random' | 'hostile';
+  kind: 'valid' | 'one-wrong' | 'random' | 'hostile' | 'stateful';
   id: string;
   version: string;
   query: [string, string][];
@@ -19,43 +20,19 @@ export interface FuzzRequest {
   body?: unknown;
   /** In the place of a body: sent as it is, in base64. */
   payload?: string;
+  /** Of a stateful one: which of the things told before it is about. */
+  pick?: number;
 }
 
-const mail = ['jean.noel@courriel.example', 'hélène@courriel.example', '"a b"@courriel.example', 'x@[127.0.0.1]'];
+/** What is known from earlier answers: it goes before what is seeded. */
+export interface Known {
+  names: Record<string, string>;
+  /** In the place of the live key; null: the live key. */
+  key: string | null;
+}
 
-const hints: Hints = {
-  template: ['avis-echeance', '§{template}', 'inutile'],
-  templates: ['avis-echeance', 'inutile', '§{template}'],
-  documentType: ['avis-echeance', 'autre'],
-  templateVersion: [1, 2],
-  version: [1, 2],
-  recipient: ['external:client:C-1001', '§{recipient}', 'external:client:nobody'],
-  documents: ['§{document}'],
-  sender: ['accueil', '§{sender}'],
-  notificationType: ['ae-par-mail', 'avis-echeance', '§{notificationType}'],
-  ids: ['§{E}', '§{B}', '§{OK}', '§{planned}', '§{failed}', '§{unknown}'],
-  sendRequest: ['§{sendRequest}', '§{draft}'],
-  resourceId: ['§{template}'],
-  address: mail,
-  fromAddress: mail,
-  replyTo: mail,
-  archiveBcc: mail,
-  testRedirect: [...mail, null],
-  value: [...mail, '06 12 34 56 78'],
-  timezone: ['Europe/Paris', 'UTC'],
-  channel: ['mail'],
-  driver: ['outbox'],
-  settings: [{}],
-  secrets: [{}],
-  data: [noticeData],
-  subject: ['Avis {{ contrat }}', 'Avis'],
-  text: ['Bonjour {{ Adr_Nom }}', 'Bonjour {Adr_Nom}'],
-  html: ['<p>{{ Adr_Nom | escape }}</p>', '<p>Bonjour</p>'],
-  sendAt: ['2027-01-04T08:00:00+01:00'],
-  notAfter: ['2028-01-04T08:00:00+01:00'],
-  syntax: ['liquid', 'braces'],
-  defaultTemplate: ['avis-echeance', null],
-};
+/** How a request is made up; a stateful one is `valid` or `one-wrong` too. */
+type Making = Exclude<FuzzRequest['kind'], 'stateful'>;
 
 const strangeIds = [
   'not-an-id',
@@ -91,7 +68,7 @@ const cursors = [
   'x'.repeat(299),
 ];
 
-function queryOf({ parameters = [] }: DocumentedOperation, kind: FuzzRequest['kind']): Arbitrary<[string, string][]> {
+function queryOf({ parameters = [] }: DocumentedOperation, kind: Making): Arbitrary<[string, string][]> {
   const own = parameters.filter((one) => one.in === 'query');
   const some = own.map(({ name, schema }) => {
     const value = name === 'cursor' ? fc.constantFrom(...cursors) : valuesOf(schema, hints, name);
@@ -123,7 +100,7 @@ function queryOf({ parameters = [] }: DocumentedOperation, kind: FuzzRequest['ki
 
 const option = (...values: string[]) => fc.option(fc.constantFrom(...values), { nil: undefined, freq: 3 });
 
-function headersOf({ parameters = [] }: DocumentedOperation, kind: FuzzRequest['kind']) {
+function headersOf({ parameters = [] }: DocumentedOperation, kind: Making) {
   const takes = (name: string) => parameters.some((one) => one.in === 'header' && one.name === name);
   const good = kind === 'valid' || kind === 'one-wrong';
   const strange = kind === 'hostile' || kind === 'random';
@@ -168,7 +145,7 @@ const asPayload = (bytes: string | Buffer, contentType: string): Content => ({
 });
 
 /** A form with one file: as it should be, or with a strange name, type or content. */
-function uploadOf(kind: FuzzRequest['kind']): Arbitrary<Content> {
+function uploadOf(kind: Making): Arbitrary<Content> {
   const good = {
     name: 'file',
     filename: 'avis.pdf',
@@ -197,7 +174,7 @@ function uploadOf(kind: FuzzRequest['kind']): Arbitrary<Content> {
   });
 }
 
-function contentOf(operation: DocumentedOperation, kind: FuzzRequest['kind']): Arbitrary<Content> {
+function contentOf(operation: DocumentedOperation, kind: Making): Arbitrary<Content> {
   const none = fc.constant<Content>({ headers: {} });
   if (operation.method === 'GET') return none;
   if (kind === 'hostile') {
@@ -218,7 +195,8 @@ function contentOf(operation: DocumentedOperation, kind: FuzzRequest['kind']): A
   return body.map((value) => ({ body: value, headers: {} }));
 }
 
-function requestFor(operation: DocumentedOperation, kind: FuzzRequest['kind']): Arbitrary<FuzzRequest> {
+/** Requests of one kind to one operation. */
+export function requestFor(operation: DocumentedOperation, kind: Making): Arbitrary<FuzzRequest> {
   const key = fc.oneof(
     { weight: 16, arbitrary: fc.constant('live' as const) },
     { weight: 3, arbitrary: fc.constant('test' as const) },
@@ -267,24 +245,25 @@ function namesOf(seeds: Seeds, cursor: string, { operation }: FuzzRequest): Reco
 }
 
 /** Sends a request to a seeded organisation. */
-export async function sendFuzz(seeds: Seeds, request: FuzzRequest): Promise<Answer> {
+export async function sendFuzz(seeds: Seeds, request: FuzzRequest, known?: Known): Promise<Answer> {
   const { operation, body, payload } = request;
   const list = operation.path.includes('{') ? '/v1/messages' : operation.path;
   const page = request.query.some(([, value]) => value.includes('§{cursor}'))
     ? (await seeds.inject('GET', `${list}?limit=1`)).body.nextCursor
     : null;
-  const names = namesOf(seeds, page ?? 'none', request);
+  const names = { ...namesOf(seeds, page ?? 'none', request), ...known?.names };
   const fill = (text: string) => text.replace(/§\{(\w+)\}/g, (_, name: string) => String(names[name]));
   const query = request.query.map(([name, value]) => `${name}=${encodeURIComponent(fill(value).toWellFormed())}`);
   const path = operation.path.replace('{id}', fill(request.id)).replace('{version}', request.version);
   const platform = operation.path.startsWith('/v1/tenants');
-  const live = platform ? platformKey : seeds.tenant.key;
+  const live = platform ? platformKey : (known?.key ?? seeds.tenant.key);
   const key = { live, test: platform ? platformKey : seeds.tenant.testKey, none: null, wrong: 'live_wrong' }[
     request.key
   ];
+  const headers = Object.entries(request.headers).map(([name, value]) => [name, fill(value)]);
   return seeds.inject(operation.method, query.length === 0 ? path : `${path}?${query.join('&')}`, {
     key,
-    headers: request.headers,
+    headers: Object.fromEntries(headers),
     ...(body === undefined ? {} : { body: JSON.parse(fill(JSON.stringify(body))) }),
     ...(payload === undefined ? {} : { payload: Buffer.from(payload, 'base64') }),
   });
