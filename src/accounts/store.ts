@@ -68,12 +68,13 @@ export function listAccounts(
 
 /**
  * Pauses an account: nothing is released or begun on it until it is resumed; what waits keeps waiting.
- * Pausing a paused account changes nothing. @throws AppError `not_found`.
+ * Pausing a paused account changes nothing, nor does it where `revision` is not the account's any more: it was changed
+ * since what is the matter was seen. @throws AppError `not_found`.
  */
 export async function pauseAccount(
   deps: Deps,
   tx: Tx,
-  target: { tenantId: string; id: string; actor: Actor },
+  target: { tenantId: string; id: string; actor: Actor; revision?: number },
   reason: string,
 ): Promise<AccountRow> {
   const { tenantId, id, actor } = target;
@@ -81,7 +82,14 @@ export async function pauseAccount(
   const [row] = await tx
     .update(channelAccounts)
     .set({ pausedAt: now, pauseReason: reason, updatedAt: now, revision: sql`${channelAccounts.revision} + 1` })
-    .where(and(eq(channelAccounts.tenantId, tenantId), eq(channelAccounts.id, id), isNull(channelAccounts.pausedAt)))
+    .where(
+      and(
+        eq(channelAccounts.tenantId, tenantId),
+        eq(channelAccounts.id, id),
+        isNull(channelAccounts.pausedAt),
+        target.revision === undefined ? undefined : eq(channelAccounts.revision, target.revision),
+      ),
+    )
     .returning();
   if (row === undefined) return getAccount(tx, tenantId, id);
   const event = { tenantId, type: 'channel-account.paused' as const, test: row.test, resourceId: id };

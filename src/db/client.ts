@@ -55,9 +55,7 @@ export function connectDatabase(options: { url: string; connections: number; nam
         setTimeout(() => pool.end(0).finally(() => retired.delete(pool)), retirementMs).unref();
       },
     });
-    const preparing = createPreparing();
-    client.unsafe = preparing(client.unsafe);
-    guardTransactions(client, preparing);
+    guardTransactions(client, createPreparing());
     const pool: Pool = {
       db: drizzle(client),
       end: (timeout) => client.end({ timeout }).catch(() => undefined),

@@ -11,8 +11,9 @@ const longestPrepared = 6_000;
 const countedAtMost = 2_000;
 
 /**
- * Makes the wrapper of one pool. A prepared statement takes one round trip instead of two, is not parsed and mostly
- * not planned again, and can be sent behind another before that one is answered.
+ * Makes the wrapper of one pool, for its transactions. A prepared statement takes one round trip instead of two, is not
+ * parsed and mostly not planned again, and is sent behind another before that one is answered. Outside transactions the
+ * last is a fault: postgres.js would send it behind the slow search of somebody else.
  */
 export function createPreparing(): (unsafe: Unsafe) => Unsafe {
   const asked = new Map<string, number>();

@@ -51,6 +51,8 @@ function createAttachmentCache(db: Db | Tx): ContentCache['attachments'] {
   const kept = new Map<string, Uint8Array>();
   let bytes = 0;
   function keep(name: string, encoded: Uint8Array): void {
+    // Two windows may have missed it at once.
+    if (kept.has(name)) return;
     kept.set(name, encoded);
     bytes += encoded.length;
     for (const [oldest, content] of kept) {

@@ -28,7 +28,7 @@ export function presentMessage(row: MessageRow, language: Language, redirectedTo
     recipient: row.recipientId,
     to: row.toAddress === null ? null : { name: row.toName, address: row.toAddress },
     replyTo: row.replyTo,
-    copies: row.copies,
+    copies: row.copies.map(({ doubts: _doubts, ...copy }) => copy),
     subject: row.subject,
     documents: row.documents,
     highPriority: row.highPriority,

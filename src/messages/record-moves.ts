@@ -2,6 +2,7 @@ import type { Clock, NewId } from '../clock.ts';
 import type { Tx } from '../db/client.ts';
 import { insertRows } from '../db/rows.ts';
 import { transitions } from '../db/tables/messages.ts';
+import { together } from '../db/together.ts';
 import { type EventType, recordEvents } from '../events/store.ts';
 import type { Actor } from '../tenants/rights.ts';
 import type { Status } from './status.ts';
@@ -73,5 +74,5 @@ export async function recordMoves(
       data: { sendRequest: move.sendRequestId, from: move.from, status: move.to, reason: move.reason },
     })),
   );
-  await Promise.all([moving, telling]);
+  await together([moving, telling]);
 }

@@ -33,12 +33,17 @@ function checkTimes(change: NewTimes, sendAt: Date | null, notAfter: Date | null
 async function moveDraft(tx: Tx, tenantId: string, id: string, times: { sendAt: Date | null; notAfter: Date | null }) {
   const stored = await findDraftBody(tx, tenantId, id);
   if (stored === null) throw new Error(`the draft ${id} has no body`);
-  const { sendAt: _sendAt, notAfter: _notAfter, window: _window, ...rest } = stored;
-  const body: SendRequestBody = {
-    ...rest,
-    ...(times.sendAt === null ? {} : { sendAt: times.sendAt.toISOString() }),
-    ...(times.notAfter === null ? {} : { notAfter: times.notAfter.toISOString() }),
-  };
+  const { sendAt: _sendAt, notAfter: _notAfter, window, ...rest } = stored;
+  const sendAt = times.sendAt?.toISOString();
+  const notAfter = times.notAfter?.toISOString();
+  const body: SendRequestBody =
+    window !== undefined && sendAt !== undefined && notAfter !== undefined
+      ? { ...rest, window: { from: sendAt, to: notAfter } }
+      : {
+          ...rest,
+          ...(sendAt === undefined ? {} : { sendAt }),
+          ...(notAfter === undefined ? {} : { notAfter }),
+        };
   await tx
     .update(sendRequestDrafts)
     .set({ body })

@@ -82,3 +82,31 @@ t.test('a person who resumes the account at once is not overruled by the window 
   t.match((await service.inject('GET', account)).body, { pausedAt: null });
   t.equal((await service.events('channel-account.paused')).length, 1, 'told once');
 });
+
+t.test(
+  'a fault that was met with the old password does not pause the account that a person has just mended',
+  async (t) => {
+    let mend: (() => Promise<void>) | null = null;
+    const service = await startSending(t, {
+      sink: {
+        auth: { user: 'robot', password: 'right' },
+        async respond(step) {
+          if (step !== 'auth' || mend === null) return undefined;
+          const now = mend;
+          mend = null;
+          await now();
+          return { code: 535, text: '5.7.8 Wrong password' };
+        },
+      },
+      settings: { user: 'robot' },
+      account: { secrets: { password: 'wrong' }, rhythm: { concurrency: 1 } },
+    });
+    const account = `/v1/channel-accounts/${service.accountId}`;
+    mend = () => change(service, account, { secrets: { password: 'right' } }).then(() => undefined);
+    const { id } = await service.send(people(3));
+    await service.work();
+    t.match((await service.inject('GET', account)).body, { pausedAt: null, pauseReason: null });
+    await service.work();
+    t.match(await service.counts(id), { OK: 3 });
+  },
+);

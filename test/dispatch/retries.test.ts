@@ -73,6 +73,26 @@ t.test('tries end at notAfter; nothing is sent after it', async (t) => {
   });
 });
 
+t.test('notAfter is looked at again when a message’s turn comes, behind a slow one of the same window', async (t) => {
+  const state: { pass: (() => void) | null } = { pass: null };
+  const service = await startSending(t, {
+    account: { rhythm: { concurrency: 1 } },
+    sink: {
+      respond(step) {
+        if (step === 'body') state.pass?.();
+        state.pass = step === 'body' ? null : state.pass;
+        return undefined;
+      },
+    },
+  });
+  const notAfter = new Date(service.clock.now().getTime() + minutes);
+  state.pass = () => service.clock.advance(2 * minutes);
+  const { id } = await service.send(people(4), { notAfter: notAfter.toISOString() });
+  await service.work();
+  t.equal(service.sink.mails.length, 1, 'the first took two minutes; nothing begins after it');
+  t.match(await service.counts(id), { created: 4, OK: 1, KO: 3 });
+});
+
 t.test('the wait a provider asks for is respected when it is longer than ours', async (t) => {
   const answers = ['4.7.0 Try again in 1200 seconds', '4.7.0 Try again in 5 seconds'];
   const service = await startSending(t, {

@@ -28,6 +28,8 @@ export interface StoredCopy extends StoredMailbox {
   reason: string | null;
   code: number | null;
   at: string | null;
+  /** How often nobody could tell whether it had left. */
+  doubts?: number;
 }
 
 /** A document as a message pins it. */

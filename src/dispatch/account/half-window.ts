@@ -3,7 +3,8 @@ import { type AccountRow, getAccount, pauseAccount } from '../../accounts/store.
 import type { ChannelDriver } from '../../channels/channel.ts';
 import { channelAccounts } from '../../db/tables/dispatch.ts';
 import { tenants } from '../../db/tables/tenants.ts';
-import { type Redirect, redirectOf } from '../../messages/content.ts';
+import { together } from '../../db/together.ts';
+import { redirectOf } from '../../messages/content.ts';
 import { serviceActor } from '../../tenants/rights.ts';
 import {
   type Delivered,
@@ -13,46 +14,69 @@ import {
   unknownOutcome,
   withoutCopies,
 } from '../window/deliver.ts';
-import { type OpenMessage, openWindow } from '../window/open.ts';
+import { type Locked, lockClaimed, type OpenMessage, openWindow } from '../window/open.ts';
 import { awaitSlot } from '../window/pace.ts';
 import { prepareWindow } from '../window/prepare.ts';
-import { settleWindow } from '../window/settle.ts';
+import { isPlain, Overtaken, settleAtOnce, settleWindow } from '../window/settle.ts';
 import type { TakenDriver } from './driver-holder.ts';
-import type { HalfWindow, LaneState } from './lane-state.ts';
+import type { HalfWindow, LaneAccount, LaneState } from './lane-state.ts';
 import { afterFaultMs, giveBack, settleSurely } from './recover.ts';
-import { heldUntil, windowSize } from './rhythm.ts';
+import { heldUntil, intervalMs, windowSize } from './rhythm.ts';
 import { tellTrouble } from './trouble.ts';
-
-interface LaneAccount {
-  row: AccountRow;
-  redirect: Redirect | null;
-}
 
 async function readAccount({ deps, tenantId, accountId }: LaneState): Promise<LaneAccount> {
   const [found] = await deps.db
-    .select({ row: channelAccounts, testRedirect: tenants.testRedirect, locale: tenants.locale })
+    .select({
+      row: channelAccounts,
+      testRedirect: tenants.testRedirect,
+      locale: tenants.locale,
+      tenantRevision: tenants.revision,
+    })
     .from(channelAccounts)
     .innerJoin(tenants, eq(tenants.id, channelAccounts.tenantId))
     .where(and(eq(channelAccounts.tenantId, tenantId), eq(channelAccounts.id, accountId)));
-  if (found === undefined) return { row: await getAccount(deps.db, tenantId, accountId), redirect: null };
+  if (found === undefined) throw new Error(`the account ${accountId} is gone`);
   // What a test key sends reaches nobody: its address is the simulator's instruction, and is left alone.
-  return { row: found.row, redirect: found.row.test ? null : redirectOf(deps.config, found) };
+  const redirect = found.row.test ? null : redirectOf(deps.config, found);
+  return { row: found.row, redirect, tenantRevision: found.tenantRevision };
 }
 
-/** Settles the last half-window and opens the next in one commit. */
-async function turnWindow({ deps, watch, queue }: LaneState, account: AccountRow, half: HalfWindow): Promise<void> {
+/** Whether what was read of the account and its tenant still holds, as the locked messages say. */
+function isCurrent({ row, tenantRevision }: LaneAccount, locked: readonly Locked[]): boolean {
+  return locked.every(
+    (one) =>
+      one.accountRevision === row.revision &&
+      one.tenantRevision === tenantRevision &&
+      // With a pace every window moves the next slot, and takes its own.
+      (intervalMs(row) > 0 || one.nextSlotAt?.getTime() === row.nextSlotAt?.getTime()),
+  );
+}
+
+/** Resolves when the statements that were just asked for are on their way. */
+const onceWritten = () => new Promise((resolve) => setImmediate(resolve));
+
+/** Settles the last half-window and opens the next in one commit. @returns false when the account must be read again. */
+async function turnWindow(lane: LaneState, account: LaneAccount, half: HalfWindow): Promise<boolean> {
+  const { deps, watch, queue } = lane;
   await deps.probe('settle.begin');
-  const { opened, postponed } = await deps.db.transaction(async (tx) => {
-    await settleWindow(deps, tx, account, half.last);
+  const settle = isPlain(half.last) ? settleAtOnce : settleWindow;
+  const turned = await deps.db.transaction(async (tx) => {
+    const settling = settle(deps, tx, account.row, half.last);
+    if (settle === settleWindow) await settling;
+    // Behind the statements that settle: older messages are locked before younger ones, as by everybody else.
+    const [, locked] = await together([settling, onceWritten().then(() => lockClaimed(tx, half.next))]);
     await deps.probe('settle.inside');
-    return openWindow(deps, tx, account, half.next);
+    if (!isCurrent(account, locked)) return { current: false, opened: [], postponed: half.next };
+    return { current: true, ...(await openWindow(deps, tx, account.row, half.next, locked)) };
   });
+  const { current, opened, postponed } = turned;
   watch.forget(half.last.map(({ open }) => open.claimed));
   queue.unshift(...postponed);
   const kept = new Set([...opened.map(({ row }) => row.id), ...postponed.map(({ messageId }) => messageId)]);
   watch.forget(half.next.filter(({ messageId }) => !kept.has(messageId)));
   Object.assign(half, { last: [], next: [], opened });
   await deps.probe('window.opened');
+  return current;
 }
 
 async function deliverAll(
@@ -64,7 +88,11 @@ async function deliverAll(
 ): Promise<Delivered[]> {
   const { deps, watch, share } = lane;
   const { stopping, givenUp } = lane.signals;
-  const mayBegin = (open: OpenMessage) => lane.troubles === half.troubles && watch.mayBegin(open.claimed);
+  const mayBegin = ({ claimed, row }: OpenMessage) =>
+    lane.troubles === half.troubles &&
+    watch.mayBegin(claimed) &&
+    // Behind slow ones its time may have passed since it was opened. What is OK has left: its copies follow it.
+    (row.status === 'OK' || row.notAfter === null || row.notAfter > deps.clock.now());
   const carriage = { driver, redirect: account.redirect, givenUp, mayBegin };
   const begin = async (message: ReadyMessage): Promise<Delivered> => {
     // Without a slot nothing begins, and nothing is in doubt.
@@ -107,11 +135,22 @@ async function sendNext(lane: LaneState, half: HalfWindow, account: LaneAccount,
   if (waited) {
     // While this worker waited for its share, another may have paused the account or taken its next slot.
     const now = await getAccount(deps.db, account.row.tenantId, account.row.id);
-    if (now.revision !== account.row.revision || now.nextSlotAt?.getTime() !== account.row.nextSlotAt?.getTime())
+    if (now.revision !== account.row.revision || now.nextSlotAt?.getTime() !== account.row.nextSlotAt?.getTime()) {
+      half.account = null;
       return;
+    }
   }
   half.next = queue.splice(0, windowSize(account.row, connections));
-  await turnWindow(lane, account.row, half);
+  try {
+    if (!(await turnWindow(lane, account, half))) {
+      half.account = null;
+      return;
+    }
+  } catch (error) {
+    if (!(error instanceof Overtaken)) throw error;
+    queue.unshift(...half.next.splice(0));
+    return settleSurely(lane, account.row, half.last.splice(0));
+  }
   const { ready, stopped } = await prepareWindow(deps, half.opened, account.redirect);
   for (const one of stopped) deps.attempted(account.row, one);
   half.opened = [];
@@ -126,11 +165,14 @@ export async function workHalf(lane: LaneState, half: HalfWindow): Promise<boole
   const { deps, holder, queue } = lane;
   if (half.account !== null && lane.troubles !== half.troubles) {
     // With nothing to open beside it: the account may be paused, or resting, by now.
-    await settleSurely(lane, half.account, half.last.splice(0));
+    await settleSurely(lane, half.account.row, half.last.splice(0));
+    half.account = null;
   }
   half.troubles = lane.troubles;
-  const account = await readAccount(lane);
-  half.account = account.row;
+  // Without a pace what was read last is used: whether it still holds is asked with the lock of the next messages.
+  const known = half.account !== null && intervalMs(half.account.row) === 0 ? half.account : null;
+  const account = known ?? (await readAccount(lane));
+  half.account = account;
   if (account.row.waitAfterSendMs > 0 && lane.active > 1) return false;
   const taken = holder.take(account.row);
   try {

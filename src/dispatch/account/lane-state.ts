@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { AccountRow } from '../../accounts/store.ts';
+import type { Redirect } from '../../messages/content.ts';
 import type { ClaimDeps, Claimed } from '../claim/claimed.ts';
 import type { Delivered } from '../window/deliver.ts';
 import type { OpenMessage } from '../window/open.ts';
@@ -52,9 +53,16 @@ export interface LaneState {
   untold: number;
 }
 
+/** The account of a lane as it was read, and where its mails are redirected. */
+export interface LaneAccount {
+  row: AccountRow;
+  redirect: Redirect | null;
+  tenantRevision: number;
+}
+
 /** A half-window on its way: what became of the last one, and what was taken for the next. */
 export interface HalfWindow {
-  account: AccountRow | null;
+  account: LaneAccount | null;
   /** Troubles of the account that were known when it was read. */
   troubles: number;
   /** Their outcome is known and not settled yet. */

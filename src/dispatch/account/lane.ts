@@ -32,7 +32,7 @@ async function runHalf(lane: LaneState): Promise<void> {
       await recoverHalf(lane, half, error);
     }
   }
-  if (half.account !== null) await settleSurely(lane, half.account, half.last);
+  if (half.account !== null) await settleSurely(lane, half.account.row, half.last);
   lane.active -= 1;
   if (lane.signals.stopping.aborted) await giveBack(lane, lane.queue.splice(0), lane.deps.clock.now());
   if (lane.active === 0) await lane.share.end().catch(() => undefined);

@@ -73,6 +73,7 @@ export async function recoverHalf(lane: LaneState, half: HalfWindow, error: unkn
   await giveBack(lane, half.next.splice(0), later, undoWindow);
   await giveBack(lane, queue.splice(0), later);
   // By itself: what could not be settled with the opening of others must not fail theirs again.
-  if (half.account !== null) await settleSurely(lane, half.account, half.last.splice(0));
+  if (half.account !== null) await settleSurely(lane, half.account.row, half.last.splice(0));
+  half.account = null;
   await deps.clock.wait(faultPauseMs, signals.stopping);
 }

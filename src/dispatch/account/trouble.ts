@@ -29,7 +29,9 @@ export async function tellTrouble(lane: LaneState, account: AccountRow, delivere
   try {
     await deps.db.transaction(async (tx) => {
       if (trouble.kind === 'fault') {
-        await pauseAccount(deps, tx, { tenantId, id, actor: serviceActor }, trouble.reason);
+        // Only as it was: a person may have mended it since this hand-over began.
+        const target = { tenantId, id, actor: serviceActor, revision: account.revision };
+        await pauseAccount(deps, tx, target, trouble.reason);
       } else {
         await holdAccount(tx, account, new Date(deps.clock.now().getTime() + account.waitAfterErrorMs));
       }

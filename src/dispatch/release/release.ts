@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm';
 import type { AccountRow } from '../../accounts/store.ts';
 import type { Clock, NewId } from '../../clock.ts';
-import type { Db, Tx } from '../../db/client.ts';
+import { type Db, isUnavailable, type Tx } from '../../db/client.ts';
 import { at } from '../../db/rows.ts';
 import { channelAccounts } from '../../db/tables/dispatch.ts';
 import { holdLease, releaseLease } from '../../events/store.ts';
@@ -213,6 +213,7 @@ export function createReleaser(deps: ReleaseDeps): Releaser {
         // By itself: no account waits for the rows of another, nor fails with it.
         const count = leading((tx) => releaseAccount(deps, tx, account, progress));
         released += (await count.catch((error: unknown) => void faults.push(error))) ?? 0;
+        if (isUnavailable(faults.at(-1))) break;
       }
       if (faults.length > 0) throw new AggregateError(faults, `${faults.length} accounts could not be released`);
       return released;

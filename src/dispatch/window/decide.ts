@@ -57,13 +57,14 @@ function retryAt({ open }: Delivered, circumstances: Circumstances, wishSeconds:
 
 function accepted(delivered: Delivered, circumstances: Circumstances): Decision {
   const { copies } = delivered;
-  const again = circumstances.onUncertain === 'resend' && delivered.open.attemptNumber < uncertainTries;
-  const settled = again ? copies.map(renewUncertain) : copies;
+  const settled = circumstances.onUncertain === 'resend' ? copies.map(renewUncertain) : copies;
   const pending = settled.some(({ outcome }) => outcome === 'pending');
   const releaseAt = pending ? retryAt(delivered, circumstances, null) : null;
   const failed = releaseAt === null ? failPending(settled) : settled;
   const newlyFailed = failed.some(
-    (copy, index) => copy.outcome === 'failed' && delivered.open.row.copies[index]?.outcome === 'pending',
+    (copy, index) =>
+      (copy.outcome === 'failed' || copy.outcome === 'uncertain') &&
+      delivered.open.row.copies[index]?.outcome === 'pending',
   );
   return {
     status: 'OK',
@@ -78,9 +79,9 @@ function accepted(delivered: Delivered, circumstances: Circumstances): Decision 
   };
 }
 
-/** Under `resend` a copy in doubt is sent again, as a message would be. */
+/** Under `resend` a copy in doubt is sent again, as a message would be, and not more often. */
 const renewUncertain = (copy: StoredCopy): StoredCopy =>
-  copy.outcome === 'uncertain' ? { ...copy, outcome: 'pending' } : copy;
+  copy.outcome === 'uncertain' && (copy.doubts ?? 0) < uncertainTries ? { ...copy, outcome: 'pending' } : copy;
 
 function givenUp(delivered: Delivered, reason: string, detail: Record<string, unknown> | null): Decision {
   return {

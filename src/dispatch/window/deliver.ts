@@ -96,7 +96,7 @@ function copyAfter(copy: StoredCopy, outcome: Outcome, now: Date): StoredCopy {
     case 'account_fault':
       return { ...copy, outcome: 'pending', reason: outcome.reason, code, at };
     case 'uncertain':
-      return { ...copy, outcome: 'uncertain', reason: outcome.reason, code, at };
+      return { ...copy, outcome: 'uncertain', reason: outcome.reason, code, at, doubts: (copy.doubts ?? 0) + 1 };
     default:
       return outcome satisfies never;
   }

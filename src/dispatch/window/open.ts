@@ -2,7 +2,10 @@ import { and, eq, sql } from 'drizzle-orm';
 import type { AccountRow } from '../../accounts/store.ts';
 import type { Tx } from '../../db/client.ts';
 import { at, idList, insertRows } from '../../db/rows.ts';
+import { channelAccounts } from '../../db/tables/dispatch.ts';
 import { attempts, messages, sendRequests } from '../../db/tables/messages.ts';
+import { tenants } from '../../db/tables/tenants.ts';
+import { together } from '../../db/together.ts';
 import type { MessageRow } from '../../messages/content.ts';
 import { recordMoves } from '../../messages/record-moves.ts';
 import { applyRules } from '../../messages/rules.ts';
@@ -27,11 +30,23 @@ interface Stopped {
   reason: string;
 }
 
-/** Messages that were claimed and still want to leave, locked, with the status of their requests. */
-function lockClaimed(tx: Tx, claimed: readonly Claimed[]) {
+/** Messages that were claimed and still want to leave, locked, with what they depend on as it is at this moment. */
+export async function lockClaimed(tx: Tx, claimed: readonly Claimed[]) {
+  if (claimed.length === 0) return [];
   return tx
-    .select({ row: messages, requestStatus: sendRequests.status })
+    .select({
+      row: messages,
+      requestStatus: sendRequests.status,
+      tenantRevision: tenants.revision,
+      accountRevision: channelAccounts.revision,
+      nextSlotAt: channelAccounts.nextSlotAt,
+    })
     .from(messages)
+    .innerJoin(tenants, eq(tenants.id, messages.tenantId))
+    .innerJoin(
+      channelAccounts,
+      and(eq(channelAccounts.tenantId, messages.tenantId), eq(channelAccounts.id, messages.channelAccountId)),
+    )
     .innerJoin(
       sendRequests,
       and(eq(sendRequests.tenantId, messages.tenantId), eq(sendRequests.id, messages.sendRequestId)),
@@ -41,7 +56,8 @@ function lockClaimed(tx: Tx, claimed: readonly Claimed[]) {
     .for('update', { of: messages });
 }
 
-type Locked = Awaited<ReturnType<typeof lockClaimed>>[number];
+/** A message that is locked to be opened. */
+export type Locked = Awaited<ReturnType<typeof lockClaimed>>[number];
 
 /**
  * Messages of a request that was cancelled while they were being sent: the cancellation could not stop that try, but
@@ -63,7 +79,7 @@ async function cancelledMeanwhile(tx: Tx, tenantId: string, locked: readonly Loc
 /** The rules are looked at again on leaving: what was allowed at intake may be refused by now. */
 async function stoppedOnLeaving(tx: Tx, tenantId: string, locked: readonly Locked[], now: Date): Promise<Stopped[]> {
   const rows = locked.map(({ row }) => row);
-  const [cancelled, verdicts] = await Promise.all([
+  const [cancelled, verdicts] = await together([
     cancelledMeanwhile(tx, tenantId, locked),
     applyRules(
       tx,
@@ -132,6 +148,7 @@ function fittingCount(rows: readonly MessageRow[]): number {
  * Opens a window: moves claimed messages to `sending` and writes their attempts, in the caller's transaction. Nothing
  * is handed to a provider before it is committed. Messages that were blocked meanwhile, have expired, or that a rule
  * refuses by now are not opened, and their jobs are removed; all go back to wait when the account's next slot is far.
+ * @param locked the claimed ones that still want to leave, by `lockClaimed`.
  * @returns those that are open, and those that are still claimed because their documents would not fit beside them.
  */
 export async function openWindow(
@@ -139,10 +156,10 @@ export async function openWindow(
   tx: Tx,
   account: AccountRow,
   claimed: readonly Claimed[],
+  locked: readonly Locked[],
 ): Promise<{ opened: OpenMessage[]; postponed: Claimed[] }> {
   if (claimed.length === 0) return { opened: [], postponed: [] };
   const now = deps.clock.now();
-  const locked = await lockClaimed(tx, claimed);
   const rows = locked.map(({ row }) => row);
   const stopped = await stoppedOnLeaving(tx, account.tenantId, locked, now);
   await stop(deps, tx, stopped);
@@ -177,7 +194,7 @@ export async function openWindow(
   });
   const openedIds = new Set(opened.map(({ row }) => row.id));
   const ended = claimed.filter(({ messageId }) => !openedIds.has(messageId) && !later.has(messageId));
-  await Promise.all([begin(deps, tx, account, opened, now), removeJobs(deps, tx, ended)]);
+  await together([begin(deps, tx, account, opened, now), removeJobs(deps, tx, ended)]);
   return { opened, postponed };
 }
 
@@ -216,6 +233,6 @@ async function begin(
       startedAt: now,
     })),
   );
-  const [moved] = await Promise.all([moving, inserting]);
+  const [moved] = await together([moving, inserting]);
   if (moved.count !== opened.length) throw new Error(`${moved.count} of ${opened.length} locked messages were opened`);
 }

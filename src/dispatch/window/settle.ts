@@ -2,7 +2,10 @@ import { sql } from 'drizzle-orm';
 import type { AccountRow } from '../../accounts/store.ts';
 import type { Tx } from '../../db/client.ts';
 import { at } from '../../db/rows.ts';
+import type { StoredCopy } from '../../db/tables/messages.ts';
+import { together } from '../../db/together.ts';
 import { type EventType, recordEvents } from '../../events/store.ts';
+import type { MessageRow } from '../../messages/content.ts';
 import { openLanes } from '../../messages/enqueue.ts';
 import { recordMoves } from '../../messages/record-moves.ts';
 import { serviceActor } from '../../tenants/rights.ts';
@@ -53,6 +56,23 @@ async function closeAttempts(tx: Tx, delivered: readonly Delivered[]): Promise<S
   return new Set([...rows].map(({ id }) => id));
 }
 
+/** A late answer about copies of a message that is `OK` settles those that were left in doubt. */
+async function keepLateCopies(deps: SettleDeps, tx: Tx, row: MessageRow, late: readonly StoredCopy[]): Promise<void> {
+  const [found] = await tx.execute<{ copies: StoredCopy[] }>(sql`
+    select copies from messages
+    where tenant_id = ${row.tenantId} and id = ${row.id} and content_revision = ${row.contentRevision} for update`);
+  if (found === undefined) return;
+  const copies = found.copies.map((copy, position) => {
+    const answer = late[position];
+    const told = answer?.outcome === 'accepted' || answer?.outcome === 'failed';
+    return copy.outcome === 'uncertain' && told ? answer : copy;
+  });
+  await tx.execute(sql`
+    update messages set copies = ${JSON.stringify(copies)}::jsonb, revision = revision + 1,
+      updated_at = ${at(deps.clock.now())}
+    where tenant_id = ${row.tenantId} and id = ${row.id}`);
+}
+
 /**
  * What comes back after the attempt was given up as uncertain is kept beside it. Where the message was held for its
  * unknown outcome, the late answer tells it: `KO→OK`.
@@ -63,6 +83,7 @@ async function keepLateOutcomes(deps: SettleDeps, tx: Tx, late: readonly Deliver
       update attempts set late_outcome = ${verdict.kind}
       where tenant_id = ${open.row.tenantId} and message_id = ${open.row.id} and id = ${open.attemptId}
         and outcome = 'uncertain' and ${verdict.kind} <> 'uncertain'`);
+    if (open.row.status === 'OK') await keepLateCopies(deps, tx, open.row, copies);
     if (verdict.kind !== 'accepted' || open.row.status !== 'V') continue;
     const now = deps.clock.now();
     const copiesLeft = copies.some(({ outcome }) => outcome === 'pending');
@@ -80,11 +101,13 @@ async function keepLateOutcomes(deps: SettleDeps, tx: Tx, late: readonly Deliver
   }
 }
 
-async function moveMessages(deps: SettleDeps, tx: Tx, decided: readonly Decided[]): Promise<void> {
-  const changes = decided.map(({ delivered: { open, verdict, contentHash }, decision }) => ({
+/** @returns how many rows were moved. */
+async function moveMessages(deps: SettleDeps, tx: Tx, decided: readonly Decided[]): Promise<number> {
+  // In the order of ids, as everybody locks messages.
+  const ordered = decided.toSorted((a, b) => (a.delivered.open.row.id < b.delivered.open.row.id ? -1 : 1));
+  const changes = ordered.map(({ delivered: { open, verdict, contentHash }, decision }) => ({
     tenant_id: open.row.tenantId,
     id: open.row.id,
-    job_id: open.claimed.job.id,
     status: decision.status,
     delivery: decision.delivery,
     dispatch_state: decision.dispatchState,
@@ -107,13 +130,11 @@ async function moveMessages(deps: SettleDeps, tx: Tx, decided: readonly Decided[
       provider_reference = coalesce(done.provider_reference, messages.provider_reference),
       content_hash = coalesce(done.content_hash, messages.content_hash),
       revision = revision + 1, updated_at = ${at(deps.clock.now())}
-    from json_to_recordset(${JSON.stringify(changes)}::json) as done(tenant_id uuid, id uuid, job_id uuid, status text,
+    from json_to_recordset(${JSON.stringify(changes)}::json) as done(tenant_id uuid, id uuid, status text,
       delivery text, dispatch_state text, reason text, reason_detail jsonb, release_at timestamptz, copies jsonb,
       uncounted int, left_now boolean, provider_reference text, content_hash text)
-    where messages.tenant_id = done.tenant_id and messages.id = done.id and messages.job_id = done.job_id
-      and ${isIn('sending')}`);
-  // The attempts were still open, and an open attempt belongs to one job: the rows can only be there.
-  if (moved.count !== decided.length) throw new Error(`${moved.count} of ${decided.length} attempts could be settled`);
+    where messages.tenant_id = done.tenant_id and messages.id = done.id and ${isIn('sending', 'queued', 'waiting')}`);
+  return moved.count;
 }
 
 async function tell(deps: SettleDeps, tx: Tx, decided: readonly Decided[]): Promise<void> {
@@ -143,7 +164,7 @@ async function tell(deps: SettleDeps, tx: Tx, decided: readonly Decided[]): Prom
       data: { sendRequest: open.row.sendRequestId, reason: decision.reason, nextTryAt: decision.releaseAt },
     })),
   );
-  await Promise.all([moving, telling]);
+  await together([moving, telling]);
 }
 
 /** The wait after a send, which outlasts the window (W4). What else an account suffers is told at once: `trouble.ts`. */
@@ -155,9 +176,69 @@ async function restAfterSend(tx: Tx, account: AccountRow, delivered: readonly De
   }
 }
 
+function decideAll(
+  deps: SettleDeps,
+  account: AccountRow,
+  delivered: readonly Delivered[],
+  often: ReadonlySet<string>,
+): Decided[] {
+  const now = deps.clock.now();
+  return delivered.map((one) => {
+    const onUncertain = often.has(one.open.row.id) ? 'hold' : account.onUncertain;
+    return { delivered: one, decision: decide(one, { now, onUncertain, random: deps.random() }) };
+  });
+}
+
+/** Everything that follows from the decisions. None waits for what another answers: they are sent behind one another. */
+async function carryOut(
+  deps: SettleDeps,
+  tx: Tx,
+  account: AccountRow,
+  delivered: readonly Delivered[],
+  decided: readonly Decided[],
+): Promise<number> {
+  const waiting = decided.filter(({ decision }) => decision.dispatchState === 'waiting');
+  const lanes = waiting.map(({ delivered: { open }, decision }) => ({
+    ...open.row,
+    releaseAt: decision.releaseAt ?? deps.clock.now(),
+  }));
+  const ended = delivered.map(({ open: { claimed } }) => claimed);
+  const [moved] = await together([
+    moveMessages(deps, tx, decided),
+    tell(deps, tx, decided),
+    openLanes(tx, lanes),
+    restAfterSend(tx, account, delivered),
+    removeJobs(deps, tx, ended),
+  ]);
+  return moved;
+}
+
+/** An attempt was given up by another worker meanwhile: the transaction must be undone, and settled with care. */
+export class Overtaken extends Error {}
+
+/** Whether a window may be settled at once: nothing in it is in doubt. */
+export const isPlain = (delivered: readonly Delivered[]): boolean =>
+  delivered.every(({ verdict }) => verdict.kind !== 'uncertain');
+
+/**
+ * Settles a plain window in the caller's transaction with one round trip, supposing that every attempt is still its
+ * own. @throws Overtaken when one is not.
+ */
+export async function settleAtOnce(
+  deps: SettleDeps,
+  tx: Tx,
+  account: AccountRow,
+  delivered: readonly Delivered[],
+): Promise<void> {
+  if (delivered.length === 0) return;
+  const decided = decideAll(deps, account, delivered, new Set());
+  const [open, moved] = await together([closeAttempts(tx, delivered), carryOut(deps, tx, account, delivered, decided)]);
+  if (open.size !== delivered.length || moved !== delivered.length) throw new Overtaken();
+}
+
 /**
  * Settles a window in the caller's transaction: attempts, statuses, transitions, events, the next try, the account's
- * waits, and the jobs, all at once.
+ * waits, and the jobs, all at once. What another worker gave up meanwhile is kept as a late outcome.
  */
 export async function settleWindow(
   deps: SettleDeps,
@@ -175,28 +256,9 @@ export async function settleWindow(
   );
   // The attempts are closed by now: this one counts.
   const doubtful = own.filter(({ verdict }) => verdict.kind === 'uncertain').map(({ open: { row } }) => row);
-  const often = await tooOftenInDoubt(tx, doubtful);
-  const circumstances = { now: deps.clock.now() };
-  const decided = own.map((one) => ({
-    delivered: one,
-    decision: decide(one, {
-      ...circumstances,
-      onUncertain: often.has(one.open.row.id) ? 'hold' : account.onUncertain,
-      random: deps.random(),
-    }),
-  }));
-  const waiting = decided.filter(({ decision }) => decision.dispatchState === 'waiting');
-  const lanes = waiting.map(({ delivered: { open: left }, decision }) => ({
-    ...left.row,
-    releaseAt: decision.releaseAt ?? circumstances.now,
-  }));
-  const ended = delivered.map(({ open: { claimed } }) => claimed);
-  // None waits for what another answers: they are sent behind one another.
-  await Promise.all([
-    moveMessages(deps, tx, decided),
-    tell(deps, tx, decided),
-    openLanes(tx, lanes),
-    restAfterSend(tx, account, delivered),
-    removeJobs(deps, tx, ended),
-  ]);
+  const decided = decideAll(deps, account, own, await tooOftenInDoubt(tx, doubtful));
+  const moved = await carryOut(deps, tx, account, delivered, decided);
+  // Who claims a message closes its open attempts: where this one was open, the message is still ours to settle, even
+  // if it was given a new job meanwhile because ours had vanished.
+  if (moved !== decided.length) throw new Error(`${moved} of ${decided.length} attempts could be settled`);
 }
