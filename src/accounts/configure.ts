@@ -3,6 +3,7 @@ import { Value } from 'typebox/value';
 import { findDriver } from '../channels/drivers.ts';
 import type { Clock, NewId } from '../clock.ts';
 import type { Tx } from '../db/client.ts';
+import { bringLaneForward } from '../db/lanes.ts';
 import { at } from '../db/rows.ts';
 import { channelAccounts } from '../db/tables/dispatch.ts';
 import { AppError, type ErrorItem, invalidField } from '../errors.ts';
@@ -83,9 +84,7 @@ async function adoptWaitingMessages(deps: Deps, tx: Tx, account: AccountRow): Pr
     insert into dispatch_lanes (tenant_id, channel_account_id, send_request_id, priority, next_release_at, revision)
     select tenant_id, ${account.id}, send_request_id, priority, min(release_at), 1
     from adopted group by tenant_id, send_request_id, priority
-    on conflict (tenant_id, channel_account_id, send_request_id, priority) do update
-    set next_release_at = least(dispatch_lanes.next_release_at, excluded.next_release_at),
-        revision = dispatch_lanes.revision + 1`);
+    ${bringLaneForward}`);
 }
 
 /**

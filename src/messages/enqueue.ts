@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
 import type { Clock, NewId } from '../clock.ts';
 import type { Tx } from '../db/client.ts';
+import { bringLaneForward } from '../db/lanes.ts';
 import { at, keyList } from '../db/rows.ts';
 import type { DispatchJobData, JobQueue } from '../queue/boss.ts';
 import { type DispatchChannel, queueNames } from '../queue/queues.ts';
@@ -45,9 +46,7 @@ export async function openLanes(tx: Tx, waiting: readonly WaitingMessage[]): Pro
     insert into dispatch_lanes (tenant_id, channel_account_id, send_request_id, priority, next_release_at, revision)
     select tenant_id, channel_account_id, send_request_id, priority, next_release_at, revision
     from json_populate_recordset(null::dispatch_lanes, ${JSON.stringify(ordered)}::json)
-    on conflict (tenant_id, channel_account_id, send_request_id, priority) do update
-    set next_release_at = least(dispatch_lanes.next_release_at, excluded.next_release_at),
-        revision = dispatch_lanes.revision + 1`);
+    ${bringLaneForward}`);
 }
 
 /** Urgent messages of one request that get their job at once. */

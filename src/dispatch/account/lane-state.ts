@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { AccountRow } from '../../accounts/store.ts';
 import type { Redirect } from '../../messages/content.ts';
 import type { ClaimDeps, Claimed } from '../claim/claimed.ts';
+import type { JobWatch } from '../claim/job-watch.ts';
 import type { Delivered } from '../window/deliver.ts';
 import type { OpenMessage } from '../window/open.ts';
 import type { PrepareDeps } from '../window/prepare.ts';
@@ -19,14 +20,6 @@ export type LaneDeps = ClaimDeps &
     /** Told of every attempt, for the log and the metrics. */
     attempted(account: AccountRow, delivered: Delivered): void;
   };
-
-/** What the worker knows of the jobs it holds. */
-export interface JobWatch {
-  /** Whether a send of this message may still begin: its job is ours, and the worker has been heard of. */
-  mayBegin(claimed: Claimed): boolean;
-  /** The job is settled or given back. */
-  forget(claimed: readonly Claimed[]): void;
-}
 
 /** How a worker ends: first nothing more is begun, then what is under way is waited for no longer. */
 export interface LaneSignals {

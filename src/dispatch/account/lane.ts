@@ -1,7 +1,8 @@
 import type { Claimed } from '../claim/claimed.ts';
+import type { JobWatch } from '../claim/job-watch.ts';
 import { createDriverHolder } from './driver-holder.ts';
 import { workHalf } from './half-window.ts';
-import type { HalfWindow, JobWatch, LaneDeps, LaneSignals, LaneState } from './lane-state.ts';
+import type { HalfWindow, LaneDeps, LaneSignals, LaneState } from './lane-state.ts';
 import { giveBack, recoverHalf, settleSurely } from './recover.ts';
 import { createAccountShare } from './share.ts';
 

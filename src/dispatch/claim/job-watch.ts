@@ -1,11 +1,18 @@
 import type { JobQueue } from '../../queue/boss.ts';
-import type { JobWatch } from '../account/lane-state.ts';
 import type { Claimed } from './claimed.ts';
 
 /** Often enough that three in a row may fail before pg-boss gives the jobs to another worker (10 s). */
 export const touchEveryMs = 3_000;
 /** Longer than this without being heard of, and another worker may be about to take the jobs: nothing is begun. */
 const silentAfterMs = 7_000;
+
+/** What the worker knows of the jobs it holds. */
+export interface JobWatch {
+  /** Whether a send of this message may still begin: its job is ours, and the worker has been heard of. */
+  mayBegin(claimed: Claimed): boolean;
+  /** The job is settled or given back. */
+  forget(claimed: readonly Claimed[]): void;
+}
 
 /** Keeps the claims of this worker alive, and knows which are lost. */
 export interface HeldJobs extends JobWatch {

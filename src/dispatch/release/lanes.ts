@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
 import type { Clock } from '../../clock.ts';
 import type { Db, Tx } from '../../db/client.ts';
+import { bringLaneForward } from '../../db/lanes.ts';
 import { at, keyList } from '../../db/rows.ts';
 import { holdLease } from '../../events/store.ts';
 import type { JobQueue } from '../../queue/boss.ts';
@@ -114,9 +115,7 @@ export async function sweepDispatch(deps: { db: Db; clock: Clock; jobs: JobQueue
       where dispatch_state = 'waiting' and channel_account_id is not null
       group by tenant_id, channel_account_id, send_request_id, priority
       order by tenant_id, channel_account_id, send_request_id, priority
-      on conflict (tenant_id, channel_account_id, send_request_id, priority) do update
-      set next_release_at = least(dispatch_lanes.next_release_at, excluded.next_release_at),
-          revision = dispatch_lanes.revision + 1`);
+    ${bringLaneForward}`);
     return lost;
   });
 }
