@@ -23,14 +23,21 @@ async function endChild(child: ChildProcess, signal: NodeJS.Signals): Promise<vo
 
 /** A program of the bench that answers messages one after another. */
 async function ask<Reply>(child: ChildProcess, message: object): Promise<Reply> {
-  const reply = once(child, 'message');
-  child.send(message);
-  const ended = once(child, 'exit').then(() => {
+  const settled = new AbortController();
+  const { signal } = settled;
+  const reply = once(child, 'message', { signal });
+  const ended = once(child, 'exit', { signal }).then(() => {
     throw new Error('a process of the bench ended');
   });
-  ended.catch(() => undefined);
-  const [answer] = await Promise.race([reply, ended]);
-  return answer as Reply;
+  // The one that lost is aborted below.
+  for (const one of [reply, ended]) one.catch(() => undefined);
+  child.send(message);
+  try {
+    const [answer] = await Promise.race([reply, ended]);
+    return answer as Reply;
+  } finally {
+    settled.abort();
+  }
 }
 
 /** The SMTP sink of a bench. */
