@@ -24,6 +24,13 @@ const liveOnly: ReadonlySet<Scope> = new Set([
   'api-keys:update',
   'channel-accounts:create',
   'channel-accounts:update',
+  'senders:create',
+  'senders:update',
+  'templates:update',
+  'notification-types:create',
+  'notification-types:update',
+  'recipients:update',
+  'choices:update',
 ]);
 
 const userPattern = /^[^\u0000-\u001f\u007f]{1,200}$/;

@@ -28,6 +28,16 @@ export const actionSources = {
   correct: ['E', 'B', 'KO'],
 } as const satisfies Record<string, readonly Status[]>;
 
+/**
+ * The statuses that an action takes where messages are chosen by a filter that names none. Not all of them: "validate
+ * this edition run" does not mean the notices that a person has blocked.
+ */
+export const actionDefaults = {
+  validate: ['E'],
+  block: ['E', 'V'],
+  resend: ['KO'],
+} as const satisfies Record<string, readonly Status[]>;
+
 /** Where a message stands on its way out, and what is known once it left, in one word. */
 export const deliveries = [
   'none',

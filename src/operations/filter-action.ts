@@ -1,7 +1,7 @@
 import type { Tx } from '../db/client.ts';
 import { actOnMessages, type BulkAction } from '../messages/act.ts';
 import type { MessageFilter } from '../messages/filter.ts';
-import { actionSources } from '../messages/status.ts';
+import { actionDefaults, actionSources } from '../messages/status.ts';
 import { countMatching, matchingIds } from '../messages/store.ts';
 import type { Caller } from '../tenants/rights.ts';
 import { createOperation, type OperationDeps, type OperationRow, recordStep } from './store.ts';
@@ -18,8 +18,8 @@ const messagesPerStep = 500;
 
 /** Statuses of the action that the filter asks for as well. */
 function sourcesOf({ action, filter }: FilterAction) {
-  const sources: MessageFilter['status'] = [...actionSources[action]];
-  return filter.status === undefined ? sources : sources.filter((status) => filter.status?.includes(status));
+  if (filter.status === undefined) return [...actionDefaults[action]];
+  return actionSources[action].filter((status) => filter.status?.includes(status));
 }
 
 /** Asks for an action on more messages than one request can do. */

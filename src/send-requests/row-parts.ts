@@ -68,6 +68,9 @@ export function copiesOf(row: RowBody, archive: readonly string[]): { copies: St
     for (const [index, copy] of (row[kind] ?? []).entries()) {
       const parsed = parseAddrSpec(copy.address);
       if (parsed.kind === 'invalid') {
+        // Kept as it came, so that a person sees what is to be corrected; it is never written to.
+        const kept = { outcome: 'blocked', reason: 'address_invalid', code: null, at: null } as const;
+        copies.push({ kind, name: copy.name ?? null, address: copy.address, ...kept });
         // Another one of the same kind is told when this one is corrected: `cc` and `bcc` are corrected as a whole.
         if (!faults.some(({ pointer }) => pointer.startsWith(`/${kind}/`))) {
           faults.push({ pointer: `/${kind}/${index}/address`, code: 'address_invalid', message: parsed.why });

@@ -45,15 +45,14 @@ t.test('a filter that matches more than 1,000 becomes an operation, and ends wit
   t.match(finished, {
     status: 'done',
     total: 1_200,
-    done: 1_200,
+    // The blocked one is not in `E` any more: the order is not about it.
+    done: 1_199,
     succeeded: 1_198,
-    refusedCount: 2,
+    refusedCount: 1,
     finishedAt: String,
   });
-  t.match(finished.refused, [
-    { id: ids[1_100], code: 'precondition_failed', status: 'B' },
-    { id: ids[1_101], code: 'precondition_failed', status: 'E' },
-  ]);
+  t.match(finished.refused, [{ id: ids[1_101], code: 'precondition_failed', status: 'E' }]);
+  t.match((await inject('GET', `/v1/messages/${ids[1_100]}`)).body, { status: 'B' });
   t.equal((await inject('GET', '/v1/messages?status=V&limit=1')).body.items.length, 1);
   const moves = (await inject('GET', `/v1/messages/${ids[0]}/transitions`)).body.items;
   t.match(moves[1], { from: 'E', to: 'V', remark: 'Édition', actor: { kind: 'key', user: 'mmartin' } });
@@ -68,7 +67,7 @@ t.test('a filter that matches more than 1,000 becomes an operation, and ends wit
   }
   t.match(
     events.filter(({ type }) => type === 'operation.finished'),
-    [{ resourceId: finished.id, data: { kind: 'validate', status: 'done', succeeded: 1_198, refused: 2 } }],
+    [{ resourceId: finished.id, data: { kind: 'validate', status: 'done', succeeded: 1_198, refused: 1 } }],
   );
 });
 

@@ -167,3 +167,31 @@ t.test('loosening the validation of a template needs messages:validate, tighteni
   await done(patch(chief, { validation: 'manual' }));
   t.match(await patch(office, { title: 'Renamed' }), { status: 200, body: { validation: 'manual', title: 'Renamed' } });
 });
+
+t.test(
+  'a test key changes nothing that live messages use: senders, published texts, people and their choices',
+  async (t) => {
+    const service = await startService(t);
+    const { inject, tenant } = service;
+    const make = (path: string, body: object) => done(inject('POST', path, { body }));
+    const sender = await make('/v1/senders', { key: 'office', fromAddress: 'office@broker.test' });
+    const template = await make('/v1/templates', { key: 'notice', title: 'Notice', channel: 'mail' });
+    const type = await make('/v1/notification-types', { key: 'ae', title: 'AE', defaultChoice: 'on' });
+    const person = { addresses: [{ kind: 'mail', value: 'ann@people.test' }] };
+    const versions = `/v1/templates/${template.id}/versions`;
+    const texts = { subject: 's', text: 't', html: '<p>h</p>' };
+    for (const [method, path, body] of [
+      ['POST', '/v1/senders', { key: 'other', fromAddress: 'other@broker.test' }],
+      ['PATCH', `/v1/senders/${sender.id}`, { replyTo: 'other@broker.test' }],
+      ['PATCH', `/v1/templates/${template.id}`, { active: false }],
+      ['POST', versions, texts],
+      ['POST', '/v1/notification-types', { key: 'other', title: 'Other', defaultChoice: 'on' }],
+      ['PATCH', `/v1/notification-types/${type.id}`, { active: false }],
+      ['PUT', '/v1/recipients/external:client:C-1', person],
+      ['PUT', '/v1/recipients/external:client:C-1/choices', { choices: [] }],
+    ] as const) {
+      const answer = await inject(method, path, { key: tenant.testKey, body, headers: { 'if-match': '*' } });
+      t.match(answer, { status: 403, body: { code: 'forbidden' } }, `${method} ${path}`);
+    }
+  },
+);

@@ -5,7 +5,7 @@ import { type BulkAction as ActionName, actOnMessages, bulkActions, throwRefusal
 import type { MessageFilter } from '../../messages/filter.ts';
 import { resolveMessage } from '../../messages/resolve.ts';
 import { Action, ActionResult, BulkAction, Resolution } from '../../messages/schema.ts';
-import { actionSources } from '../../messages/status.ts';
+import { actionDefaults, actionSources } from '../../messages/status.ts';
 import { getMessage, matchingIds } from '../../messages/store.ts';
 import type { ActionResult as Done, Refusal } from '../../messages/to-valid.ts';
 import { startFilterAction } from '../../operations/filter-action.ts';
@@ -141,7 +141,7 @@ async function actOnMany(runtime: Runtime, request: FastifyRequest, reply: Fasti
       const found =
         ids ??
         (await matchingIds(tx, caller, filter ?? {}, {
-          sources: actionSources[action],
+          sources: filter?.status === undefined ? actionDefaults[action] : actionSources[action],
           after: null,
           limit: inlineLimit + 1,
         }));
@@ -166,7 +166,7 @@ function bulkRoutes(app: App, runtime: Runtime): void {
         tag: 'sending',
         summary: `${summaries[action]}, many at once`,
         description:
-          'By `ids` or by `filter`; a filter takes only messages in the statuses that the action acts on. Each message is done or refused with a code. A filter that matches more than 1,000 becomes an operation (202).',
+          'By `ids` or by `filter`; a filter takes only messages in the statuses that the action acts on. One without `status` validates what waits in `E`: blocked messages are validated again only where `B` is named. Each message is done or refused with a code. A filter that matches more than 1,000 becomes an operation (202).',
         access: ['messages:validate'],
         body: BulkAction,
         idempotency: 'accepted',
