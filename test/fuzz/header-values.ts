@@ -112,10 +112,14 @@ function isFileName(text: string): boolean {
 
 const ending = fc.constantFrom('.txt', '.pdf', '', '.TXT', '..', ' .txt', '.tar.gz', '\u202etxt.exe');
 
-/** The name of a file: one path segment, nothing invisible. Lone surrogates become U+FFFD on their way, and are refused. */
+/**
+ * The name of a file: one path segment, nothing invisible. Lone surrogates become U+FFFD on their way, and are refused.
+ * A name that is mostly spaces may be refused, but no line of a header may be spaces alone.
+ */
 export const fileNames: Arbitrary<Value> = fc.tuple(anyLine, ending).map(([text, end]) => {
   const name = `${text.slice(0, 190)}${end}`.toWellFormed();
-  return { ...judged(name, isFileName(name)), arrives: name };
+  const value = { ...judged(name, isFileName(name)), arrives: name };
+  return value.hope === 'good' && / {40}/.test(name) ? { ...value, hope: 'either' } : value;
 });
 
 // As UTS 46 has them, written down here so that nothing is compared with itself.
@@ -129,7 +133,8 @@ const internationalDomains = [
 ] as const;
 
 const atom = fc.stringMatching(/^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,14}$/);
-const label = fc.stringMatching(/^[a-zA-Z0-9]([a-zA-Z0-9-]{0,10}[a-zA-Z0-9])?$/);
+// One that begins like an A-label would have to be one.
+const label = fc.stringMatching(/^[a-zA-Z0-9]([a-zA-Z0-9-]{0,10}[a-zA-Z0-9])?$/).filter((text) => !/^xn--/i.test(text));
 const locals = fc.oneof(
   { weight: 4, arbitrary: fc.array(atom, { minLength: 1, maxLength: 4 }).map((atoms) => atoms.join('.')) },
   { weight: 1, arbitrary: fc.constantFrom("o'neil+tag=1", '=?utf-8?q?a?=', '!#$%&*/?^_`{|}~-', 'l'.repeat(64), '-') },
@@ -190,7 +195,10 @@ function hostOf(domain: string): string {
   return URL.parse(`http://${domain}`)?.hostname ?? '';
 }
 
-/** An address with one character taken out, put in or changed: whatever is taken must arrive as it was written. */
+/**
+ * An address with one character taken out, put in or changed: whatever is taken must arrive as it was written. Not of a
+ * label that only looks like an A-label: the service takes it, and servers refuse it.
+ */
 const mutatedAddresses = fc
   .tuple(
     goodAddresses,
@@ -204,7 +212,8 @@ const mutatedAddresses = fc
     const split = changed.lastIndexOf('@');
     const arrives = `${changed.slice(0, split)}@${hostOf(changed.slice(split + 1))}`;
     return { text: changed, hope: 'either', arrives };
-  });
+  })
+  .filter(({ text }) => !/xn--/i.test(text));
 
 /** Addresses of all kinds, most of them good. */
 export const addresses: Arbitrary<Value> = fc.oneof(

@@ -7,7 +7,8 @@ import fc from 'fast-check';
 import t, { type Test } from 'tap';
 import { done } from '../support/broker.ts';
 import { type Sending, type SendingOptions, startSending } from '../support/sending.ts';
-import { type Book, type Expected, orders, place } from './header-orders.ts';
+import { type Book, place } from './header-intake.ts';
+import { type Expected, orders } from './header-orders.ts';
 import { faultsOfMail, keepCommands, type Received, recipientOf, serialOf } from './received-mail.ts';
 
 const seed = Number(process.env.FUZZ_SEED ?? 20_261_122);

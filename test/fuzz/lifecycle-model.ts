@@ -2,7 +2,7 @@
  * What the lifecycle of messages should be, without any service: who is in which status, and which moves each thing
  * that happens may cause. Written from the rules, not from `src/`.
  */
-import type { BulkAction, CommandOf, Deed, ProviderAnswer, Row } from './lifecycle-commands.ts';
+import type { BulkAction, CommandOf, ProviderAnswer, Row } from './lifecycle-commands.ts';
 
 export type Status = 'E' | 'V' | 'OK' | 'KO' | 'B';
 
@@ -87,7 +87,9 @@ export const takes = (action: BulkAction, { status }: ModelMessage): boolean => 
 export const messagesOf = (model: Model, request: ModelRequest): ModelMessage[] =>
   model.messages.filter((message) => message.request === request);
 
-const refusedByBox = ({ boxes }: Model, { person }: { person: number | null }) => person !== null && !boxes[person];
+/** Whether the box of the person it is for is not ticked. */
+export const refusedByBox = ({ boxes }: Model, { person }: { person: number | null }) =>
+  person !== null && !boxes[person];
 
 export function move(model: Model, message: ModelMessage, to: Status, reason: Move['reason']): void {
   message.moves.push({ from: message.status, to, reason });
@@ -224,75 +226,4 @@ export function reschedule(
     message.releaseAt = message.attempts === 0 ? soonest : Math.max(message.releaseAt, soonest);
   }
   return null;
-}
-
-/** What was done beside the sending, to the request of one message. */
-export interface Meddling {
-  deed: Deed;
-  request: ModelRequest;
-}
-
-/** Whether the rules let a message be tried in this pass of the worker; its account and its box, as they were before it. */
-export function mayBeTried(model: Model, message: ModelMessage): boolean {
-  const { request, notAfter } = message;
-  const expired = notAfter !== null && notAfter <= model.now;
-  const cancelled = request.cancelledAt !== null && message.validAt < request.cancelledAt;
-  const open = !model.paused && !expired && !cancelled && !refusedByBox(model, message);
-  return message.status === 'V' && open && message.releaseAt <= model.now;
-}
-
-/** The moves, null for none, that one pass of the worker may cause in a message that it did not try. */
-export function movesUntried(model: Model, message: ModelMessage, held: boolean, meddling?: Meddling): (Move | null)[] {
-  const { status, notAfter, request } = message;
-  if (status !== 'E' && status !== 'V') return [null];
-  const to = (target: Status, reason: string): Move => ({ from: status, to: target, reason });
-  const deed = meddling?.request === request ? meddling.deed : null;
-  const stopped =
-    deed === 'cancel' ? [to('B', 'cancelled')] : deed === 'blockRequest' ? [to('B', 'blocked_by_user')] : [];
-  const postponed = deed === 'postpone' ? [null] : [];
-  if (notAfter !== null && notAfter <= model.now) return [to('KO', 'expired'), ...stopped, ...postponed];
-  // What was opened beside a fault of the account cannot be stopped, and goes back untried.
-  if (stopped.length > 0) return held && status === 'V' ? [null, ...stopped] : stopped;
-  if (status === 'E' || held || message.releaseAt > model.now) return [null];
-  if (request.cancelledAt !== null && message.validAt < request.cancelledAt) return [to('B', 'cancelled')];
-  // Due, and nothing in its way: not to be tried would be to be forgotten.
-  return [...postponed, ...(refusedByBox(model, message) ? [to('B', 'choice_off')] : [])];
-}
-
-const minute = 60_000;
-const waits = [1, 5, 15, 30, 60];
-const spread = 1.1;
-const tryFor = 24 * 60 * minute;
-const doubtsAllowed = 3;
-
-/** The moves that a try with this answer may cause, null for none; `next`: from when to when it is tried again. */
-export function movesTried(
-  model: Model,
-  message: ModelMessage,
-  answer: ProviderAnswer,
-  startedAt: number,
-): { moves: (Move | null)[]; next: [number, number] } {
-  const to = (target: Status, reason: Move['reason']): Move => ({ from: 'V', to: target, reason });
-  message.firstTriedAt ??= startedAt;
-  if (answer === 'relayDenied') {
-    // The fault of the account costs the message nothing.
-    if (message.attempts === 0) message.firstTriedAt = null;
-    return { moves: [null], next: [startedAt, model.now] };
-  }
-  message.attempts += 1;
-  const wait = (waits[Math.min(message.attempts, waits.length) - 1] ?? 60) * minute;
-  const next: [number, number] = [startedAt + wait, model.now + wait * spread];
-  const deadline = message.notAfter ?? message.firstTriedAt + tryFor;
-  const again = next[0] < deadline;
-  const over = next[1] >= deadline;
-  const doubtful = answer === 'takeAndCut' || answer === 'cutAtBody';
-  if (answer === 'accept') return { moves: [to('OK', null)], next };
-  if (answer === 'unknown' || answer === 'refusedAtBody') return { moves: [to('KO', undefined)], next };
-  if (!doubtful) return { moves: [...(again ? [null] : []), ...(over ? [to('KO', undefined)] : [])], next };
-  message.doubtsAt.push(startedAt);
-  const since = message.firstTriedAt;
-  const often = message.doubtsAt.filter((time) => time >= since).length >= doubtsAllowed;
-  const held = to('KO', 'outcome_unknown');
-  if (model.onUncertain === 'hold' || often) return { moves: [held], next };
-  return { moves: [...(again ? [null] : []), ...(over ? [held] : [])], next };
 }

@@ -1,6 +1,7 @@
 /** Where generated lives take place: one service, one provider, and for each life a tenant of its own. */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { done } from '../support/broker.ts';
 import { type Sending, setUpContent, smtpAccount, startSending } from '../support/sending.ts';
 import type { Answer } from '../support/service.ts';
@@ -29,6 +30,12 @@ export interface Living {
   /** Names that no other life uses. */
   unused(): string;
   ask(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
+}
+
+/** @throws unless both are the same, naming both. */
+export function same(actual: unknown, expected: unknown, what: string): void {
+  if (isDeepStrictEqual(actual, expected)) return;
+  throw new Error(`${what}: ${JSON.stringify(actual)}, and should be ${JSON.stringify(expected)}`);
 }
 
 export async function setTheStage(t: Parameters<typeof startSending>[0]): Promise<Stage> {
@@ -72,7 +79,10 @@ export async function begin(stage: Stage, { onUncertain }: Life): Promise<Living
       requests: [],
       messages: [],
     },
-    unused: () => `m${(names += 1)}@${name}.test`,
+    unused() {
+      names += 1;
+      return `m${names}@${name}.test`;
+    },
     async ask(method, path, asked, headers = {}) {
       const keyed = method === 'POST' ? { 'idempotency-key': randomUUID(), ...headers } : headers;
       const answer = await service.inject(method, path, {

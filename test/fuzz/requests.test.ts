@@ -22,10 +22,11 @@ const singlesPerTenant = 260;
 const scenariosPerTenant = 10;
 const atOnce = 8;
 /**
- * Longest delay of the event loop that 99 of 100 samples may show. The promise is 50 ms, and the long run holds it; CI
- * machines also run other tests, PostgreSQL and the rendering threads on the same two cores.
+ * Longest delay of the event loop that 99 of 100 samples may show, the worker and the test's own work included. The
+ * promise is 50 ms, and the long run holds it; CI machines also run other tests, PostgreSQL and the rendering threads
+ * on the same two cores.
  */
-const delayLimitMs = long ? 50 : 250;
+const delayLimitMs = long ? 50 : 120;
 
 const document = await readDocument();
 const operations = operationsOf(document);
@@ -90,11 +91,23 @@ function createRecord() {
 
 type Record = ReturnType<typeof createRecord>;
 
+const anyRequest = requestsFor(operations);
+const anyScenario = scenariosFor(operations);
+
+/** Draws values, a few at a time: the event loop is watched, and must not be held up by the test itself. */
+async function draw<T>(values: fc.Arbitrary<T>, group: number, count: number, slice: number): Promise<T[]> {
+  const drawn: T[] = [];
+  while (drawn.length < count) {
+    drawn.push(...fc.sample(values, { seed: seed + group * 1_000 + drawn.length, numRuns: slice }));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return drawn;
+}
+
 /** The requests of one tenant, as tasks: single ones, and scenarios whose steps wait for each other. */
-function tasksOf(record: Record, seeds: Seeds, group: number): (() => Promise<void>)[] {
-  const sampleSeed = seed + group;
-  const singles = fc.sample(requestsFor(operations), { seed: sampleSeed, numRuns: singlesPerTenant });
-  const scenarios = fc.sample(scenariosFor(operations), { seed: sampleSeed, numRuns: scenariosPerTenant });
+async function tasksOf(record: Record, seeds: Seeds, group: number): Promise<(() => Promise<void>)[]> {
+  const singles = await draw(anyRequest, group, singlesPerTenant, 10);
+  const scenarios = await draw(anyScenario, group, scenariosPerTenant, 1);
   const single = (request: FuzzRequest, index: number) => async () => {
     await record.tryOne(seeds, request, `#${group}/${index}`);
   };
@@ -110,7 +123,12 @@ function tasksOf(record: Record, seeds: Seeds, group: number): (() => Promise<vo
   return tasks;
 }
 
-function report(t: Test, record: Record, seconds: number, delay: Pick<RecordableHistogram, 'percentile' | 'max'>): void {
+function report(
+  t: Test,
+  record: Record,
+  seconds: number,
+  delay: Pick<RecordableHistogram, 'percentile' | 'max'>,
+): void {
   const { byClass, byKind, codes, succeeded } = record;
   const ranked = [...codes].sort((left, right) => right[1] - left[1]);
   const never = operations.map(({ id }) => id).filter((id) => !succeeded.has(id));
@@ -148,21 +166,21 @@ t.test(`${wanted} generated requests are answered as documented, never with a 5x
   const service = await startService(t);
   const record = createRecord();
   const delay = monitorEventLoopDelay({ resolution: 5 });
-  let measured = 0;
+  delay.enable();
+  const startedAt = performance.now();
   for (let group = 0; record.count() < wanted && record.faults.length < 50; group += 1) {
     const seeds = await seedTenant(service, await service.addTenant(`Fuzz ${group}`));
-    const tasks = tasksOf(record, seeds, group);
+    const tasks = await tasksOf(record, seeds, group);
     // Messages leave between the halves, so that the second one meets them in every status.
     for (const half of [tasks.slice(0, tasks.length / 2), tasks.slice(tasks.length / 2)]) {
-      const startedAt = performance.now();
-      delay.enable();
       await inOrder(half, atOnce);
-      delay.disable();
-      measured += performance.now() - startedAt;
       await service.work();
     }
+    // The first tenant warms up: schemas are compiled then, also those that answers are held against.
+    if (group === 0) delay.reset();
   }
-  report(t, record, measured / 1_000, delay);
+  delay.disable();
+  report(t, record, (performance.now() - startedAt) / 1_000, delay);
   const { faults } = record;
   t.equal(faults.length, 0, `${faults.length} faults with FUZZ_SEED=${seed}:\n${faults.slice(0, 15).join('\n')}`);
   const p99 = delay.percentile(99) / 1e6;

@@ -1,7 +1,15 @@
 import type { Hints } from './arbitraries.ts';
 import { noticeData } from './seeds.ts';
 
-const mail = ['jean.noel@courriel.example', 'hélène@courriel.example', '"a b"@courriel.example', 'x@[127.0.0.1]'];
+const mail = [
+  'jean.noel@courriel.example',
+  'Marie.Curie+avis@courriel.example',
+  "o'neil@sub.courriel.example",
+  'x@exämple.fr',
+  'hélène@courriel.example',
+  '"a b"@courriel.example',
+  'x@[127.0.0.1]',
+];
 
 /** Values that a seeded organisation is likely to accept, by the name of their member; `§{name}` stands for an id. */
 export const hints: Hints = {
