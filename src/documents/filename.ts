@@ -13,6 +13,8 @@ const encodedBreaks = /%0[0ad]/i;
  */
 export function filenameFault(name: string): string | null {
   if (name.trim() === '') return 'must not be empty';
+  // In a header they would be folded into lines of nothing but spaces (RFC 5322 §3.2.2).
+  if (/ {40}/.test(name)) return 'must not contain forty spaces in a row';
   if (name.length > limit) return `must be at most ${limit} characters`;
   if (/[/\\]/.test(name)) return 'must be a name without a path';
   if (name === '.' || name === '..') return 'must not be a folder';

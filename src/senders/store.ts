@@ -184,7 +184,8 @@ export async function updateSender(
     .update(senders)
     .set({
       currentVersion: version,
-      isDefault: isDefault ?? before.isDefault,
+      // Only when it is asked for: another one may have become the default since this one was read.
+      ...(isDefault === undefined ? {} : { isDefault }),
       revision: sql`${senders.revision} + 1`,
       updatedAt: now,
     })

@@ -162,6 +162,8 @@ export async function publishTemplateVersion(
   version: number,
 ): Promise<TemplateVersionRow> {
   const { tenantId, templateId, actor } = target;
+  // Locked before its version, as a deletion does.
+  await tx.execute(sql`select 1 from templates where tenant_id = ${tenantId} and id = ${templateId} for update`);
   await getTemplate(tx, tenantId, templateId);
   const now = deps.clock.now();
   const publishedBy = actor.kind === 'key' ? (actor.user ?? actor.keyId) : null;

@@ -48,7 +48,7 @@ function isCurrent({ row, tenantRevision }: LaneAccount, locked: readonly Locked
       one.accountRevision === row.revision &&
       one.tenantRevision === tenantRevision &&
       // With a pace every window moves the next slot, and takes its own.
-      (intervalMs(row) > 0 || one.nextSlotAt?.getTime() === row.nextSlotAt?.getTime()),
+      (intervalMs(row) > 0 || one.nextSlotMs === (row.nextSlotAt?.getTime() ?? null)),
   );
 }
 
