@@ -12,7 +12,7 @@ import { type Expected, orders } from './header-orders.ts';
 import { faultsOfMail, keepCommands, type Received, recipientOf, serialOf } from './received-mail.ts';
 
 const seed = Number(process.env.FUZZ_SEED ?? 20_261_122);
-const wanted = Number(process.env.FUZZ_VALUES ?? 4_000);
+const wanted = Number(process.env.FUZZ_VALUES ?? 2_000);
 t.setTimeout(wanted > 10_000 ? 3_600_000 : 170_000);
 
 const ordersPerRound = 12;

@@ -11,7 +11,7 @@ import { cutDown, live } from './lifecycle-life.ts';
 import { setTheStage } from './lifecycle-stage.ts';
 
 const seed = Number(process.env.FUZZ_SEED ?? randomInt(2 ** 31));
-const runs = Number(process.env.FUZZ_RUNS ?? 25);
+const runs = Number(process.env.FUZZ_RUNS ?? 12);
 const cutDownMs = 40_000;
 
 t.setTimeout(Math.max(170_000, runs * 10_000));
