@@ -26,9 +26,7 @@ async function sendSingles(
   return sent;
 }
 
-async function secondsToSink(stage: Stage, sent: readonly Sent[]): Promise<number[]> {
-  const { arrivals } = await stage.sink.report();
-  const arrived = new Map(arrivals);
+function secondsToSink(arrived: ReadonlyMap<string, number>, sent: readonly Sent[]): number[] {
   return sent.map(({ receiver, at }) => {
     const time = arrived.get(receiver);
     if (time === undefined) throw new Error(`${receiver} has not arrived`);
@@ -36,65 +34,59 @@ async function secondsToSink(stage: Stage, sent: readonly Sent[]): Promise<numbe
   });
 }
 
-/** Whether something was left to drain when the last single was sent: else nothing was measured. */
-async function stillDraining(stage: Stage, organisation: Organisation): Promise<void> {
-  if ((await stage.count(organisation, 'V')) === 0) throw new Error('the others had drained before the last single');
-}
-
-/** p95 from acknowledgement to the sink of urgent messages while bulk drains, on the same account and another one. */
-export async function urgent(run: Run): Promise<Result[]> {
+/**
+ * Sends singles while so many messages of a first organisation drain; a second one has nothing waiting.
+ * @returns the p95 from acknowledgement to the sink, in seconds, of each list of singles.
+ */
+async function whileDraining(
+  count: number,
+  priority: string,
+  send: (stage: Stage, first: Organisation, second: Organisation) => Promise<Sent[][]>,
+): Promise<number[]> {
   const stage = await setStage();
-  const [bulk, singles] = run.quick ? [1_500, 5] : [50_000, 60];
   try {
     const first = await stage.addOrganisation('Courtage');
     const second = await stage.addOrganisation('Université');
     await stage.startWorker();
     await stage.pause(first);
-    await stage.makeMessages(first, 0, bulk, { priority: 'bulk' });
+    await stage.makeMessages(first, 0, count, { priority });
     await stage.settleDown();
     await stage.sink.reset(0);
     await stage.resume(first);
-    const options = { count: singles, everyMs: run.quick ? 20 : 100, priority: 'urgent' };
-    const [same, other] = await Promise.all([
-      sendSingles(stage, first, { ...options, name: 'same' }),
-      sendSingles(stage, second, { ...options, name: 'other' }),
-    ]);
-    await stillDraining(stage, first);
+    const lists = await send(stage, first, second);
+    // Else nothing was measured.
+    if ((await stage.count(first, 'V')) === 0) throw new Error('the others had drained before the last single');
     await stage.drained(first);
     await stage.drained(second);
-    const result = async (name: string, sent: Sent[]): Promise<Result> => {
-      const ours = percentile(await secondsToSink(stage, sent), 0.95);
-      return { name, ours, against: null, ratio: null, unit: 's' };
-    };
-    check('mails in the sink', (await stage.sink.report()).mails, bulk + 2 * singles);
-    return [await result('urgent, same account', same), await result('urgent, another tenant', other)];
+    const { mails, arrivals } = await stage.sink.report();
+    check('mails in the sink', mails, count + lists.flat().length);
+    return lists.map((sent) => percentile(secondsToSink(new Map(arrivals), sent), 0.95));
   } finally {
     await stage.close();
   }
+}
+
+const absolute = (name: string, ours = Number.NaN): Result => ({ name, ours, against: null, ratio: null, unit: 's' });
+
+/** p95 from acknowledgement to the sink of urgent messages while bulk drains, on the same account and another one. */
+export async function urgent(run: Run): Promise<Result[]> {
+  const [bulk, count] = run.quick ? [1_500, 5] : [50_000, 60];
+  const options = { count, everyMs: run.quick ? 20 : 100, priority: 'urgent' };
+  const [same, other] = await whileDraining(bulk, 'bulk', (stage, first, second) =>
+    Promise.all([
+      sendSingles(stage, first, { ...options, name: 'same' }),
+      sendSingles(stage, second, { ...options, name: 'other' }),
+    ]),
+  );
+  return [absolute('urgent, same account', same), absolute('urgent, another tenant', other)];
 }
 
 /** p95 from acknowledgement to the sink of normal messages of one tenant while another has 50,000 waiting. */
 export async function fair(run: Run): Promise<Result> {
-  const stage = await setStage();
-  const [waiting, singles] = run.quick ? [1_500, 5] : [50_000, 60];
-  try {
-    const first = await stage.addOrganisation('Courtage');
-    const second = await stage.addOrganisation('Université');
-    await stage.startWorker();
-    await stage.pause(first);
-    await stage.makeMessages(first, 0, waiting);
-    await stage.settleDown();
-    await stage.sink.reset(0);
-    await stage.resume(first);
-    const everyMs = run.quick ? 20 : 150;
-    const sent = await sendSingles(stage, second, { count: singles, everyMs, priority: 'normal', name: 'fair' });
-    await stillDraining(stage, first);
-    await stage.drained(first);
-    await stage.drained(second);
-    check('mails in the sink', (await stage.sink.report()).mails, waiting + singles);
-    const ours = percentile(await secondsToSink(stage, sent), 0.95);
-    return { name: 'fair', ours, against: null, ratio: null, unit: 's' };
-  } finally {
-    await stage.close();
-  }
+  const [waiting, count] = run.quick ? [1_500, 5] : [50_000, 60];
+  const options = { count, everyMs: run.quick ? 20 : 150, priority: 'normal', name: 'fair' };
+  const [seconds] = await whileDraining(waiting, 'normal', async (stage, _first, second) => [
+    await sendSingles(stage, second, options),
+  ]);
+  return absolute('fair', seconds);
 }

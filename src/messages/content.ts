@@ -1,3 +1,4 @@
+import { createBoundedCache } from '../bounded-cache.ts';
 import { encodeAttachment } from '../channels/mail/assembly.ts';
 import type { MailComposition } from '../channels/mail/composition.ts';
 import type { MailContent } from '../channels/mail/content.ts';
@@ -48,36 +49,18 @@ const cachedAttachmentBytes = 32_000_000;
 
 /** Encoded documents of a process, those used last. Bytes of one hash never change; a tenant sees its own only. */
 function createAttachmentCache(db: Db | Tx): ContentCache['attachments'] {
-  const kept = new Map<string, Uint8Array>();
-  let bytes = 0;
-  function keep(name: string, encoded: Uint8Array): void {
-    // Two windows may have missed it at once.
-    if (kept.has(name)) return;
-    kept.set(name, encoded);
-    bytes += encoded.length;
-    for (const [oldest, content] of kept) {
-      if (bytes <= cachedAttachmentBytes) return;
-      kept.delete(oldest);
-      bytes -= content.length;
-    }
-  }
+  const kept = createBoundedCache<Uint8Array>(cachedAttachmentBytes);
   return async (tenantId, hashes) => {
     const found = new Map<string, Uint8Array>();
     const wanted: string[] = [];
     for (const sha256 of new Set(hashes)) {
-      const name = `${tenantId}/${sha256}`;
-      const encoded = kept.get(name);
+      const encoded = kept.get(`${tenantId}/${sha256}`);
       if (encoded === undefined) wanted.push(sha256);
-      else {
-        // The last used is the last to go.
-        kept.delete(name);
-        kept.set(name, encoded);
-        found.set(sha256, encoded);
-      }
+      else found.set(sha256, encoded);
     }
     for (const [sha256, content] of await loadContents(db, tenantId, wanted)) {
       const encoded = encodeAttachment(content);
-      keep(`${tenantId}/${sha256}`, encoded);
+      kept.set(`${tenantId}/${sha256}`, encoded, encoded.length);
       found.set(sha256, encoded);
     }
     return found;

@@ -40,7 +40,7 @@ export async function resolveMessage(
   const now = deps.clock.now();
   const account = sent ? await defaultAccount(tx, row.tenantId, row.channel, row.test, { hold: true }) : null;
   const copies = account === null ? row.copies : withCopiesDue(row.copies);
-  const copiesLeft = copies.some(({ outcome }) => outcome === 'pending');
+  const leaving = copies.some(({ outcome }) => outcome === 'pending') ? account : null;
   const moved = await tx
     .update(messages)
     .set({
@@ -50,9 +50,7 @@ export async function resolveMessage(
       reasonDetail: null,
       sentAt: sent ? now : null,
       copies,
-      ...(copiesLeft && account !== null
-        ? { dispatchState: 'waiting' as const, channelAccountId: account.id, releaseAt: now }
-        : {}),
+      ...(leaving === null ? {} : { dispatchState: 'waiting' as const, channelAccountId: leaving.id, releaseAt: now }),
       revision: sql`${messages.revision} + 1`,
       updatedAt: now,
     })
@@ -71,7 +69,5 @@ export async function resolveMessage(
       remark: resolution.remark,
     },
   ]);
-  if (copiesLeft && account !== null) {
-    await openLanes(tx, [{ ...row, channelAccountId: account.id, releaseAt: now }]);
-  }
+  if (leaving !== null) await openLanes(tx, [{ ...row, channelAccountId: leaving.id, releaseAt: now }]);
 }

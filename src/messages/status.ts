@@ -32,11 +32,17 @@ export const actionSources = {
  * The statuses that an action takes where messages are chosen by a filter that names none. Not all of them: "validate
  * this edition run" does not mean the notices that a person has blocked.
  */
-export const actionDefaults = {
+const actionDefaults = {
   validate: ['E'],
   block: ['E', 'V'],
   resend: ['KO'],
 } as const satisfies Record<string, readonly Status[]>;
+
+/** The statuses in which an action takes the messages of a filter. @param asked those that the filter names, if it does. */
+export function sourcesOf(action: keyof typeof actionDefaults, asked: readonly Status[] | undefined): Status[] {
+  if (asked === undefined) return [...actionDefaults[action]];
+  return actionSources[action].filter((status) => asked.includes(status));
+}
 
 /** Where a message stands on its way out, and what is known once it left, in one word. */
 export const deliveries = [

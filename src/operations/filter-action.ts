@@ -1,7 +1,7 @@
 import type { Tx } from '../db/client.ts';
 import { actOnMessages, type BulkAction } from '../messages/act.ts';
 import type { MessageFilter } from '../messages/filter.ts';
-import { actionDefaults, actionSources } from '../messages/status.ts';
+import { sourcesOf } from '../messages/status.ts';
 import { countMatching, matchingIds } from '../messages/store.ts';
 import type { Caller } from '../tenants/rights.ts';
 import { createOperation, type OperationDeps, type OperationRow, recordStep } from './store.ts';
@@ -16,12 +16,6 @@ export interface FilterAction {
 /** Messages of one transaction: few enough that no row is locked for long. */
 const messagesPerStep = 500;
 
-/** Statuses of the action that the filter asks for as well. */
-function sourcesOf({ action, filter }: FilterAction) {
-  if (filter.status === undefined) return [...actionDefaults[action]];
-  return actionSources[action].filter((status) => filter.status?.includes(status));
-}
-
 /** Asks for an action on more messages than one request can do. */
 export async function startFilterAction(
   deps: Pick<OperationDeps, 'clock' | 'newId' | 'jobs'>,
@@ -29,7 +23,7 @@ export async function startFilterAction(
   caller: Caller,
   action: FilterAction,
 ): Promise<OperationRow> {
-  const sources = sourcesOf(action);
+  const sources = sourcesOf(action.action, action.filter.status);
   const total = await countMatching(tx, caller, { ...action.filter, status: sources });
   return createOperation(deps, tx, caller, { kind: action.action, parameters: { ...action }, total });
 }
@@ -47,7 +41,7 @@ export async function stepFilterAction(deps: OperationDeps, tx: Tx, row: Operati
   const createdTo = given !== undefined && new Date(given) < asked ? given : asked.toISOString();
   const filter = { ...action.filter, createdTo };
   const ids = await matchingIds(tx, viewer, filter, {
-    sources: sourcesOf(action),
+    sources: sourcesOf(action.action, action.filter.status),
     after: row.cursor,
     limit: messagesPerStep,
   });

@@ -3,6 +3,7 @@
  * it cannot survive kills it alone, and `render-thread.ts` starts another.
  */
 import { parentPort, workerData } from 'node:worker_threads';
+import { createBoundedCache } from '../bounded-cache.ts';
 import { composeMail } from '../channels/mail/composition.ts';
 import { contentHash } from './content-hash.ts';
 import type { TemplateParts } from './liquid.ts';
@@ -34,35 +35,15 @@ const CACHED_SOURCE = 4_000_000;
 const PIECE_BYTES = 2_000_000;
 
 const { progress, partLimitMs } = workerData as RenderThreadData;
-const parsedTemplates = new Map<string, ReturnType<typeof parseParts>>();
-
-const sourceLengths = new Map<string, number>();
-let cachedSource = 0;
-
-/** Counts a template in, and lets go of those that were used longest ago. */
-function makeRoom(key: string, { subject, text, html }: TemplateParts): void {
-  const length = subject.length + text.length + html.length;
-  sourceLengths.set(key, length);
-  cachedSource += length;
-  for (const oldest of parsedTemplates.keys()) {
-    if (cachedSource <= CACHED_SOURCE) return;
-    cachedSource -= sourceLengths.get(oldest) ?? 0;
-    sourceLengths.delete(oldest);
-    parsedTemplates.delete(oldest);
-  }
-}
+const parsedTemplates = createBoundedCache<ReturnType<typeof parseParts>>(CACHED_SOURCE);
 
 function parsedTemplate(key: string, templates: Record<string, TemplateParts>): ReturnType<typeof parseParts> {
-  let parsed = parsedTemplates.get(key);
-  if (parsed === undefined) {
-    const parts = templates[key];
-    if (parts === undefined) throw new Error(`no template "${key}" in the batch`);
-    parsed = parseParts(parts);
-    makeRoom(key, parts);
-  } else {
-    parsedTemplates.delete(key);
-  }
-  parsedTemplates.set(key, parsed);
+  const known = parsedTemplates.get(key);
+  if (known !== undefined) return known;
+  const parts = templates[key];
+  if (parts === undefined) throw new Error(`no template "${key}" in the batch`);
+  const parsed = parseParts(parts);
+  parsedTemplates.set(key, parsed, parts.subject.length + parts.text.length + parts.html.length);
   return parsed;
 }
 

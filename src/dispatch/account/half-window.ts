@@ -59,10 +59,10 @@ const onceWritten = () => new Promise((resolve) => setImmediate(resolve));
 async function turnWindow(lane: LaneState, account: LaneAccount, half: HalfWindow): Promise<boolean> {
   const { deps, watch, queue } = lane;
   await deps.probe('settle.begin');
-  const settle = isPlain(half.last) ? settleAtOnce : settleWindow;
+  const plain = isPlain(half.last);
   const turned = await deps.db.transaction(async (tx) => {
-    const settling = settle(deps, tx, account.row, half.last);
-    if (settle === settleWindow) await settling;
+    const settling = (plain ? settleAtOnce : settleWindow)(deps, tx, account.row, half.last);
+    if (!plain) await settling;
     // Behind the statements that settle: older messages are locked before younger ones, as by everybody else.
     const [, locked] = await together([settling, onceWritten().then(() => lockClaimed(tx, half.next))]);
     await deps.probe('settle.inside');

@@ -5,7 +5,7 @@ import { type BulkAction as ActionName, actOnMessages, bulkActions, throwRefusal
 import type { MessageFilter } from '../../messages/filter.ts';
 import { resolveMessage } from '../../messages/resolve.ts';
 import { Action, ActionResult, BulkAction, Resolution } from '../../messages/schema.ts';
-import { actionDefaults, actionSources } from '../../messages/status.ts';
+import { sourcesOf } from '../../messages/status.ts';
 import { getMessage, matchingIds } from '../../messages/store.ts';
 import type { ActionResult as Done, Refusal } from '../../messages/to-valid.ts';
 import { startFilterAction } from '../../operations/filter-action.ts';
@@ -141,7 +141,7 @@ async function actOnMany(runtime: Runtime, request: FastifyRequest, reply: Fasti
       const found =
         ids ??
         (await matchingIds(tx, caller, filter ?? {}, {
-          sources: filter?.status === undefined ? actionDefaults[action] : actionSources[action],
+          sources: sourcesOf(action, filter?.status),
           after: null,
           limit: inlineLimit + 1,
         }));
