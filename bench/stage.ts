@@ -193,7 +193,7 @@ export async function setStage(): Promise<Stage> {
       for (;;) {
         const left = await sql`select 1 from messages where tenant_id = ${id} and status = 'V' limit 1`;
         if (left.length === 0) return;
-        await wait(20);
+        await wait(50);
       }
     },
     async count({ id }, status) {

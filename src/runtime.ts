@@ -38,7 +38,7 @@ export interface RuntimeOptions {
   /** The database: `config.databaseUrl`, or that of the embedded server. */
   databaseUrl: string;
   name: string;
-  /** Whether this process recovers jobs of workers that died. */
+  /** Whether this process dispatches, and recovers jobs of workers that died. */
   supervise: boolean;
   clock?: Clock;
   log?: Logger;
@@ -111,6 +111,7 @@ export async function createRuntime(config: Readonly<Config>, options: RuntimeOp
     url: options.databaseUrl,
     connections: config.databaseConnections,
     name: options.name,
+    byKey: options.supervise,
   });
   try {
     if (!(await namingSetting('DATABASE_URL', isMigrated(client.db)))) {

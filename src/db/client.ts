@@ -1,7 +1,7 @@
 import { DrizzleQueryError } from 'drizzle-orm/errors';
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
-import { createPreparing } from './prepare.ts';
+import { createPreparing, type Preparing } from './prepare.ts';
 
 /** A handle outside any transaction. */
 export type Db = PostgresJsDatabase;
@@ -26,11 +26,23 @@ interface Pool {
 }
 
 /**
+ * For processes that find rows by keys and small indexes, thousands of times a minute. A plan is kept for long, and the
+ * tables of a queue are empty when it is made: reading them whole looks cheapest then, and is the worst an hour later.
+ */
+const byKey = { enable_seqscan: 'off', jit: 'off' };
+
+/**
  * Opens a pool of at most `connections` to PostgreSQL 15 or newer. Connects on first use. When a connection is lost
  * the pool is replaced: postgres.js 3.4.9 may never write again over a connection that was closed with a write
  * planned, and ends the process when it writes to one that is gone.
  */
-export function connectDatabase(options: { url: string; connections: number; name: string }): DatabaseClient {
+export function connectDatabase(options: {
+  url: string;
+  connections: number;
+  name: string;
+  /** Whether it dispatches. */
+  byKey?: boolean;
+}): DatabaseClient {
   const retired = new Set<Pool>();
   let closing = false;
   let current: Pool;
@@ -44,6 +56,7 @@ export function connectDatabase(options: { url: string; connections: number; nam
         application_name: options.name,
         // A process that stands still in the middle of a transaction must not hold its locks: others wait for them.
         idle_in_transaction_session_timeout: longestIdleInTransactionMs,
+        ...(options.byKey ? byKey : {}),
       },
       // A connection that ends by its age is no loss; nothing here needs young ones.
       max_lifetime: null,
@@ -55,7 +68,9 @@ export function connectDatabase(options: { url: string; connections: number; nam
         setTimeout(() => pool.end(0).finally(() => retired.delete(pool)), retirementMs).unref();
       },
     });
-    guardTransactions(client, createPreparing());
+    const preparing = createPreparing();
+    client.unsafe = preparing(client.unsafe.bind(client), { alone: true });
+    guardTransactions(client, preparing);
     const pool: Pool = {
       db: drizzle(client),
       end: (timeout) => client.end({ timeout }).catch(() => undefined),
@@ -94,7 +109,7 @@ function isLost(error: unknown): boolean {
  * process. The work of such a transaction is left unsettled; the transaction itself rejects when its connection
  * closes.
  */
-function guardTransactions(client: postgres.Sql, preparing: ReturnType<typeof createPreparing>): void {
+function guardTransactions(client: postgres.Sql, preparing: Preparing): void {
   const begin = client.begin.bind(client) as (work: (sql: postgres.TransactionSql) => unknown) => Promise<unknown>;
   const guarded = (work: (sql: postgres.TransactionSql) => Promise<unknown>): Promise<unknown> => {
     let lost = false;

@@ -10,12 +10,21 @@ const preparedAtMost = 300;
 const longestPrepared = 6_000;
 const countedAtMost = 2_000;
 
+/** Wraps what asks the statements of a connection, or of a pool. */
+export type Preparing = (unsafe: Unsafe, options?: { alone: boolean }) => Unsafe;
+
 /**
- * Makes the wrapper of one pool, for its transactions. A prepared statement takes one round trip instead of two, is not
- * parsed and mostly not planned again, and is sent behind another before that one is answered. Outside transactions the
- * last is a fault: postgres.js would send it behind the slow search of somebody else.
+ * What postgres.js 3.4.9 asks when a statement is written: whether the connection may take another before this one is
+ * answered. Not in its types; it asks its own transactions the same way.
  */
-export function createPreparing(): (unsafe: Unsafe) => Unsafe {
+const takesNoOther = { onexecute: () => false };
+
+/**
+ * Makes the wrapper of one pool. A prepared statement takes one round trip instead of two, is not parsed and mostly not
+ * planned again. In a transaction it is sent behind another before that one is answered. Outside (`alone`) that would
+ * be a fault: postgres.js would send it behind the slow search of somebody else.
+ */
+export function createPreparing(): Preparing {
   const asked = new Map<string, number>();
   const prepared = new Set<string>();
 
@@ -34,10 +43,13 @@ export function createPreparing(): (unsafe: Unsafe) => Unsafe {
     return false;
   }
 
-  return (unsafe) =>
-    ((text: string, parameters: Parameters<Unsafe>[1] = [], options = {}) =>
-      unsafe(text, parameters, {
+  return (unsafe, { alone } = { alone: false }) =>
+    ((text: string, parameters: Parameters<Unsafe>[1] = [], options = {}) => {
+      const prepares = parameters.length > 0 && isWorthIt(text);
+      return unsafe(text, parameters, {
         ...options,
-        ...(parameters.length > 0 && isWorthIt(text) ? { prepare: true } : {}),
-      })) as Unsafe;
+        ...(prepares ? { prepare: true } : {}),
+        ...(prepares && alone ? takesNoOther : {}),
+      });
+    }) as Unsafe;
 }

@@ -85,13 +85,13 @@ interface Owner {
  * @returns false when another request already has it.
  */
 async function takeKey(runtime: Runtime, tx: Tx, owner: Owner, fingerprint: string): Promise<boolean> {
-  await tx.execute(sql`select set_config('lock_timeout', ${waitForFirst}, true)`);
-  const taken = await tx
-    .insert(idempotencyKeys)
-    .values({ ...owner, fingerprint, status: null, answer: null, createdAt: runtime.clock.now() })
-    .onConflictDoNothing()
-    .returning({ key: idempotencyKeys.key });
-  await tx.execute(sql`select set_config('lock_timeout', '0', true)`);
+  const { tenantId, test, key } = owner;
+  const taken = await tx.execute(sql`
+    with patience as (select set_config('lock_timeout', ${waitForFirst}, true))
+    insert into idempotency_keys (tenant_id, test, key, fingerprint, created_at)
+    select ${tenantId}::uuid, ${test}::boolean, ${key}, ${fingerprint}, ${at(runtime.clock.now())} from patience
+    on conflict do nothing
+    returning set_config('lock_timeout', '0', true)`);
   return taken.length === 1;
 }
 

@@ -1,8 +1,9 @@
 import { sql } from 'drizzle-orm';
 import type { Clock, NewId } from '../clock.ts';
 import type { Db, Tx } from '../db/client.ts';
-import { insertRows } from '../db/rows.ts';
+import { idList, insertRows } from '../db/rows.ts';
 import { messages, sendRequestDrafts, sendRequests } from '../db/tables/messages.ts';
+import { together } from '../db/together.ts';
 import { useDocuments } from '../documents/store.ts';
 import { AppError } from '../errors.ts';
 import { recordEvents } from '../events/store.ts';
@@ -191,18 +192,23 @@ export async function trySendRequest(db: Db | Tx, prepared: PreparedRequest): Pr
  */
 async function holdPinned(tx: Tx, { plan, caller }: PreparedRequest): Promise<void> {
   const { tenantId } = caller;
-  const held = [
-    ...plan.templates.map(({ template }) => ({ kind: 'templates', id: template.id })),
-    ...plan.templates.flatMap(({ sender }) => (sender === null ? [] : [{ kind: 'senders', id: sender.id }])),
-    ...(plan.accountId === null ? [] : [{ kind: 'channel_accounts', id: plan.accountId }]),
-  ];
-  for (const { kind, id } of held) {
-    const [found] = await tx.execute(sql`
-      select 1 from ${sql.identifier(kind)} where tenant_id = ${tenantId} and id = ${id} for key share`);
-    if (found === undefined) {
-      const what = kind === 'channel_accounts' ? 'channel account' : kind.slice(0, -1);
-      throw new AppError('unprocessable', { detail: `The ${what} was deleted while the request was read.` });
-    }
+  const pinned = {
+    templates: plan.templates.map(({ template }) => template.id),
+    senders: plan.templates.flatMap(({ sender }) => (sender === null ? [] : [sender.id])),
+    channel_accounts: plan.accountId === null ? [] : [plan.accountId],
+  };
+  const held = (kind: keyof typeof pinned) => sql`
+    select ${kind} as kind, id from ${sql.identifier(kind)}
+    where tenant_id = ${tenantId} and id = any(${idList(pinned[kind])}) for key share`;
+  const found = await tx.execute<{ kind: string; id: string }>(sql`
+    with held_templates as (${held('templates')}), held_senders as (${held('senders')}),
+      held_accounts as (${held('channel_accounts')})
+    select * from held_templates union all select * from held_senders union all select * from held_accounts`);
+  const names = new Set([...found].map(({ kind, id }) => `${kind}/${id}`));
+  for (const [kind, ids] of Object.entries(pinned)) {
+    if (ids.every((id) => names.has(`${kind}/${id}`))) continue;
+    const what = kind === 'channel_accounts' ? 'channel account' : kind.slice(0, -1);
+    throw new AppError('unprocessable', { detail: `The ${what} was deleted while the request was read.` });
   }
 }
 
@@ -216,23 +222,21 @@ async function storeMessages(
 ): Promise<void> {
   const { tenantId } = prepared.caller;
   const rows = kept.map(({ row }) => ({ tenantId, sendRequestId, ...row }));
-  await insertRows(tx, messages, rows);
-  await recordMoves(
-    deps,
-    tx,
-    actorOf(prepared.caller),
-    rows.map((row) => ({
-      tenantId,
-      messageId: row.id,
-      sendRequestId,
-      test: row.test,
-      from: null,
-      to: row.status,
-      reason: row.reason,
-    })),
-  );
+  const moves = rows.map((row) => ({
+    tenantId,
+    messageId: row.id,
+    sendRequestId,
+    test: row.test,
+    from: null,
+    to: row.status,
+    reason: row.reason,
+  }));
+  const inserting = insertRows(tx, messages, rows);
   const waiting = rows.filter(({ status }) => status === 'V') as (WaitingMessage & { channel: 'mail' })[];
-  await openLanes(tx, await enqueueUrgent(deps, tx, 'mail', waiting));
+  await together([
+    inserting.then(async () => openLanes(tx, await enqueueUrgent(deps, tx, 'mail', waiting))),
+    recordMoves(deps, tx, actorOf(prepared.caller), moves),
+  ]);
 }
 
 /**
@@ -256,20 +260,23 @@ export async function acceptSendRequest(
   }
   const row = requestRow(prepared, id, 'accepted', kept.length);
   const { createdAt: _createdAt, ...changes } = row;
-  await tx
+  const storing = tx
     .insert(sendRequests)
     .values(row)
-    .onConflictDoUpdate({ target: [sendRequests.tenantId, sendRequests.id], set: changes });
-  await holdPinned(tx, prepared);
-  await storeMessages(deps, tx, prepared, id, kept);
-  await recordEvents(deps, tx, [
-    {
-      tenantId,
-      type: 'send-request.accepted',
-      test: row.test,
-      resourceId: id,
-      data: { created: kept.length, repeated: repeated.length, recordEvent: row.recordEvent },
-    },
+    .onConflictDoUpdate({ target: [sendRequests.tenantId, sendRequests.id], set: changes })
+    .execute();
+  const accepted = {
+    tenantId,
+    type: 'send-request.accepted' as const,
+    test: row.test,
+    resourceId: id,
+    data: { created: kept.length, repeated: repeated.length, recordEvent: row.recordEvent },
+  };
+  await together([
+    storing,
+    holdPinned(tx, prepared),
+    storeMessages(deps, tx, prepared, id, kept),
+    recordEvents(deps, tx, [accepted]),
   ]);
   return outcomeOf(id, 'accepted', kept, repeated);
 }

@@ -73,6 +73,26 @@ t.test('tries end at notAfter; nothing is sent after it', async (t) => {
   });
 });
 
+t.test('a time that is moved while the message is being sent holds for that try too', async (t) => {
+  const state = { moving: async () => {} };
+  const service = await startSending(t, {
+    sink: {
+      async respond(step) {
+        if (step === 'rcpt') await state.moving();
+        return step === 'rcpt' ? { code: 451, text: '4.7.1 Greylisted' } : undefined;
+      },
+    },
+  });
+  const after = (time: number) => new Date(service.clock.now().getTime() + time).toISOString();
+  const { id, messages } = await service.send(people(1), { notAfter: after(30_000) });
+  const later = after(hours);
+  state.moving = async () => {
+    await done(change(service.api, `/v1/send-requests/${id}`, { notAfter: later }));
+  };
+  await service.work();
+  t.match(await service.message(messages[0] ?? ''), { status: 'V', notAfter: later, nextTryAt: String, attemptCount: 1 });
+});
+
 t.test('notAfter is looked at again when a message’s turn comes, behind a slow one of the same window', async (t) => {
   const state: { pass: (() => void) | null } = { pass: null };
   const service = await startSending(t, {

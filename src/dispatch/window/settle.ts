@@ -1,8 +1,8 @@
 import { sql } from 'drizzle-orm';
 import type { AccountRow } from '../../accounts/store.ts';
 import type { Tx } from '../../db/client.ts';
-import { at } from '../../db/rows.ts';
-import type { StoredCopy } from '../../db/tables/messages.ts';
+import { at, keyList } from '../../db/rows.ts';
+import { messages, type StoredCopy } from '../../db/tables/messages.ts';
 import { together } from '../../db/together.ts';
 import { type EventType, recordEvents } from '../../events/store.ts';
 import type { MessageRow } from '../../messages/content.ts';
@@ -216,9 +216,30 @@ async function carryOut(
 /** An attempt was given up by another worker meanwhile: the transaction must be undone, and settled with care. */
 export class Overtaken extends Error {}
 
-/** Whether a window may be settled at once: nothing in it is in doubt. */
+/** Whether a window may be settled at once: nothing in it is in doubt, or to be tried again as long as its time lasts. */
 export const isPlain = (delivered: readonly Delivered[]): boolean =>
-  delivered.every(({ verdict }) => verdict.kind !== 'uncertain');
+  delivered.every(
+    ({ verdict, copies }) =>
+      verdict.kind !== 'uncertain' &&
+      verdict.kind !== 'transient' &&
+      copies.every(({ outcome }) => outcome !== 'pending'),
+  );
+
+/** Locks the messages and reads how long they may be tried: their request may have been moved while they were sent. */
+async function withTimesOfNow(tx: Tx, delivered: readonly Delivered[]): Promise<Delivered[]> {
+  if (delivered.length === 0) return [];
+  const rows = await tx
+    .select({ id: messages.id, notAfter: messages.notAfter })
+    .from(messages)
+    .where(sql`(${messages.tenantId}, ${messages.id}) in ${keyList(delivered.map(({ open: { row } }) => row))}`)
+    .orderBy(messages.id)
+    .for('update');
+  const times = new Map(rows.map(({ id, notAfter }) => [id, notAfter]));
+  return delivered.map((one) => {
+    const row = { ...one.open.row, notAfter: times.get(one.open.row.id) ?? null };
+    return { ...one, open: { ...one.open, row } };
+  });
+}
 
 /**
  * Settles a plain window in the caller's transaction with one round trip, supposing that every attempt is still its
@@ -248,7 +269,10 @@ export async function settleWindow(
 ): Promise<void> {
   if (delivered.length === 0) return;
   const open = await closeAttempts(tx, delivered);
-  const own = delivered.filter((one) => open.has(one.open.attemptId));
+  const own = await withTimesOfNow(
+    tx,
+    delivered.filter((one) => open.has(one.open.attemptId)),
+  );
   await keepLateOutcomes(
     deps,
     tx,
