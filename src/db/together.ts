@@ -16,3 +16,25 @@ export async function together<const Work extends readonly Promise<unknown>[]>(w
   if (faults.length > 0) throw faults.find((fault) => databaseError(fault)?.code !== transactionIsAborted) ?? faults[0];
   return ends.map((end) => (end.status === 'fulfilled' ? end.value : undefined)) as Results<Work>;
 }
+
+type Asked<Steps extends readonly (() => Promise<unknown>)[]> = {
+  -readonly [Place in keyof Steps]: Awaited<ReturnType<Steps[Place]>>;
+};
+
+/**
+ * Asks for several things of one transaction, the statements of each behind those of the one before, and waits for all
+ * as `together` does. Only what a step asks at first is in order: what it asks after an answer comes behind the others.
+ */
+export async function inOrder<const Steps extends readonly (() => Promise<unknown>)[]>(
+  steps: Steps,
+): Promise<Asked<Steps>> {
+  const asked: Promise<unknown>[] = [];
+  for (const step of steps) {
+    if (asked.length > 0) await new Promise((written) => setImmediate(written));
+    const answer = step();
+    // It is waited for below; until then its fault is nobody's.
+    answer.catch(() => undefined);
+    asked.push(answer);
+  }
+  return (await together(asked)) as Asked<Steps>;
+}

@@ -87,10 +87,15 @@ t.test('a time that is moved while the message is being sent holds for that try 
   const { id, messages } = await service.send(people(1), { notAfter: after(30_000) });
   const later = after(hours);
   state.moving = async () => {
-    await done(change(service.api, `/v1/send-requests/${id}`, { notAfter: later }));
+    await change(service, `/v1/send-requests/${id}`, { notAfter: later });
   };
   await service.work();
-  t.match(await service.message(messages[0] ?? ''), { status: 'V', notAfter: later, nextTryAt: String, attemptCount: 1 });
+  t.match(await service.message(messages[0] ?? ''), {
+    status: 'V',
+    notAfter: later,
+    nextTryAt: String,
+    attemptCount: 1,
+  });
 });
 
 t.test('notAfter is looked at again when a message’s turn comes, behind a slow one of the same window', async (t) => {

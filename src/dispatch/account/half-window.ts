@@ -3,7 +3,7 @@ import { type AccountRow, getAccount, pauseAccount } from '../../accounts/store.
 import type { ChannelDriver } from '../../channels/channel.ts';
 import { channelAccounts } from '../../db/tables/dispatch.ts';
 import { tenants } from '../../db/tables/tenants.ts';
-import { together } from '../../db/together.ts';
+import { inOrder } from '../../db/together.ts';
 import { redirectOf } from '../../messages/content.ts';
 import { serviceActor } from '../../tenants/rights.ts';
 import {
@@ -14,13 +14,14 @@ import {
   unknownOutcome,
   withoutCopies,
 } from '../window/deliver.ts';
-import { type Locked, lockClaimed, type OpenMessage, openWindow } from '../window/open.ts';
+import { type Locked, lockClaimed, type OpenMessage, openWindow, rulesOnLeaving } from '../window/open.ts';
 import { awaitSlot } from '../window/pace.ts';
-import { prepareWindow } from '../window/prepare.ts';
+import type { ReadAhead } from '../window/read-ahead.ts';
 import { isPlain, Overtaken, settleAtOnce, settleWindow } from '../window/settle.ts';
 import type { TakenDriver } from './driver-holder.ts';
 import type { HalfWindow, LaneAccount, LaneState } from './lane-state.ts';
-import { afterFaultMs, giveBack, settleSurely } from './recover.ts';
+import { takeNext } from './next-window.ts';
+import { afterFaultMs, giveBackAll, settleSurely } from './recover.ts';
 import { heldUntil, intervalMs, windowSize } from './rhythm.ts';
 import { tellTrouble } from './trouble.ts';
 
@@ -52,31 +53,45 @@ function isCurrent({ row, tenantRevision }: LaneAccount, locked: readonly Locked
   );
 }
 
-/** Resolves when the statements that were just asked for are on their way. */
-const onceWritten = () => new Promise((resolve) => setImmediate(resolve));
-
 /** Settles the last half-window and opens the next in one commit. @returns false when the account must be read again. */
-async function turnWindow(lane: LaneState, account: LaneAccount, half: HalfWindow): Promise<boolean> {
+async function turnWindow(lane: LaneState, account: LaneAccount, half: HalfWindow, ahead: ReadAhead): Promise<boolean> {
   const { deps, watch, queue } = lane;
   await deps.probe('settle.begin');
   const plain = isPlain(half.last);
   const turned = await deps.db.transaction(async (tx) => {
-    const settling = (plain ? settleAtOnce : settleWindow)(deps, tx, account.row, half.last);
-    if (!plain) await settling;
-    // Behind the statements that settle: older messages are locked before younger ones, as by everybody else.
-    const [, locked] = await together([settling, onceWritten().then(() => lockClaimed(tx, half.next))]);
+    if (!plain) await settleWindow(deps, tx, account.row, half.last);
+    // Older messages are locked before younger ones, as by everybody else.
+    const [, locked, rules] = await inOrder([
+      async () => (plain ? settleAtOnce(deps, tx, account.row, half.last) : undefined),
+      () => lockClaimed(tx, half.next),
+      () => rulesOnLeaving(tx, account.row.tenantId, ahead),
+    ]);
     await deps.probe('settle.inside');
-    if (!isCurrent(account, locked)) return { current: false, opened: [], postponed: half.next };
-    return { current: true, ...(await openWindow(deps, tx, account.row, half.next, locked)) };
+    if (!isCurrent(account, locked)) return { current: false, opened: [], changed: half.next };
+    const leaving = { claimed: half.next, ahead, locked, rules };
+    return { current: true, ...(await openWindow(deps, tx, account.row, leaving)) };
   });
-  const { current, opened, postponed } = turned;
+  const { current, opened, changed } = turned;
   watch.forget(half.last.map(({ open }) => open.claimed));
-  queue.unshift(...postponed);
-  const kept = new Set([...opened.map(({ row }) => row.id), ...postponed.map(({ messageId }) => messageId)]);
+  queue.unshift(...changed);
+  const kept = new Set([...opened.map(({ row }) => row.id), ...changed.map(({ messageId }) => messageId)]);
   watch.forget(half.next.filter(({ messageId }) => !kept.has(messageId)));
   Object.assign(half, { last: [], next: [], opened });
   await deps.probe('window.opened');
   return current;
+}
+
+/** Parts opened messages into those that are ready to leave and those that cannot be sent as they are. */
+function partOpened(lane: LaneState, opened: readonly OpenMessage[], { messages }: ReadAhead) {
+  const now = lane.deps.clock.now();
+  const ready: ReadyMessage[] = [];
+  const stopped: Delivered[] = [];
+  for (const open of opened) {
+    const prepared = messages.get(open.row.id)?.prepared;
+    if (prepared?.kind === 'ready') ready.push({ open, ...prepared });
+    else stopped.push(withoutCopies(open, prepared ?? { kind: 'unsendable', reason: 'content_gone' }, now));
+  }
+  return { ready, stopped };
 }
 
 async function deliverAll(
@@ -131,7 +146,7 @@ async function sendNext(lane: LaneState, half: HalfWindow, account: LaneAccount,
   const { deps, queue, share, signals } = lane;
   const waited = share.gate.limit() === 0;
   const connections = await share.take(account.row, signals.stopping);
-  if (connections === 0) return giveBack(lane, queue.splice(0), deps.clock.now());
+  if (connections === 0) return giveBackAll(lane, deps.clock.now());
   if (waited) {
     // While this worker waited for its share, another may have paused the account or taken its next slot.
     const now = await getAccount(deps.db, account.row.tenantId, account.row.id);
@@ -140,9 +155,9 @@ async function sendNext(lane: LaneState, half: HalfWindow, account: LaneAccount,
       return;
     }
   }
-  half.next = queue.splice(0, windowSize(account.row, connections));
+  const ahead = await takeNext(lane, half, account, windowSize(account.row, connections));
   try {
-    if (!(await turnWindow(lane, account, half))) {
+    if (!(await turnWindow(lane, account, half, ahead))) {
       half.account = null;
       return;
     }
@@ -151,7 +166,7 @@ async function sendNext(lane: LaneState, half: HalfWindow, account: LaneAccount,
     queue.unshift(...half.next.splice(0));
     return settleSurely(lane, account.row, half.last.splice(0));
   }
-  const { ready, stopped } = await prepareWindow(deps, half.opened, account.redirect);
+  const { ready, stopped } = partOpened(lane, half.opened, ahead);
   for (const one of stopped) deps.attempted(account.row, one);
   half.opened = [];
   half.last = [...stopped, ...(await deliverAll(lane, half, account, driver, ready))];
@@ -162,7 +177,7 @@ async function sendNext(lane: LaneState, half: HalfWindow, account: LaneAccount,
  * @returns false when this half has nothing to do here: with a wait after each send there is one half.
  */
 export async function workHalf(lane: LaneState, half: HalfWindow): Promise<boolean> {
-  const { deps, holder, queue } = lane;
+  const { deps, holder } = lane;
   if (half.account !== null && lane.troubles !== half.troubles) {
     // With nothing to open beside it: the account may be paused, or resting, by now.
     await settleSurely(lane, half.account.row, half.last.splice(0));
@@ -178,7 +193,7 @@ export async function workHalf(lane: LaneState, half: HalfWindow): Promise<boole
   try {
     const until = await hindrance(lane, account.row, taken);
     if (until !== null || taken.kind === 'refused') {
-      await giveBack(lane, queue.splice(0), until ?? deps.clock.now());
+      await giveBackAll(lane, until ?? deps.clock.now());
     } else {
       await sendNext(lane, half, account, taken.driver);
     }

@@ -6,6 +6,7 @@ import type { JobWatch } from '../claim/job-watch.ts';
 import type { Delivered } from '../window/deliver.ts';
 import type { OpenMessage } from '../window/open.ts';
 import type { PrepareDeps } from '../window/prepare.ts';
+import type { ReadAhead } from '../window/read-ahead.ts';
 import type { DriverDeps, DriverHolder } from './driver-holder.ts';
 import type { AccountShare } from './share.ts';
 
@@ -27,6 +28,13 @@ export interface LaneSignals {
   givenUp: AbortSignal;
 }
 
+/** Messages of a window to come, read and prepared for the account as it was known. */
+export interface ReadingAhead {
+  account: LaneAccount;
+  claimed: Claimed[];
+  read: Promise<ReadAhead>;
+}
+
 /** What the halves of a lane share. */
 export interface LaneState {
   deps: LaneDeps;
@@ -36,6 +44,8 @@ export interface LaneState {
   accountId: string;
   /** Claimed messages that are not begun. */
   queue: Claimed[];
+  /** Taken from the queue for the window after those at work, and being read and prepared. */
+  ahead: ReadingAhead | null;
   holder: DriverHolder;
   share: AccountShare;
   /** Halves at work now. */

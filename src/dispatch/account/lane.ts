@@ -3,7 +3,7 @@ import type { JobWatch } from '../claim/job-watch.ts';
 import { createDriverHolder } from './driver-holder.ts';
 import { workHalf } from './half-window.ts';
 import type { HalfWindow, LaneDeps, LaneSignals, LaneState } from './lane-state.ts';
-import { giveBack, recoverHalf, settleSurely } from './recover.ts';
+import { giveBackAll, recoverHalf, settleSurely } from './recover.ts';
 import { createAccountShare } from './share.ts';
 
 /** Two half-windows are worked at once, so that connections stay busy while one of them is settled. */
@@ -22,11 +22,13 @@ export interface AccountLane {
   close(): Promise<void>;
 }
 
+const pending = ({ queue, ahead }: LaneState): number => queue.length + (ahead?.claimed.length ?? 0);
+
 /** Works until nothing is pending, or the worker stops; what is left then goes back to wait. Never rejects. */
 async function runHalf(lane: LaneState): Promise<void> {
   const half: HalfWindow = { account: null, troubles: lane.troubles, last: [], next: [], opened: [] };
   let wanted = true;
-  while (wanted && lane.queue.length > 0 && !lane.signals.stopping.aborted) {
+  while (wanted && pending(lane) > 0 && !lane.signals.stopping.aborted) {
     try {
       wanted = await workHalf(lane, half);
     } catch (error) {
@@ -35,7 +37,7 @@ async function runHalf(lane: LaneState): Promise<void> {
   }
   if (half.account !== null) await settleSurely(lane, half.account.row, half.last);
   lane.active -= 1;
-  if (lane.signals.stopping.aborted) await giveBack(lane, lane.queue.splice(0), lane.deps.clock.now());
+  if (lane.signals.stopping.aborted) await giveBackAll(lane, lane.deps.clock.now());
   if (lane.active === 0) await lane.share.end().catch(() => undefined);
 }
 
@@ -52,6 +54,7 @@ export function createAccountLane(
     signals,
     ...target,
     queue: [],
+    ahead: null,
     holder: createDriverHolder(deps),
     share: createAccountShare(deps, { tenantId: target.tenantId, id: target.accountId }),
     active: 0,
@@ -65,13 +68,13 @@ export function createAccountLane(
     const half = runHalf(lane).finally(() => {
       running.delete(half);
       // Something may have been added between this half's last look at the queue and now.
-      if (lane.queue.length > 0 && lane.active === 0) start();
+      if (pending(lane) > 0 && lane.active === 0) start();
     });
     running.add(half);
   }
 
   return {
-    pending: () => lane.queue.length,
+    pending: () => pending(lane),
     add(claimed, urgent) {
       if (urgent) lane.queue.unshift(...claimed);
       else lane.queue.push(...claimed);

@@ -5,6 +5,7 @@ import { returnClaimed, undoWindow } from '../claim/give-back.ts';
 import { type Delivered, unbegun } from '../window/deliver.ts';
 import { settleWindow } from '../window/settle.ts';
 import type { HalfWindow, LaneState } from './lane-state.ts';
+import { putBackAhead } from './next-window.ts';
 
 const faultPauseMs = 1_000;
 /** Messages whose window failed for the service's own trouble are left alone for a while. */
@@ -37,6 +38,12 @@ export async function giveBack(
   watch.forget(claimed);
 }
 
+/** Gives back all that the lane has claimed and no half has taken. */
+export function giveBackAll(lane: LaneState, releaseAt: Date): Promise<void> {
+  putBackAhead(lane);
+  return giveBack(lane, lane.queue.splice(0), releaseAt);
+}
+
 /**
  * Settles what is known, through faults of the database: an outcome that is lost would be a message in doubt. When
  * a window cannot be settled for another reason, each of its messages is settled by itself; one that still cannot is
@@ -65,13 +72,13 @@ export async function settleSurely(lane: LaneState, account: AccountRow, last: r
  * that is held and never begun is a message that is stuck.
  */
 export async function recoverHalf(lane: LaneState, half: HalfWindow, error: unknown): Promise<void> {
-  const { deps, queue, signals, accountId } = lane;
+  const { deps, signals, accountId } = lane;
   deps.log.error({ err: error, account: accountId }, 'dispatch.lane-failed');
   const now = deps.clock.now();
   const later = new Date(now.getTime() + afterFaultMs);
   half.last.push(...half.opened.splice(0).map((open) => unbegun(open, now, later)));
   await giveBack(lane, half.next.splice(0), later, undoWindow);
-  await giveBack(lane, queue.splice(0), later);
+  await giveBackAll(lane, later);
   // By itself: what could not be settled with the opening of others must not fail theirs again.
   if (half.account !== null) await settleSurely(lane, half.account.row, half.last.splice(0));
   half.account = null;

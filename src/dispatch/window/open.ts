@@ -6,11 +6,12 @@ import { attempts, messages } from '../../db/tables/messages.ts';
 import { together } from '../../db/together.ts';
 import type { MessageRow } from '../../messages/content.ts';
 import { recordMoves } from '../../messages/record-moves.ts';
-import { applyRules } from '../../messages/rules.ts';
+import { applyRules, type RuleVerdict } from '../../messages/rules.ts';
 import { serviceActor } from '../../tenants/rights.ts';
 import { intervalMs, reserveSlots } from '../account/rhythm.ts';
 import { type ClaimDeps, type Claimed, isIn, removeJobs, stillWanting } from '../claim/claimed.ts';
 import { returnClaimed } from '../claim/give-back.ts';
+import type { ReadAhead } from './read-ahead.ts';
 
 /** A message that is being sent: its attempt is committed, its provider not yet called. */
 export interface OpenMessage {
@@ -32,12 +33,13 @@ const ofAccount = <Value>(what: SQL) => sql<Value>`(
   select ${what} from channel_accounts
   where channel_accounts.tenant_id = ${messages.tenantId} and channel_accounts.id = ${messages.channelAccountId})`;
 
-/** Messages that were claimed and still want to leave, locked, with what they depend on as it is at this moment. */
+/** Claimed messages that still want to leave, locked: which revision they have, and what they depend on, by now. */
 export async function lockClaimed(tx: Tx, claimed: readonly Claimed[]) {
   if (claimed.length === 0) return [];
   return tx
     .select({
-      row: messages,
+      id: messages.id,
+      revision: messages.revision,
       // Read for each row, not joined: a planner without statistics would begin with the joins, and read all messages.
       requestStatus: sql<string>`(
         select status from send_requests
@@ -60,12 +62,12 @@ export type Locked = Awaited<ReturnType<typeof lockClaimed>>[number];
  * there is no other one. Those that a person validated again since then do leave.
  */
 async function cancelledMeanwhile(tx: Tx, tenantId: string, locked: readonly Locked[]): Promise<Set<string>> {
-  const rows = locked.filter(({ requestStatus }) => requestStatus === 'cancelled').map(({ row }) => row);
-  if (rows.length === 0) return new Set();
+  const ofCancelled = locked.filter(({ requestStatus }) => requestStatus === 'cancelled').map(({ id }) => id);
+  if (ofCancelled.length === 0) return new Set();
   const found = await tx.execute<{ id: string }>(sql`
     select messages.id from messages
     join send_requests on send_requests.tenant_id = messages.tenant_id and send_requests.id = messages.send_request_id
-    where messages.tenant_id = ${tenantId} and messages.id = any(${idList(rows.map(({ id }) => id))})
+    where messages.tenant_id = ${tenantId} and messages.id = any(${idList(ofCancelled)})
       and not exists (
         select 1 from transitions where transitions.tenant_id = messages.tenant_id
           and transitions.message_id = messages.id and to_status = 'V' and at >= send_requests.cancelled_at)`);
@@ -73,23 +75,33 @@ async function cancelledMeanwhile(tx: Tx, tenantId: string, locked: readonly Loc
 }
 
 /** The rules are looked at again on leaving: what was allowed at intake may be refused by now. */
-async function stoppedOnLeaving(tx: Tx, tenantId: string, locked: readonly Locked[], now: Date): Promise<Stopped[]> {
-  const rows = locked.map(({ row }) => row);
-  const [cancelled, verdicts] = await together([
-    cancelledMeanwhile(tx, tenantId, locked),
-    applyRules(
-      tx,
-      tenantId,
-      rows.map((row) => ({ ...row, normalized: row.toNormalized })),
-    ),
-  ]);
+export async function rulesOnLeaving(
+  tx: Tx,
+  tenantId: string,
+  { messages: read }: ReadAhead,
+): Promise<Map<string, RuleVerdict>> {
+  const rows = [...read.values()].map(({ row }) => row);
+  const verdicts = await applyRules(
+    tx,
+    tenantId,
+    rows.map((row) => ({ ...row, normalized: row.toNormalized })),
+  );
+  return new Map(rows.flatMap(({ id }, place) => (verdicts[place] === undefined ? [] : [[id, verdicts[place]]])));
+}
+
+/** Messages that must not leave, or not any more. Copies that a rule refuses are left out. */
+function stoppedOnLeaving(
+  rows: readonly MessageRow[],
+  known: { cancelled: ReadonlySet<string>; rules: ReadonlyMap<string, RuleVerdict>; now: Date },
+): Stopped[] {
   const stopped: Stopped[] = [];
-  for (const [index, row] of rows.entries()) {
-    const verdict = verdicts[index];
+  for (const row of rows) {
+    const verdict = known.rules.get(row.id);
     // What is OK has left: only its copies are looked at.
     if (row.status === 'V') {
-      if (cancelled.has(row.id)) stopped.push({ row, status: 'B', reason: 'cancelled' });
-      else if (row.notAfter !== null && row.notAfter <= now) stopped.push({ row, status: 'KO', reason: 'expired' });
+      if (known.cancelled.has(row.id)) stopped.push({ row, status: 'B', reason: 'cancelled' });
+      else if (row.notAfter !== null && row.notAfter <= known.now)
+        stopped.push({ row, status: 'KO', reason: 'expired' });
       else if (verdict?.reason != null) stopped.push({ row, status: 'B', reason: verdict.reason });
     }
     for (const [position, reason] of verdict?.blockedCopies ?? []) {
@@ -127,52 +139,51 @@ async function stop(deps: ClaimDeps, tx: Tx, stopped: readonly Stopped[]): Promi
   );
 }
 
-/** Bytes of documents that one window holds in memory, several times over while they are composed. */
-const documentBytesPerWindow = 16_000_000;
-
-/** How many of the messages, from the first, have documents that fit into one window: always at least one. */
-function fittingCount(rows: readonly MessageRow[]): number {
-  let bytes = 0;
-  const over = rows.findIndex(({ documents }, place) => {
-    bytes += documents.reduce((sum, { size }) => sum + size, 0);
-    return place > 0 && bytes > documentBytesPerWindow;
-  });
-  return over === -1 ? rows.length : over;
+/** What is known of a window's messages when it is opened. */
+export interface Leaving {
+  claimed: readonly Claimed[];
+  ahead: ReadAhead;
+  /** Those that still want to leave, by `lockClaimed`. */
+  locked: readonly Locked[];
+  /** By `rulesOnLeaving`, asked behind the lock. */
+  rules: ReadonlyMap<string, RuleVerdict>;
 }
 
 /**
  * Opens a window: moves claimed messages to `sending` and writes their attempts, in the caller's transaction. Nothing
  * is handed to a provider before it is committed. Messages that were blocked meanwhile, have expired, or that a rule
  * refuses by now are not opened, and their jobs are removed; all go back to wait when the account's next slot is far.
- * @param locked the claimed ones that still want to leave, by `lockClaimed`.
- * @returns those that are open, and those that are still claimed because their documents would not fit beside them.
+ * @returns those that are open, and those that are still claimed because they have changed since they were read.
  */
 export async function openWindow(
   deps: ClaimDeps & { workerId: string },
   tx: Tx,
   account: AccountRow,
-  claimed: readonly Claimed[],
-  locked: readonly Locked[],
-): Promise<{ opened: OpenMessage[]; postponed: Claimed[] }> {
-  if (claimed.length === 0) return { opened: [], postponed: [] };
+  { claimed, ahead, locked, rules }: Leaving,
+): Promise<{ opened: OpenMessage[]; changed: Claimed[] }> {
+  if (claimed.length === 0) return { opened: [], changed: [] };
   const now = deps.clock.now();
-  const rows = locked.map(({ row }) => row);
-  const stopped = await stoppedOnLeaving(tx, account.tenantId, locked, now);
+  const rows = locked.flatMap(({ id, revision }) => {
+    const row = ahead.messages.get(id)?.row;
+    return row?.revision === revision ? [row] : [];
+  });
+  const asRead = new Set(rows.map(({ id }) => id));
+  const later = new Set(locked.map(({ id }) => id).filter((id) => !asRead.has(id)));
+  const changed = claimed.filter(({ messageId }) => later.has(messageId));
+  const cancelled = await cancelledMeanwhile(tx, account.tenantId, locked);
+  const stopped = stoppedOnLeaving(rows, { cancelled, rules, now });
   await stop(deps, tx, stopped);
   const stoppedIds = new Set(stopped.map(({ row }) => row.id));
   const claims = new Map(claimed.map((one) => [one.messageId, one]));
   const interval = intervalMs(account);
-  const sendable = rows.filter(({ id }) => !stoppedIds.has(id));
-  const leaving = sendable.slice(0, fittingCount(sendable));
-  const later = new Set(sendable.slice(leaving.length).map(({ id }) => id));
-  const postponed = claimed.filter(({ messageId }) => later.has(messageId));
+  const leaving = rows.filter(({ id }) => !stoppedIds.has(id));
   const slots =
     leaving.length > 0
       ? await reserveSlots(tx, account, { now, count: leaving.length, intervalMs: interval })
       : ({ kind: 'reserved', first: now } as const);
   if (slots.kind === 'held') {
     await returnClaimed(deps, tx, claimed, slots.until);
-    return { opened: [], postponed: [] };
+    return { opened: [], changed: [] };
   }
   const opened = leaving.flatMap((row, place): OpenMessage[] => {
     const claim = claims.get(row.id);
@@ -191,7 +202,7 @@ export async function openWindow(
   const openedIds = new Set(opened.map(({ row }) => row.id));
   const ended = claimed.filter(({ messageId }) => !openedIds.has(messageId) && !later.has(messageId));
   await together([begin(deps, tx, account, opened, now), removeJobs(deps, tx, ended)]);
-  return { opened, postponed };
+  return { opened, changed };
 }
 
 async function begin(
