@@ -26,10 +26,11 @@ interface Pool {
 }
 
 /**
- * For processes that find rows by keys and small indexes, thousands of times a minute. A plan is kept for long, and the
- * tables of a queue are empty when it is made: reading them whole looks cheapest then, and is the worst an hour later.
+ * For processes that find rows by keys and small indexes, thousands of times a minute. Planning each of these statements
+ * again takes as long as carrying it out. But a plan is kept for long, and the tables of a queue are empty when it is
+ * made: reading them whole looks cheapest then, and is the worst an hour later.
  */
-const byKey = { enable_seqscan: 'off', jit: 'off' };
+const byKey = { plan_cache_mode: 'force_generic_plan', enable_seqscan: 'off', jit: 'off' };
 
 /**
  * Opens a pool of at most `connections` to PostgreSQL 15 or newer. Connects on first use. When a connection is lost

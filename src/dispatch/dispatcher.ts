@@ -84,7 +84,7 @@ export function createDispatcher(deps: LaneDeps): Dispatcher {
   const givenUp = new AbortController();
   const stopped = new AbortController();
   const signals = { stopping: stopping.signal, givenUp: givenUp.signal };
-  const held = createHeldJobs(deps.jobs, (error) => deps.log.warn({ err: error }, 'dispatch.touch-failed'));
+  const held = createHeldJobs(deps, (error) => deps.log.warn({ err: error }, 'dispatch.touch-failed'));
   const lanes = createLanes((target) => createAccountLane(deps, held, signals, target));
   const loops: Promise<void>[] = [];
 

@@ -52,7 +52,7 @@ async function work(deps: RunDeps, job: Job): Promise<void> {
   for (let turn = 1; turn <= stepsPerPass; turn += 1) {
     if (!(await step(deps, job, turn === stepsPerPass))) return;
     if (turn === stepsPerPass) return;
-    const lost = await deps.jobs.touch(queueNames.operations, [job]);
+    const lost = await deps.jobs.touch(deps.db, queueNames.operations, [job]);
     if (!lost.has(job.id)) continue;
     deps.log.warn({ operationId: job.data.operationId }, 'operation.lost');
     return;

@@ -41,7 +41,7 @@ export interface JobQueue {
   /** Removes jobs that this claim still holds; others are left alone. */
   remove(tx: Tx, queue: string, jobs: readonly ClaimedJob<unknown>[]): Promise<void>;
   /** Tells that the claims are alive. Returns the ids that are no longer held by these claims. */
-  touch(queue: string, jobs: readonly ClaimedJob<unknown>[]): Promise<Set<string>>;
+  touch(db: Db, queue: string, jobs: readonly ClaimedJob<unknown>[]): Promise<Set<string>>;
   /** Which of these job ids pg-boss does not know, or has given up. */
   missing(db: Db | Tx, ids: readonly string[]): Promise<Set<string>>;
   /** How many jobs of the queue wait for a worker. */
@@ -122,7 +122,7 @@ export async function openJobQueue(options: {
         );
       }
     },
-    touch: (queue, jobs) => touchJobs(boss, queue, jobs),
+    touch: (db, queue, jobs) => touchJobs(boss, db, queue, jobs),
     missing: missingJobs,
     depth: jobDepth,
     supervise: () => boss.supervise(),
@@ -130,21 +130,30 @@ export async function openJobQueue(options: {
   };
 }
 
-async function touchJobs(boss: PgBoss, queue: string, jobs: readonly ClaimedJob<unknown>[]): Promise<Set<string>> {
+async function touchJobs(
+  boss: PgBoss,
+  db: Db,
+  queue: string,
+  jobs: readonly ClaimedJob<unknown>[],
+): Promise<Set<string>> {
   const lost = new Set<string>();
   for (const page of pages(jobs)) {
-    const claims = page.map(({ id, retryCount }) => ({ id, retryCount }));
-    const answer = (await boss.touch(queue, claims)) as { affected?: number };
-    if (answer.affected === claims.length) continue;
-    // The answer counts without naming. Some were settled meanwhile, or another worker has them: ask which.
-    const { rows } = await boss
-      .getDb()
-      .executeSql(
-        "select id, retry_count from pgboss.job where name = $1 and id = any($2::uuid[]) and state = 'active'",
-        [queue, claims.map(({ id }) => id)],
-      );
-    const held = new Set(rows.map((row: { id: string; retry_count: number }) => `${row.id}/${row.retry_count}`));
-    for (const { id, retryCount } of claims) if (!held.has(`${id}/${retryCount}`)) lost.add(id);
+    const ids = idList(page.map(({ id }) => id));
+    const ours = new Set(page.map(({ id, retryCount }) => `${id}/${retryCount}`));
+    const active = sql`
+      select id, retry_count from pgboss.job where name = ${queue} and id = any(${ids}) and state = 'active'`;
+    const held = await db.transaction(async (tx) => {
+      // Those whose window is being settled at this moment are locked by it, and end. To wait for them, with others
+      // locked already, would be a deadlock: the window waits for those.
+      const free = await tx.execute<{ id: string; retry_count: number }>(sql`${active} for update skip locked`);
+      const claims = [...free]
+        .map(({ id, retry_count }) => ({ id, retryCount: retry_count }))
+        .filter(({ id, retryCount }) => ours.has(`${id}/${retryCount}`));
+      if (claims.length > 0) await boss.touch(queue, claims, { db: fromDrizzle(tx, sql) });
+      return claims.length === page.length ? free : tx.execute<{ id: string; retry_count: number }>(active);
+    });
+    const known = new Set([...held].map(({ id, retry_count }) => `${id}/${retry_count}`));
+    for (const { id, retryCount } of page) if (!known.has(`${id}/${retryCount}`)) lost.add(id);
   }
   return lost;
 }

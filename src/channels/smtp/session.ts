@@ -1,4 +1,5 @@
 /** One logged-in SMTP connection that carries messages one after another. */
+import { isAscii } from 'node:buffer';
 import type { BlockList } from 'node:net';
 import SMTPConnection from 'nodemailer/lib/smtp-connection';
 import { readSmtpReply, type SmtpFailure, type SmtpReply } from './outcomes.ts';
@@ -185,7 +186,7 @@ function createSession(
       from: { address: from },
       to: [{ address: to }],
       size: bytes.length,
-      use8BitMime: hasHighBytes(bytes),
+      use8BitMime: !isAscii(bytes),
     };
     const result = await run<{ response: string; serverMessageId?: string | undefined }>(
       (done) => connection.send(envelope, bytes, done),
@@ -244,9 +245,4 @@ function errorCodeOf(error: ClientError, step: SmtpFailure['step']): string {
 
 function noAnswer(step: SmtpFailure['step'], errorCode: string): SmtpFailure {
   return { step, code: null, enhancedCode: null, text: null, errorCode, bodyWritten: false };
-}
-
-function hasHighBytes(bytes: Buffer): boolean {
-  for (let index = 0; index < bytes.length; index += 1) if ((bytes[index] as number) > 0x7f) return true;
-  return false;
 }

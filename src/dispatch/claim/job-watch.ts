@@ -1,3 +1,4 @@
+import type { Db } from '../../db/client.ts';
 import type { JobQueue } from '../../queue/boss.ts';
 import type { Claimed } from './claimed.ts';
 
@@ -29,7 +30,7 @@ export interface HeldJobs extends JobWatch {
  * was running, not about what time it is for messages.
  * @param onError told when a touch failed; the next one is tried in its time.
  */
-export function createHeldJobs(jobs: JobQueue, onError: (error: unknown) => void): HeldJobs {
+export function createHeldJobs(deps: { db: Db; jobs: JobQueue }, onError: (error: unknown) => void): HeldJobs {
   const held = new Map<string, { claimed: Claimed; heardAt: number; lost: boolean }>();
 
   /** The entry of this very claim: a job that was lost may have come back to this worker as another claim. */
@@ -44,7 +45,7 @@ export function createHeldJobs(jobs: JobQueue, onError: (error: unknown) => void
       const askedAt = performance.now();
       const jobsOfQueue = list.map(({ claimed }) => claimed.job);
       try {
-        const gone = await jobs.touch(queue, jobsOfQueue);
+        const gone = await deps.jobs.touch(deps.db, queue, jobsOfQueue);
         for (const entry of list) {
           if (gone.has(entry.claimed.job.id)) entry.lost = true;
           else entry.heardAt = askedAt;
