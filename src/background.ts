@@ -19,6 +19,8 @@ interface Chore {
   /** Wait before the next pass after one that did something. Default: none. */
   againAfterMs?: number;
   run(): Promise<number>;
+  /** Whether there is more, although the last pass could do nothing. */
+  more?(): boolean;
 }
 
 const days = 24 * 60 * 60 * 1_000;
@@ -69,7 +71,13 @@ function choresOf(runtime: Runtime, releaser: Releaser): Chore[] {
   const ago = (milliseconds: number) => new Date(runtime.clock.now().getTime() - milliseconds);
   return [
     // A release that was full is topped up when the workers had time to take from it.
-    { name: 'release', everyMs: 1_000, againAfterMs: 200, run: () => releaser.release() },
+    {
+      name: 'release',
+      everyMs: 250,
+      againAfterMs: 200,
+      run: () => releaser.release(),
+      more: () => releaser.crowded(),
+    },
     { name: 'sequence', everyMs: 500, run: () => sequenceEvents(runtime) },
     { name: 'operations', everyMs: 500, run: () => runOperations(runtime) },
     { name: 'expire', everyMs: 5_000, run: () => expireMessages(runtime, rowsPerPass) },
@@ -85,7 +93,7 @@ async function runChore(chore: Chore, runtime: Runtime, stopped: AbortSignal, lo
   while (!stopped.aborted) {
     try {
       for (let turn = 0; turn < repeats && !stopped.aborted; turn += 1) {
-        if ((await chore.run()) === 0) break;
+        if ((await chore.run()) === 0 && !chore.more?.()) break;
         if (chore.againAfterMs !== undefined) await runtime.clock.wait(chore.againAfterMs, stopped);
       }
       await runtime.clock.wait(chore.everyMs, stopped);

@@ -8,7 +8,7 @@ import { holdLease, releaseLease } from '../../events/store.ts';
 import { priorityNumber } from '../../messages/status.ts';
 import type { DispatchJobData, JobQueue } from '../../queue/boss.ts';
 import { queueNames } from '../../queue/queues.ts';
-import { queueDepth } from '../account/rhythm.ts';
+import { intervalMs, queueDepth } from '../account/rhythm.ts';
 import { type Lane, refreshLanes } from './lanes.ts';
 
 /** What the releaser works with. */
@@ -32,9 +32,9 @@ interface Picked {
 }
 
 /** Accounts on which something may be released now. */
-async function dueAccounts(tx: Tx, now: Date): Promise<AccountRow[]> {
+async function dueAccounts(db: Db, now: Date): Promise<AccountRow[]> {
   const soon = new Date(now.getTime() + 1_000);
-  return tx
+  return db
     .select()
     .from(channelAccounts)
     .where(sql`${channelAccounts.pausedAt} is null
@@ -152,13 +152,16 @@ function takenPerSecond(before: Progress | undefined, queued: number, now: Date)
   return Math.max(0, before.queued - queued) / seconds;
 }
 
-/** One account's turn: what its rhythm still allows, shared between its lanes. @returns how many were released. */
+/**
+ * One account's turn: what its rhythm still allows, shared between its lanes.
+ * @returns how many were released; `crowded` when some could not, for the number of those that are queued.
+ */
 async function releaseAccount(
   deps: ReleaseDeps,
   tx: Tx,
   account: AccountRow,
   progress: Map<string, Progress>,
-): Promise<number> {
+): Promise<number | 'crowded'> {
   const now = deps.clock.now();
   const lanes = await dueLanes(tx, account, now);
   const queued = await queuedCount(tx, account);
@@ -168,7 +171,8 @@ async function releaseAccount(
   }
   const room = queueDepth(account, takenPerSecond(progress.get(account.id), queued, now)) - queued;
   progress.set(account.id, { queued, at: now.getTime() });
-  if (room <= 0) return 0;
+  // With a pace there is room again when a message has left, which is no matter of milliseconds.
+  if (room <= 0) return intervalMs(account) === 0 ? 'crowded' : 0;
   const of = (priority: 'urgent' | 'normal' | 'bulk') =>
     lanes.filter((lane) => lane.priority === priorityNumber(priority));
   const upper = of('bulk').length === 0 ? room : Math.max(1, Math.floor(room * (1 - lowerShare)));
@@ -183,6 +187,8 @@ async function releaseAccount(
 
 /** Gives jobs to what may leave. One process at a time, by a lease row. */
 export interface Releaser {
+  /** Whether the last pass left messages waiting because enough of their account was queued: the next is due soon. */
+  crowded(): boolean;
   /**
    * One pass: at most what each account's rhythm sends soon, in turn between send requests, with a share for lower
    * priorities. An account that faults is told after the others had their turn. @returns how many messages got a job; 0 as well when another process holds the lease.
@@ -205,14 +211,20 @@ export function createReleaser(deps: ReleaseDeps): Releaser {
     });
   }
 
+  let crowded = false;
   return {
+    crowded: () => crowded,
     async release() {
       let released = 0;
+      crowded = false;
       const faults: unknown[] = [];
-      for (const account of (await leading(dueAccounts)) ?? []) {
+      // Asked without the lease, whose row is written each time: most passes find nothing.
+      for (const account of await dueAccounts(deps.db, deps.clock.now())) {
         // By itself: no account waits for the rows of another, nor fails with it.
-        const count = leading((tx) => releaseAccount(deps, tx, account, progress));
-        released += (await count.catch((error: unknown) => void faults.push(error))) ?? 0;
+        const turn = leading((tx) => releaseAccount(deps, tx, account, progress));
+        const done = (await turn.catch((error: unknown) => void faults.push(error))) ?? 0;
+        if (done === 'crowded') crowded = true;
+        else released += done;
         if (isUnavailable(faults.at(-1))) break;
       }
       if (faults.length > 0) throw new AggregateError(faults, `${faults.length} accounts could not be released`);
