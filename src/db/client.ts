@@ -83,7 +83,7 @@ export function connectDatabase(options: {
   const db = new Proxy({} as Db, {
     get(_target, key) {
       const value = Reflect.get(current.db, key);
-      return typeof value === 'function' ? value.bind(current.db) : value;
+      return typeof value === 'function' && key !== '$client' ? value.bind(current.db) : value;
     },
   });
   return {

@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
-import { and, eq, sql } from 'drizzle-orm';
+import { sql } from 'drizzle-orm';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Db, databaseError, type Tx } from '../db/client.ts';
 import { at } from '../db/rows.ts';
-import { idempotencyKeys } from '../db/tables/tenants.ts';
 import { AppError } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
 
@@ -61,15 +60,11 @@ function fingerprintOf(request: FastifyRequest, content: unknown): string {
   return createHash('sha256').update(JSON.stringify(subject)).digest('base64');
 }
 
-const owned = (owner: Owner) =>
-  and(
-    eq(idempotencyKeys.tenantId, owner.tenantId),
-    eq(idempotencyKeys.test, owner.test),
-    eq(idempotencyKeys.key, owner.key),
-  );
+const owned = ({ tenantId, test, key }: Owner) => sql`tenant_id = ${tenantId} and test = ${test} and key = ${key}`;
 
 async function findAnswer(db: Db | Tx, owner: Owner): Promise<(StoredAnswer & { fingerprint: string }) | null> {
-  const [row] = await db.select().from(idempotencyKeys).where(owned(owner));
+  const [row] = await db.execute<{ status: number | null; answer: unknown; fingerprint: string }>(sql`
+    select status, answer, fingerprint from idempotency_keys where ${owned(owner)}`);
   if (row === undefined || row.status === null) return null;
   return { status: row.status, answer: row.answer, fingerprint: row.fingerprint };
 }
@@ -95,12 +90,13 @@ async function takeKey(runtime: Runtime, tx: Tx, owner: Owner, fingerprint: stri
   return taken.length === 1;
 }
 
-async function keepAnswer(tx: Tx, owner: Owner, stored: StoredAnswer): Promise<void> {
-  await tx.update(idempotencyKeys).set({ status: stored.status, answer: stored.answer }).where(owned(owner));
+async function keepAnswer(tx: Tx, owner: Owner, { status, answer }: StoredAnswer): Promise<void> {
+  await tx.execute(sql`
+    update idempotency_keys set status = ${status}, answer = ${JSON.stringify(answer)}::jsonb where ${owned(owner)}`);
 }
 
 async function dropKey(tx: Tx, owner: Owner): Promise<void> {
-  await tx.delete(idempotencyKeys).where(owned(owner));
+  await tx.execute(sql`delete from idempotency_keys where ${owned(owner)}`);
 }
 
 class KeyTaken extends Error {}

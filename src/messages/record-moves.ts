@@ -3,7 +3,7 @@ import type { Tx } from '../db/client.ts';
 import { insertRows } from '../db/rows.ts';
 import { transitions } from '../db/tables/messages.ts';
 import { together } from '../db/together.ts';
-import { type EventType, recordEvents } from '../events/store.ts';
+import { type EventType, type NewEvent, recordEvents } from '../events/store.ts';
 import type { Actor } from '../tenants/rights.ts';
 import type { Status } from './status.ts';
 
@@ -38,12 +38,14 @@ function eventOf({ from, to }: Move): EventType {
  * Writes the transition and the event of each move, in the transaction that made it: no status changes without
  * a trace. `KO→V` is told as `message.resent`, a birth as `message.created`, and a `KO` that stays one because a
  * person said what became of it as `message.resolved`.
+ * @param further events of the same cause, told behind them.
  */
 export async function recordMoves(
   deps: { clock: Clock; newId: NewId },
   tx: Tx,
   actor: Actor,
   moves: readonly Move[],
+  further: readonly NewEvent[] = [],
 ): Promise<void> {
   const now = deps.clock.now();
   const moving = insertRows(
@@ -63,16 +65,12 @@ export async function recordMoves(
       remark: move.remark ?? null,
     })),
   );
-  const telling = recordEvents(
-    deps,
-    tx,
-    moves.map((move) => ({
-      tenantId: move.tenantId,
-      type: eventOf(move),
-      test: move.test,
-      resourceId: move.messageId,
-      data: { sendRequest: move.sendRequestId, from: move.from, status: move.to, reason: move.reason },
-    })),
-  );
-  await together([moving, telling]);
+  const told = moves.map((move) => ({
+    tenantId: move.tenantId,
+    type: eventOf(move),
+    test: move.test,
+    resourceId: move.messageId,
+    data: { sendRequest: move.sendRequestId, from: move.from, status: move.to, reason: move.reason },
+  }));
+  await together([moving, recordEvents(deps, tx, [...told, ...further])]);
 }

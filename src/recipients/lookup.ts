@@ -1,5 +1,6 @@
 import { and, eq, sql } from 'drizzle-orm';
 import type { Db, Tx } from '../db/client.ts';
+import { prepareOnce } from '../db/prepare-once.ts';
 import { idList } from '../db/rows.ts';
 import { recipientAddresses, recipients } from '../db/tables/people.ts';
 import { parseRecipientReference, type RecipientReference } from './reference.ts';
@@ -63,6 +64,25 @@ export interface AddressOwner {
   acceptsContact: boolean;
 }
 
+const ownersOf = prepareOnce((db) =>
+  db
+    .select({
+      id: recipientAddresses.recipientId,
+      normalized: recipientAddresses.normalized,
+      acceptsContact: sql<boolean>`bool_and(${recipientAddresses.acceptsContact})`,
+    })
+    .from(recipientAddresses)
+    .where(
+      and(
+        eq(recipientAddresses.tenantId, sql.placeholder('tenantId')),
+        eq(recipientAddresses.kind, 'mail'),
+        sql`${recipientAddresses.normalized} in (
+          select json_array_elements_text(${sql.placeholder('normalized')}::json))`,
+      ),
+    )
+    .groupBy(recipientAddresses.recipientId, recipientAddresses.normalized),
+);
+
 /**
  * Whose mail addresses these are: ids of recipients by normalized address (`parseAddrSpec`). One address may belong
  * to several people; an address of nobody is absent.
@@ -73,21 +93,7 @@ export async function findRecipientsByAddress(
   normalized: readonly string[],
 ): Promise<Map<string, AddressOwner[]>> {
   if (normalized.length === 0) return new Map();
-  const rows = await db
-    .select({
-      id: recipientAddresses.recipientId,
-      normalized: recipientAddresses.normalized,
-      acceptsContact: sql<boolean>`bool_and(${recipientAddresses.acceptsContact})`,
-    })
-    .from(recipientAddresses)
-    .where(
-      and(
-        eq(recipientAddresses.tenantId, tenantId),
-        eq(recipientAddresses.kind, 'mail'),
-        sql`${recipientAddresses.normalized} in (select json_array_elements_text(${JSON.stringify(normalized)}::json))`,
-      ),
-    )
-    .groupBy(recipientAddresses.recipientId, recipientAddresses.normalized);
+  const rows = await ownersOf(db).execute({ tenantId, normalized: JSON.stringify(normalized) });
   const owners = new Map<string, AddressOwner[]>();
   for (const { normalized: address, ...owner } of rows) owners.set(address, [...(owners.get(address) ?? []), owner]);
   return owners;

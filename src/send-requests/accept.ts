@@ -1,4 +1,4 @@
-import { sql } from 'drizzle-orm';
+import { and, eq, sql } from 'drizzle-orm';
 import type { Clock, NewId } from '../clock.ts';
 import type { Db, Tx } from '../db/client.ts';
 import { idList, insertRows } from '../db/rows.ts';
@@ -6,7 +6,7 @@ import { messages, sendRequestDrafts, sendRequests } from '../db/tables/messages
 import { together } from '../db/together.ts';
 import { useDocuments } from '../documents/store.ts';
 import { AppError } from '../errors.ts';
-import { recordEvents } from '../events/store.ts';
+import type { NewEvent } from '../events/store.ts';
 import { enqueueUrgent, openLanes, type WaitingMessage } from '../messages/enqueue.ts';
 import { recordMoves } from '../messages/record-moves.ts';
 import type { JobQueue } from '../queue/boss.ts';
@@ -219,6 +219,7 @@ async function storeMessages(
   prepared: PreparedRequest,
   sendRequestId: string,
   kept: readonly DraftMessage[],
+  accepted: NewEvent,
 ): Promise<void> {
   const { tenantId } = prepared.caller;
   const rows = kept.map(({ row }) => ({ tenantId, sendRequestId, ...row }));
@@ -235,20 +236,27 @@ async function storeMessages(
   const waiting = rows.filter(({ status }) => status === 'V') as (WaitingMessage & { channel: 'mail' })[];
   await together([
     inserting.then(async () => openLanes(tx, await enqueueUrgent(deps, tx, 'mail', waiting))),
-    recordMoves(deps, tx, actorOf(prepared.caller), moves),
+    recordMoves(deps, tx, actorOf(prepared.caller), moves, [accepted]),
   ]);
+}
+
+async function acceptDraft(tx: Tx, { createdAt: _createdAt, ...row }: ReturnType<typeof requestRow>): Promise<void> {
+  await tx
+    .update(sendRequests)
+    .set(row)
+    .where(and(eq(sendRequests.tenantId, row.tenantId), eq(sendRequests.id, row.id)));
 }
 
 /**
  * Stores an accepted request: request, messages, transitions, events, and what the queue must know, in the
  * caller's transaction. Nothing is acknowledged before it is committed.
- * @param id of the draft that is confirmed; absent for a new request.
+ * @param draftId the draft that is confirmed; null for a new request.
  */
 export async function acceptSendRequest(
   deps: IntakeDeps,
   tx: Tx,
   prepared: PreparedRequest,
-  id: string = deps.newId(),
+  draftId: string | null = null,
 ): Promise<SendRequestOutcome> {
   const { tenantId } = prepared.caller;
   await takeDedupeKeys(tx, tenantId, [...askedKeys(prepared).values()]);
@@ -258,13 +266,8 @@ export async function acceptSendRequest(
   if (used.size !== documentIds.size) {
     throw new AppError('unprocessable', { detail: 'A document expired while the request was read: upload it again.' });
   }
+  const id = draftId ?? deps.newId();
   const row = requestRow(prepared, id, 'accepted', kept.length);
-  const { createdAt: _createdAt, ...changes } = row;
-  const storing = tx
-    .insert(sendRequests)
-    .values(row)
-    .onConflictDoUpdate({ target: [sendRequests.tenantId, sendRequests.id], set: changes })
-    .execute();
   const accepted = {
     tenantId,
     type: 'send-request.accepted' as const,
@@ -273,10 +276,9 @@ export async function acceptSendRequest(
     data: { created: kept.length, repeated: repeated.length, recordEvent: row.recordEvent },
   };
   await together([
-    storing,
+    draftId === null ? insertRows(tx, sendRequests, [row]) : acceptDraft(tx, row),
     holdPinned(tx, prepared),
-    storeMessages(deps, tx, prepared, id, kept),
-    recordEvents(deps, tx, [accepted]),
+    storeMessages(deps, tx, prepared, id, kept, accepted),
   ]);
   return outcomeOf(id, 'accepted', kept, repeated);
 }

@@ -2,6 +2,7 @@ import { and, desc, eq, lt, sql } from 'drizzle-orm';
 import { parseAddrSpec } from '../channels/mail/addr-spec.ts';
 import type { Clock, NewId } from '../clock.ts';
 import type { Db, Tx } from '../db/client.ts';
+import { prepareOnce } from '../db/prepare-once.ts';
 import { senders, senderVersions } from '../db/tables/content.ts';
 import { AppError, invalidField, notFound } from '../errors.ts';
 import { uuidPattern } from '../fields.ts';
@@ -111,9 +112,13 @@ export async function createSender(
   return { id };
 }
 
+const defaultOf = prepareOnce((db) =>
+  selectSenders(db).where(and(eq(senders.tenantId, sql.placeholder('tenantId')), eq(senders.isDefault, true))),
+);
+
 /** The tenant's default sender, or null. */
 export async function defaultSender(db: Db | Tx, tenantId: string): Promise<SenderRow | null> {
-  const [row] = await selectSenders(db).where(and(eq(senders.tenantId, tenantId), eq(senders.isDefault, true)));
+  const [row] = await defaultOf(db).execute({ tenantId });
   return row ?? null;
 }
 

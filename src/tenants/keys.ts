@@ -1,7 +1,8 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
-import { and, desc, eq, isNull, lt, or } from 'drizzle-orm';
+import { and, desc, eq, isNull, lt, or, sql } from 'drizzle-orm';
 import type { Clock, NewId } from '../clock.ts';
 import type { Db, Tx } from '../db/client.ts';
+import { prepareOnce } from '../db/prepare-once.ts';
 import { apiKeys } from '../db/tables/tenants.ts';
 import { notFound } from '../errors.ts';
 import { recordAudit } from './audit.ts';
@@ -56,6 +57,13 @@ export async function createKey(
   return { row, secret: `${key.kind}_${publicPart}_${secretPart}` };
 }
 
+const keyByPublicPart = prepareOnce((db) =>
+  db
+    .select()
+    .from(apiKeys)
+    .where(eq(apiKeys.publicPart, sql.placeholder('publicPart'))),
+);
+
 /** Who a bearer token is, or null: unknown, wrong, revoked and expired keys are one and the same to the caller. */
 export async function authenticateKey(
   deps: { db: Db; clock: Clock; secrets: Secrets },
@@ -63,7 +71,7 @@ export async function authenticateKey(
 ): Promise<Omit<Caller, 'user'> | null> {
   const [, kind, publicPart, secretPart] = /^(live|test)_([0-9a-f]{18})_([\w-]{32})$/.exec(token) ?? [];
   if (publicPart === undefined || secretPart === undefined) return null;
-  const [row] = await deps.db.select().from(apiKeys).where(eq(apiKeys.publicPart, publicPart));
+  const [row] = await keyByPublicPart(deps.db).execute({ publicPart });
   const given = Buffer.from(deps.secrets.hashKey(secretPart));
   const kept = Buffer.from(row?.secretHash ?? '0'.repeat(64));
   const now = deps.clock.now();

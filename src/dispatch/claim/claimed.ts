@@ -1,4 +1,4 @@
-import { inArray, type SQL, sql } from 'drizzle-orm';
+import { inArray, type Placeholder, type SQL, sql } from 'drizzle-orm';
 import type { Clock, NewId } from '../../clock.ts';
 import type { Db, Tx } from '../../db/client.ts';
 import { messages } from '../../db/tables/messages.ts';
@@ -21,12 +21,21 @@ export interface Claimed {
   accountId: string;
 }
 
+/** Jobs and their messages as one parameter, for `wantsOneOf`. */
+export function jobList(jobs: readonly ClaimedJob<DispatchJobData>[]): string {
+  return JSON.stringify(jobs.map(({ id, data }) => ({ job_id: id, tenant_id: data.tenantId, id: data.messageId })));
+}
+
+/** @param jobs a `jobList`, or its placeholder. */
+export function wantsOneOf(jobs: string | Placeholder): SQL {
+  return sql`(${messages.tenantId}, ${messages.id}, ${messages.jobId}) in (
+    select tenant_id, id, job_id from json_to_recordset(${jobs}::json)
+      as job(tenant_id uuid, id uuid, job_id uuid))`;
+}
+
 /** Messages that still want this very job: one that was given another, or none, is not ours any more. */
 export function stillWanting(jobs: readonly ClaimedJob<DispatchJobData>[]): SQL {
-  const rows = jobs.map(({ id, data }) => ({ job_id: id, tenant_id: data.tenantId, id: data.messageId }));
-  return sql`(${messages.tenantId}, ${messages.id}, ${messages.jobId}) in (
-    select tenant_id, id, job_id from json_to_recordset(${JSON.stringify(rows)}::json)
-      as job(tenant_id uuid, id uuid, job_id uuid))`;
+  return wantsOneOf(jobList(jobs));
 }
 
 /**

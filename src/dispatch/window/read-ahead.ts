@@ -1,8 +1,9 @@
-import { and } from 'drizzle-orm';
+import { and, sql } from 'drizzle-orm';
 import type { Db } from '../../db/client.ts';
+import { prepareOnce } from '../../db/prepare-once.ts';
 import { messages } from '../../db/tables/messages.ts';
 import type { MessageRow, Redirect } from '../../messages/content.ts';
-import { type Claimed, isIn, stillWanting } from '../claim/claimed.ts';
+import { type Claimed, isIn, jobList, wantsOneOf } from '../claim/claimed.ts';
 import { type PrepareDeps, type Prepared, prepareMessages } from './prepare.ts';
 
 /** A message as it was read before it is locked, and as it would leave. It holds as long as its revision does. */
@@ -32,6 +33,14 @@ function fittingCount(rows: readonly MessageRow[]): number {
   return over === -1 ? rows.length : over;
 }
 
+const queuedOf = prepareOnce((db) =>
+  db
+    .select()
+    .from(messages)
+    .where(and(wantsOneOf(sql.placeholder('jobs')), isIn('queued')))
+    .orderBy(messages.id),
+);
+
 /**
  * Reads and prepares claimed messages of one tenant while the connections are still busy with others. Nothing is locked
  * or begun: whether each may leave, and as it was read, is asked when its window is opened.
@@ -42,11 +51,7 @@ export async function readAhead(
   redirect: Redirect | null,
 ): Promise<ReadAhead> {
   if (claimed.length === 0) return { messages: new Map(), postponed: [] };
-  const rows = await deps.db
-    .select()
-    .from(messages)
-    .where(and(stillWanting(claimed.map(({ job }) => job)), isIn('queued')))
-    .orderBy(messages.id);
+  const rows = await queuedOf(deps.db).execute({ jobs: jobList(claimed.map(({ job }) => job)) });
   const fitting = rows.slice(0, fittingCount(rows));
   const later = new Set(rows.slice(fitting.length).map(({ id }) => id));
   const prepared = await prepareMessages(deps, fitting, redirect);

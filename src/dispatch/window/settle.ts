@@ -4,7 +4,7 @@ import type { Tx } from '../../db/client.ts';
 import { at, keyList } from '../../db/rows.ts';
 import { messages, type StoredCopy } from '../../db/tables/messages.ts';
 import { together } from '../../db/together.ts';
-import { type EventType, recordEvents } from '../../events/store.ts';
+import type { EventType } from '../../events/store.ts';
 import type { MessageRow } from '../../messages/content.ts';
 import { openLanes } from '../../messages/enqueue.ts';
 import { recordMoves } from '../../messages/record-moves.ts';
@@ -137,9 +137,10 @@ async function moveMessages(deps: SettleDeps, tx: Tx, decided: readonly Decided[
   return moved.count;
 }
 
-async function tell(deps: SettleDeps, tx: Tx, decided: readonly Decided[]): Promise<void> {
+function tell(deps: SettleDeps, tx: Tx, decided: readonly Decided[]): Promise<void> {
   const moves = decided.filter(({ delivered, decision }) => delivered.open.row.status !== decision.status);
-  const moving = recordMoves(
+  const told = decided.filter(({ decision }) => decision.event !== null);
+  return recordMoves(
     deps,
     tx,
     serviceActor,
@@ -151,11 +152,6 @@ async function tell(deps: SettleDeps, tx: Tx, decided: readonly Decided[]): Prom
       reason: decision.reason,
       remark: null,
     })),
-  );
-  const told = decided.filter(({ decision }) => decision.event !== null);
-  const telling = recordEvents(
-    deps,
-    tx,
     told.map(({ delivered: { open }, decision }) => ({
       tenantId: open.row.tenantId,
       type: decision.event as EventType,
@@ -164,7 +160,6 @@ async function tell(deps: SettleDeps, tx: Tx, decided: readonly Decided[]): Prom
       data: { sendRequest: open.row.sendRequestId, reason: decision.reason, nextTryAt: decision.releaseAt },
     })),
   );
-  await together([moving, telling]);
 }
 
 /** The wait after a send, which outlasts the window (W4). What else an account suffers is told at once: `trouble.ts`. */
