@@ -1,14 +1,14 @@
-import { defaultAccount } from '../accounts/store.ts';
 import { parseAddrSpec } from '../channels/mail/addr-spec.ts';
 import type { Clock } from '../clock.ts';
 import type { Db } from '../db/client.ts';
 import { AppError, invalidField } from '../errors.ts';
-import { defaultSender, findSender, getSender, type SenderRow } from '../senders/store.ts';
+import { findSender, getSender, type SenderRow } from '../senders/store.ts';
 import { LONGEST_DATA } from '../templates/renderer.ts';
 import { findTemplate, findTemplateOfDocumentType, type TemplateRow } from '../templates/store.ts';
 import { getTemplateVersion, type TemplateVersionRow } from '../templates/versions.ts';
 import { type Caller, may } from '../tenants/rights.ts';
-import { getTenant, type TenantRow } from '../tenants/store.ts';
+import type { TenantRow } from '../tenants/store.ts';
+import { type Defaults, readDefaults } from './defaults.ts';
 import type { SendRequestBody } from './schema.ts';
 
 /** A template of the request, with the version and the sender it pins. */
@@ -85,7 +85,11 @@ function checkVolume(body: SendRequestBody): void {
   throw invalidField('/recipients', 'too_large', `${message}: send fewer rows at once`);
 }
 
-async function wantedTemplates(db: Db, tenant: TenantRow, body: SendRequestBody): Promise<[string, TemplateRow][]> {
+async function wantedTemplates(
+  db: Db,
+  { tenant, template: known }: Defaults,
+  body: SendRequestBody,
+): Promise<[string, TemplateRow][]> {
   const named = [body.template, body.templates, body.documentType].filter((one) => one !== undefined);
   if (named.length !== 1) {
     const message = 'give exactly one of template, templates, documentType';
@@ -107,7 +111,7 @@ async function wantedTemplates(db: Db, tenant: TenantRow, body: SendRequestBody)
   const found: [string, TemplateRow][] = [];
   for (const [index, key] of keys.entries()) {
     const pointer = body.templates === undefined ? '/template' : `/templates/${index}`;
-    const template = await findTemplate(db, tenant.id, key);
+    const template = known?.key === key ? known : await findTemplate(db, tenant.id, key);
     if (template === null) throw invalidField(pointer, 'template_unknown', `there is no template ${key}`);
     if (found.some(([, { id }]) => id === template.id)) {
       throw invalidField(pointer, 'repeated', `the template ${key} is there twice`);
@@ -117,12 +121,19 @@ async function wantedTemplates(db: Db, tenant: TenantRow, body: SendRequestBody)
   return found;
 }
 
-async function publishedVersion(db: Db, pointer: string, template: TemplateRow, wanted: number | undefined) {
+async function publishedVersion(
+  db: Db,
+  { version: known }: Defaults,
+  pointer: string,
+  template: TemplateRow,
+  wanted: number | undefined,
+) {
   if (!template.active) throw invalidField(pointer, 'template_inactive', `the template ${template.key} is inactive`);
   const number = wanted ?? template.currentVersion;
   if (number === null) {
     throw invalidField(pointer, 'version_unpublished', `the template ${template.key} has no published version`);
   }
+  if (known?.templateId === template.id && known.version === number && known.status === 'published') return known;
   const version = await getTemplateVersion(db, template.tenantId, template.id, number).catch((error) => {
     if (!(error instanceof AppError)) throw error;
     throw invalidField('/templateVersion', 'version_unknown', `the template ${template.key} has no version ${number}`);
@@ -150,13 +161,14 @@ function validationOf(
   return 'automatic';
 }
 
-async function senderOf(db: Db, tenantId: string, version: TemplateVersionRow, override: string | undefined) {
+async function senderOf(db: Db, defaults: Defaults, version: TemplateVersionRow, override: string | undefined) {
+  const tenantId = defaults.tenant.id;
   if (override !== undefined) {
     const sender = await findSender(db, tenantId, override);
     if (sender === null) throw invalidField('/overrides/sender', 'sender_unknown', `there is no sender ${override}`);
     return sender;
   }
-  return version.senderId === null ? defaultSender(db, tenantId) : getSender(db, tenantId, version.senderId);
+  return version.senderId === null ? defaults.sender : getSender(db, tenantId, version.senderId);
 }
 
 function replyToOf(body: SendRequestBody): string | null {
@@ -180,17 +192,18 @@ export async function planSendRequest(
   checkVolume(body);
   const now = deps.clock.now();
   const times = readTimes(body, now);
-  const tenant = await getTenant(deps.db, caller.tenantId);
+  const { tenantId, testOnly: test } = caller;
+  const defaults = await readDefaults(deps.db, { tenantId, test, template: body.template ?? '' });
+  const { tenant, accountId } = defaults;
   const templates: PlannedTemplate[] = [];
-  for (const [pointer, template] of await wantedTemplates(deps.db, tenant, body)) {
-    const version = await publishedVersion(deps.db, pointer, template, body.templateVersion);
+  for (const [pointer, template] of await wantedTemplates(deps.db, defaults, body)) {
+    const version = await publishedVersion(deps.db, defaults, pointer, template, body.templateVersion);
     templates.push({
       template,
       version,
-      sender: await senderOf(deps.db, tenant.id, version, body.overrides?.sender),
+      sender: await senderOf(deps.db, defaults, version, body.overrides?.sender),
       validation: validationOf(caller, tenant, template, body.validation),
     });
   }
-  const account = await defaultAccount(deps.db, tenant.id, 'mail', caller.testOnly);
-  return { tenant, templates, accountId: account?.id ?? null, replyTo: replyToOf(body), now, ...times };
+  return { tenant, templates, accountId, replyTo: replyToOf(body), now, ...times };
 }

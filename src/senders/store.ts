@@ -31,7 +31,8 @@ export interface SenderRow {
 /** What a sender says. */
 export type SenderContent = Pick<SenderRow, 'fromAddress' | 'fromName' | 'replyTo' | 'archiveBcc'>;
 
-const columns = {
+/** Columns of a sender with what its current version says. */
+export const senderColumns = {
   id: senders.id,
   tenantId: senders.tenantId,
   key: senders.key,
@@ -48,7 +49,7 @@ const columns = {
 
 function selectSenders(db: Db | Tx) {
   return db
-    .select(columns)
+    .select(senderColumns)
     .from(senders)
     .innerJoin(
       senderVersions,
