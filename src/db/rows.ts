@@ -35,6 +35,27 @@ function insertionOf(table: PgTable, keys: readonly string[]): Insertion {
   return insertion;
 }
 
+/** Rows for one table. Every one must have the same keys: those of the first are used. */
+export interface TableRows {
+  table: PgTable;
+  rows: readonly object[];
+}
+
+/** The same, checked against the table. */
+export function rowsFor<Table extends PgTable>(table: Table, rows: readonly InferInsertModel<Table>[]): TableRows {
+  return { table, rows };
+}
+
+function insertOf({ table, rows }: TableRows): SQL {
+  const keys = Object.keys(rows[0] ?? {});
+  const { names, before, after } = insertionOf(table, keys);
+  const records = rows.map((row) => {
+    const values = row as Record<string, unknown>;
+    return Object.fromEntries(keys.map((key, index) => [names[index], values[key] ?? null]));
+  });
+  return sql`${before}${JSON.stringify(records)}${after}`;
+}
+
 /**
  * Inserts many rows as one JSON parameter: no limit of parameters, and one plan for any count.
  * Every row must have the same keys (those of the first are used). With `skipConflicts`, rows that exist stay.
@@ -46,24 +67,29 @@ export async function insertRows<Table extends PgTable>(
   rows: readonly InferInsertModel<Table>[],
   options: { skipConflicts?: boolean } = {},
 ): Promise<number> {
-  const first = rows[0];
-  if (first === undefined) return 0;
-  const keys = Object.keys(first);
-  const { names, before, after } = insertionOf(table, keys);
   let inserted = 0;
   for (let start = 0; start < rows.length; start += rowsPerStatement) {
-    const records = rows.slice(start, start + rowsPerStatement).map((row) => {
-      const values = row as Record<string, unknown>;
-      return Object.fromEntries(keys.map((key, index) => [names[index], values[key] ?? null]));
-    });
-    const result = await tx.execute(
-      options.skipConflicts
-        ? sql`${before}${JSON.stringify(records)}${after} on conflict do nothing`
-        : sql`${before}${JSON.stringify(records)}${after}`,
-    );
+    const insert = insertOf({ table, rows: rows.slice(start, start + rowsPerStatement) });
+    const result = await tx.execute(options.skipConflicts ? sql`${insert} on conflict do nothing` : insert);
     inserted += result.count;
   }
   return inserted;
+}
+
+/**
+ * Inserts into several tables: with one statement when there are few rows, where the way to the server and back would
+ * take longer than the rows.
+ */
+export async function insertIntoAll(tx: Tx, batches: readonly TableRows[]): Promise<void> {
+  const filled = batches.filter(({ rows }) => rows.length > 0);
+  const last = filled.at(-1);
+  if (last === undefined) return;
+  if (filled.some(({ rows }) => rows.length > rowsPerStatement)) {
+    for (const { table, rows } of filled) await insertRows(tx, table, rows as InferInsertModel<PgTable>[]);
+    return;
+  }
+  const others = filled.slice(0, -1).map((batch, place) => sql`${sql.raw(`part_${place}`)} as (${insertOf(batch)})`);
+  await tx.execute(others.length === 0 ? insertOf(last) : sql`with ${sql.join(others, sql`, `)} ${insertOf(last)}`);
 }
 
 /** A list of ids as one array parameter: `where id = any(${idList(ids)})`. */

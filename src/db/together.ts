@@ -10,7 +10,9 @@ const transactionIsAborted = '25P02';
  * statement that is still to be sent must not come behind the end of its transaction, where it would hold by itself.
  * @throws the fault itself, not what the statements behind it say because of it.
  */
-export async function together<const Work extends readonly Promise<unknown>[]>(work: Work): Promise<Results<Work>> {
+export async function together<const Work extends readonly (Promise<unknown> | null)[]>(
+  work: Work,
+): Promise<Results<Work>> {
   const ends = await Promise.allSettled(work);
   const faults = ends.filter((end) => end.status === 'rejected').map(({ reason }) => reason as unknown);
   if (faults.length > 0) throw faults.find((fault) => databaseError(fault)?.code !== transactionIsAborted) ?? faults[0];

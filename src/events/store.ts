@@ -1,7 +1,7 @@
 import { and, asc, eq, gt, isNotNull, sql } from 'drizzle-orm';
 import type { Clock, NewId } from '../clock.ts';
 import type { Db, Tx } from '../db/client.ts';
-import { at, insertRows } from '../db/rows.ts';
+import { at, insertIntoAll, rowsFor, type TableRows } from '../db/rows.ts';
 import { eventCounters, events } from '../db/tables/events.ts';
 
 /** What happened, to be told to the caller. `data` has ids, statuses and codes only. */
@@ -35,18 +35,18 @@ export const eventTypes = [
 
 export type EventType = (typeof eventTypes)[number];
 
-/** Writes events in the transaction that causes them, still without a number. */
-export async function recordEvents(
-  deps: { clock: Clock; newId: NewId },
-  tx: Tx,
-  list: readonly NewEvent[],
-): Promise<void> {
+/** Rows of events, still without a number. */
+export function eventRows(deps: { clock: Clock; newId: NewId }, list: readonly NewEvent[]): TableRows {
   const now = deps.clock.now();
-  await insertRows(
-    tx,
+  return rowsFor(
     events,
     list.map((event) => ({ ...event, id: deps.newId(), at: now, sequence: null })),
   );
+}
+
+/** Writes events in the transaction that causes them. */
+export function recordEvents(deps: { clock: Clock; newId: NewId }, tx: Tx, list: readonly NewEvent[]): Promise<void> {
+  return insertIntoAll(tx, [eventRows(deps, list)]);
 }
 
 /** Numbered events after `after`, in order, at most `limit`. A test key sees test events only. */

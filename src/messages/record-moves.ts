@@ -1,9 +1,8 @@
 import type { Clock, NewId } from '../clock.ts';
 import type { Tx } from '../db/client.ts';
-import { insertRows } from '../db/rows.ts';
+import { insertIntoAll, rowsFor } from '../db/rows.ts';
 import { transitions } from '../db/tables/messages.ts';
-import { together } from '../db/together.ts';
-import { type EventType, type NewEvent, recordEvents } from '../events/store.ts';
+import { type EventType, eventRows, type NewEvent } from '../events/store.ts';
 import type { Actor } from '../tenants/rights.ts';
 import type { Status } from './status.ts';
 
@@ -48,23 +47,19 @@ export async function recordMoves(
   further: readonly NewEvent[] = [],
 ): Promise<void> {
   const now = deps.clock.now();
-  const moving = insertRows(
-    tx,
-    transitions,
-    moves.map((move) => ({
-      tenantId: move.tenantId,
-      messageId: move.messageId,
-      id: deps.newId(),
-      at: now,
-      fromStatus: move.from,
-      toStatus: move.to,
-      actorKind: actor.kind,
-      actorKeyId: actor.kind === 'key' ? actor.keyId : null,
-      actorUser: actor.kind === 'key' ? actor.user : null,
-      reason: move.reason,
-      remark: move.remark ?? null,
-    })),
-  );
+  const made = moves.map((move) => ({
+    tenantId: move.tenantId,
+    messageId: move.messageId,
+    id: deps.newId(),
+    at: now,
+    fromStatus: move.from,
+    toStatus: move.to,
+    actorKind: actor.kind,
+    actorKeyId: actor.kind === 'key' ? actor.keyId : null,
+    actorUser: actor.kind === 'key' ? actor.user : null,
+    reason: move.reason,
+    remark: move.remark ?? null,
+  }));
   const told = moves.map((move) => ({
     tenantId: move.tenantId,
     type: eventOf(move),
@@ -72,5 +67,5 @@ export async function recordMoves(
     resourceId: move.messageId,
     data: { sendRequest: move.sendRequestId, from: move.from, status: move.to, reason: move.reason },
   }));
-  await together([moving, recordEvents(deps, tx, [...told, ...further])]);
+  await insertIntoAll(tx, [rowsFor(transitions, made), eventRows(deps, [...told, ...further])]);
 }

@@ -1,7 +1,7 @@
 import { and, eq, sql } from 'drizzle-orm';
 import type { Clock, NewId } from '../clock.ts';
 import type { Db, Tx } from '../db/client.ts';
-import { idList, insertRows } from '../db/rows.ts';
+import { idList, insertIntoAll, rowsFor, type TableRows } from '../db/rows.ts';
 import { messages, sendRequestDrafts, sendRequests } from '../db/tables/messages.ts';
 import { together } from '../db/together.ts';
 import { useDocuments } from '../documents/store.ts';
@@ -12,11 +12,12 @@ import { recordMoves } from '../messages/record-moves.ts';
 import type { JobQueue } from '../queue/boss.ts';
 import type { Renderer } from '../templates/renderer.ts';
 import { actorOf, type Caller } from '../tenants/rights.ts';
-import { type DraftMessage, draftMessages, type RowError } from './draft-messages.ts';
+import { type DraftMessage, draftMessages } from './draft-messages.ts';
+import { outcomeOf, type SendRequestOutcome } from './outcome.ts';
 import { type Plan, planSendRequest } from './plan.ts';
 import { renderDrafts } from './render-drafts.ts';
 import type { SendRequestBody } from './schema.ts';
-import { type AskedKey, type Counts, findKeyOwners, takeDedupeKeys } from './store.ts';
+import { type AskedKey, findKeyOwners, takeDedupeKeys } from './store.ts';
 
 /** What intake needs. */
 export interface IntakeDeps {
@@ -33,16 +34,6 @@ export interface PreparedRequest {
   caller: Caller;
   plan: Plan;
   drafts: DraftMessage[];
-}
-
-/** What became of each row: ids, indexes and codes, without personal data. */
-export interface SendRequestOutcome {
-  id: string | null;
-  status: 'draft' | 'accepted' | 'dry-run';
-  counts: Counts;
-  messages: { index: number; template: string; id: string | null; status: string; reason: string | null }[];
-  errors: RowError[];
-  repeated: { index: number; template: string; messageId: string | null }[];
 }
 
 /**
@@ -74,35 +65,6 @@ export function refusalOf({ body, drafts }: PreparedRequest): AppError | null {
     detail: `Faults: ${items.size}; nothing was kept.`,
     items: [...items.values()],
   });
-}
-
-function countDrafts(drafts: readonly DraftMessage[]): Counts {
-  const counts: Counts = { created: drafts.length, E: 0, V: 0, OK: 0, KO: 0, B: 0 };
-  for (const { row } of drafts) counts[row.status] += 1;
-  return counts;
-}
-
-/** The answer for drafts that were kept, and for rows that repeat another message. */
-function outcomeOf(
-  id: string | null,
-  status: SendRequestOutcome['status'],
-  kept: readonly DraftMessage[],
-  repeated: SendRequestOutcome['repeated'],
-): SendRequestOutcome {
-  return {
-    id,
-    status,
-    counts: countDrafts(kept),
-    messages: kept.map(({ row, templateKey }) => ({
-      index: row.rowIndex,
-      template: templateKey,
-      id: status === 'dry-run' ? null : row.id,
-      status: row.status,
-      reason: row.reason,
-    })),
-    errors: kept.flatMap(({ errors }) => errors),
-    repeated,
-  };
 }
 
 /** The request's own row. */
@@ -212,31 +174,33 @@ async function holdPinned(tx: Tx, { plan, caller }: PreparedRequest): Promise<vo
   }
 }
 
-/** Stores messages with their transitions and events, and gives those that may leave to the dispatcher. */
+/**
+ * Stores a request and its messages with their transitions and events, and gives those that may leave to the
+ * dispatcher.
+ */
 async function storeMessages(
   deps: IntakeDeps,
   tx: Tx,
   prepared: PreparedRequest,
-  sendRequestId: string,
   kept: readonly DraftMessage[],
-  accepted: NewEvent,
+  stored: { request: TableRows; id: string; accepted: NewEvent },
 ): Promise<void> {
   const { tenantId } = prepared.caller;
-  const rows = kept.map(({ row }) => ({ tenantId, sendRequestId, ...row }));
+  const rows = kept.map(({ row }) => ({ tenantId, sendRequestId: stored.id, ...row }));
   const moves = rows.map((row) => ({
     tenantId,
     messageId: row.id,
-    sendRequestId,
+    sendRequestId: stored.id,
     test: row.test,
     from: null,
     to: row.status,
     reason: row.reason,
   }));
-  const inserting = insertRows(tx, messages, rows);
+  const inserting = insertIntoAll(tx, [stored.request, rowsFor(messages, rows)]);
   const waiting = rows.filter(({ status }) => status === 'V') as (WaitingMessage & { channel: 'mail' })[];
   await together([
     inserting.then(async () => openLanes(tx, await enqueueUrgent(deps, tx, 'mail', waiting))),
-    recordMoves(deps, tx, actorOf(prepared.caller), moves, [accepted]),
+    recordMoves(deps, tx, actorOf(prepared.caller), moves, [stored.accepted]),
   ]);
 }
 
@@ -275,10 +239,12 @@ export async function acceptSendRequest(
     resourceId: id,
     data: { created: kept.length, repeated: repeated.length, recordEvent: row.recordEvent },
   };
+  // A draft has its row already.
+  const request = rowsFor(sendRequests, draftId === null ? [row] : []);
   await together([
-    draftId === null ? insertRows(tx, sendRequests, [row]) : acceptDraft(tx, row),
+    draftId === null ? null : acceptDraft(tx, row),
     holdPinned(tx, prepared),
-    storeMessages(deps, tx, prepared, id, kept, accepted),
+    storeMessages(deps, tx, prepared, kept, { request, id, accepted }),
   ]);
   return outcomeOf(id, 'accepted', kept, repeated);
 }

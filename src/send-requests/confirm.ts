@@ -3,13 +3,8 @@ import type { Tx } from '../db/client.ts';
 import { sendRequests } from '../db/tables/messages.ts';
 import { AppError } from '../errors.ts';
 import type { Caller } from '../tenants/rights.ts';
-import {
-  acceptSendRequest,
-  type IntakeDeps,
-  type PreparedRequest,
-  prepareSendRequest,
-  type SendRequestOutcome,
-} from './accept.ts';
+import { acceptSendRequest, type IntakeDeps, type PreparedRequest, prepareSendRequest } from './accept.ts';
+import type { SendRequestOutcome } from './outcome.ts';
 import type { SendRequestBody } from './schema.ts';
 import { deleteDraftBody, findDraftBody, getSendRequest, type Viewer } from './store.ts';
 

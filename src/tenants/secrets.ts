@@ -3,6 +3,7 @@ import {
   createDecipheriv,
   createHash,
   createHmac,
+  createSecretKey,
   hkdfSync,
   randomBytes,
   timingSafeEqual,
@@ -32,7 +33,8 @@ export function createSecrets(base64Keys: readonly string[]): Secrets {
   const [currentId, current] = first;
   // The oldest key, so that adding a new one in front does not make every API key and cursor invalid.
   const root = [...keys.values()].at(-1) ?? current;
-  const derive = (purpose: string) => Buffer.from(hkdfSync('sha256', root, '', purpose, 32));
+  // As key objects: bytes would be made into one for each hash.
+  const derive = (purpose: string) => createSecretKey(Buffer.from(hkdfSync('sha256', root, '', purpose, 32)));
   const pepper = derive('api-keys');
   const signing = derive('cursors');
   const sign = (text: string) => createHmac('sha256', signing).update(text).digest('base64url').slice(0, 22);

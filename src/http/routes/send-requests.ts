@@ -8,12 +8,12 @@ import {
   type PreparedRequest,
   prepareSendRequest,
   refusalOf,
-  type SendRequestOutcome,
   storeDraft,
   trySendRequest,
 } from '../../send-requests/accept.ts';
 import { cancelSendRequest } from '../../send-requests/cancel.ts';
 import { confirmSendRequest, prepareConfirmation } from '../../send-requests/confirm.ts';
+import type { SendRequestOutcome } from '../../send-requests/outcome.ts';
 import { rescheduleSendRequest } from '../../send-requests/reschedule.ts';
 import {
   Cancelled,
