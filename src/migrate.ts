@@ -8,7 +8,7 @@ const migrationsFolder = fileURLToPath(new URL('../migrations', import.meta.url)
 
 /** Brings a database to what this code needs, queues included. Safe to run again; the only place that migrates. */
 export async function migrate({ databaseUrl }: { databaseUrl: string }): Promise<void> {
-  const client = connectDatabase({ url: databaseUrl, connections: 1, name: 'migrate' });
+  const client = connectDatabase({ url: databaseUrl, connections: 1, name: 'migrate', statementMs: null });
   try {
     await applyMigrations(client.db, { migrationsFolder });
   } finally {

@@ -17,17 +17,21 @@ async function grow({ sql }: Stage, { id }: Organisation, times: number): Promis
       from messages cross join generate_series(1, ${times}) as turn where tenant_id = ${id}`;
     // Old ids begin with a lower time, as those of UUIDv7 do.
     await tx`update copies set new_id = overlay(new_id::text placing '0180' from 1 for 4)::uuid`;
-    await tx`insert into messages select (jsonb_populate_record(messages, jsonb_build_object('id', new_id, 'status', 'KO',
+    // Beside the join, not in the list of what is selected: there it would be made again for each of its columns.
+    await tx`insert into messages select old.* from copies
+      join messages on messages.id = copies.old_id and messages.tenant_id = ${id}
+      cross join lateral jsonb_populate_record(messages, jsonb_build_object('id', new_id, 'status', 'KO',
         'reason', 'provider_unavailable', 'to_normalized', 'old' || turn || messages.to_normalized,
-        'context_ref', 'OLD-' || turn, 'created_at', created_at - turn * interval '1 day',
-        'sent_at', sent_at - turn * interval '1 day'))).*
-      from copies join messages on messages.id = copies.old_id and messages.tenant_id = ${id}`;
-    await tx`insert into attempts select (jsonb_populate_record(attempts,
-        jsonb_build_object('id', attempt_id, 'message_id', new_id))).*
-      from copies join attempts on attempts.message_id = copies.old_id and attempts.tenant_id = ${id}`;
-    await tx`insert into transitions select (jsonb_populate_record(transitions,
-        jsonb_build_object('id', gen_random_uuid(), 'message_id', new_id))).*
-      from copies join transitions on transitions.message_id = copies.old_id and transitions.tenant_id = ${id}`;
+        'context_ref', 'OLD-' || turn, 'created_at', messages.created_at - turn * interval '1 day',
+        'sent_at', messages.sent_at - turn * interval '1 day')) as old`;
+    await tx`insert into attempts select old.* from copies
+      join attempts on attempts.message_id = copies.old_id and attempts.tenant_id = ${id}
+      cross join lateral jsonb_populate_record(attempts,
+        jsonb_build_object('id', attempt_id, 'message_id', new_id)) as old`;
+    await tx`insert into transitions select old.* from copies
+      join transitions on transitions.message_id = copies.old_id and transitions.tenant_id = ${id}
+      cross join lateral jsonb_populate_record(transitions,
+        jsonb_build_object('id', gen_random_uuid(), 'message_id', new_id)) as old`;
   });
   await sql`vacuum analyze`;
 }

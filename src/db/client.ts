@@ -1,6 +1,7 @@
 import { DrizzleQueryError } from 'drizzle-orm/errors';
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
+import { type AnswerWatch, type Conversation, createAnswerWatch } from './answer-watch.ts';
 import { createPreparing, type Preparing } from './prepare.ts';
 
 /** A handle outside any transaction. */
@@ -16,6 +17,11 @@ export interface DatabaseClient {
 
 /** How long what runs on connections that are left may take, once others of its pool were lost. */
 const retirementMs = 15_000;
+
+/** No statement of the service takes this long. */
+const longestStatementMs = 60_000;
+/** How much longer an answer may be on its way. */
+const answerPatienceMs = 15_000;
 
 /** No transaction of the service waits this long between two of its statements. */
 const longestIdleInTransactionMs = 10_000;
@@ -43,7 +49,12 @@ export function connectDatabase(options: {
   name: string;
   /** Whether it dispatches. */
   byKey?: boolean;
+  /** Longest time of a statement; null: any (migrations). Default: a minute. */
+  statementMs?: number | null;
+  /** How much later its answer may come. Default: 15 s. */
+  answerMs?: number;
 }): DatabaseClient {
+  const statementMs = options.statementMs === undefined ? longestStatementMs : options.statementMs;
   const retired = new Set<Pool>();
   let closing = false;
   let current: Pool;
@@ -57,24 +68,32 @@ export function connectDatabase(options: {
         application_name: options.name,
         // A process that stands still in the middle of a transaction must not hold its locks: others wait for them.
         idle_in_transaction_session_timeout: longestIdleInTransactionMs,
+        ...(statementMs === null ? {} : { statement_timeout: statementMs }),
         ...(options.byKey ? byKey : {}),
       },
       // A connection that ends by its age is no loss; nothing here needs young ones.
       max_lifetime: null,
-      onclose() {
-        if (closing || current !== pool) return;
-        current = open();
-        retired.add(pool);
-        // Not asked to end before: it would wait for queries whose connection is gone.
-        setTimeout(() => pool.end(0).finally(() => retired.delete(pool)), retirementMs).unref();
-      },
+      onclose: replace,
     });
+    const watch =
+      statementMs === null ? null : createAnswerWatch(statementMs + (options.answerMs ?? answerPatienceMs), replace);
+    function replace(): void {
+      if (closing || current !== pool) return;
+      current = open();
+      retired.add(pool);
+      // Not asked to end before: it would wait for queries whose connection is gone.
+      setTimeout(() => pool.end(0).finally(() => retired.delete(pool)), retirementMs).unref();
+    }
     const preparing = createPreparing();
-    client.unsafe = preparing(client.unsafe.bind(client), { alone: true });
-    guardTransactions(client, preparing);
+    // One after the other gets a connection: as long as some are answered, the others only wait for their turn.
+    client.unsafe = preparing(watched(client.unsafe.bind(client), watch?.begin()), { alone: true });
+    guardTransactions(client, { preparing, watch });
     const pool: Pool = {
       db: drizzle(client),
-      end: (timeout) => client.end({ timeout }).catch(() => undefined),
+      end(timeout) {
+        watch?.end();
+        return client.end({ timeout }).catch(() => undefined);
+      },
     };
     return pool;
   }
@@ -105,25 +124,55 @@ function isLost(error: unknown): boolean {
   return false;
 }
 
+/** A connection that this side has given up: it answers at once that it is gone, and nobody tells of its end. */
+function isDestroyed(error: unknown): boolean {
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+    if ((cause as { code?: unknown }).code === 'CONNECTION_DESTROYED') return true;
+  }
+  return false;
+}
+
+/** Tells the watch of each statement. */
+function watched(unsafe: postgres.Sql['unsafe'], conversation: Conversation | undefined): postgres.Sql['unsafe'] {
+  if (conversation === undefined) return unsafe;
+  return ((...query: Parameters<typeof unsafe>) => {
+    const asked = unsafe(...query);
+    const answered = conversation.ask();
+    asked.then(answered, answered);
+    return asked;
+  }) as typeof unsafe;
+}
+
 /**
  * Keeps transactions from writing to a connection that is gone: postgres.js rolls back over it, which ends the
  * process. The work of such a transaction is left unsettled; the transaction itself rejects when its connection
  * closes.
  */
-function guardTransactions(client: postgres.Sql, preparing: Preparing): void {
+function guardTransactions(
+  client: postgres.Sql,
+  { preparing, watch }: { preparing: Preparing; watch: AnswerWatch | null },
+): void {
   const begin = client.begin.bind(client) as (work: (sql: postgres.TransactionSql) => unknown) => Promise<unknown>;
   const guarded = (work: (sql: postgres.TransactionSql) => Promise<unknown>): Promise<unknown> => {
     let lost = false;
     const done = begin((sql) => {
-      const unsafe = preparing(sql.unsafe.bind(sql));
+      const conversation = watch?.begin();
+      const unsafe = preparing(watched(sql.unsafe.bind(sql), conversation));
       sql.unsafe = ((...query: Parameters<typeof unsafe>) => {
         if (lost) throw Object.assign(new Error('the connection is closed'), { code: 'CONNECTION_CLOSED' });
         return unsafe(...query);
       }) as typeof sql.unsafe;
-      return work(sql).catch((error: unknown) => {
-        if (lost || isLost(error)) return new Promise(() => {});
+      const ended = work(sql).catch((error: unknown) => {
+        if (!isDestroyed(error) && (lost || isLost(error))) return new Promise(() => {});
         throw error;
       });
+      // What is asked next is the commit, or the rollback.
+      const asksForEnd = () => {
+        const answered = conversation?.ask();
+        done.then(answered, answered);
+      };
+      ended.then(asksForEnd, asksForEnd);
+      return ended;
     });
     done.catch(() => {
       lost = true;

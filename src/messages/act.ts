@@ -3,7 +3,7 @@ import type { Tx } from '../db/client.ts';
 import { at, idList } from '../db/rows.ts';
 import { AppError } from '../errors.ts';
 import type { Actor } from '../tenants/rights.ts';
-import type { MessageRow } from './content.ts';
+import type { MessageState } from './content.ts';
 import type { Viewer } from './filter.ts';
 import { recordMoves } from './record-moves.ts';
 import { actionSources } from './status.ts';
@@ -24,7 +24,7 @@ export interface ActionOptions {
   unchangedSince?: Date;
 }
 
-function refusalOf(row: MessageRow, action: BulkAction, options: ActionOptions): Refusal | null {
+function refusalOf(row: MessageState, action: BulkAction, options: ActionOptions): Refusal | null {
   const sources: readonly string[] = actionSources[action];
   if (row.dispatchState === 'sending') return { id: row.id, code: 'being_sent', status: row.status };
   if (!sources.includes(row.status)) return { id: row.id, code: 'illegal_move', status: row.status };
@@ -45,7 +45,7 @@ export async function blockMessages(
   deps: MoveDeps,
   tx: Tx,
   actor: Actor,
-  rows: readonly MessageRow[],
+  rows: readonly MessageState[],
   why: { reason: 'blocked_by_user' | 'cancelled'; remark: string | null },
 ): Promise<string[]> {
   const [first] = rows;
@@ -92,7 +92,7 @@ export async function actOnMessages(
   const rows = await lockMessages(tx, viewer, asked);
   const found = new Set(rows.map(({ id }) => id));
   const refused: Refusal[] = asked.filter((id) => !found.has(id)).map((id) => ({ id, code: 'not_found' }));
-  const willing: MessageRow[] = [];
+  const willing: MessageState[] = [];
   for (const row of rows) {
     const refusal = refusalOf(row, action, options);
     if (refusal === null) willing.push(row);

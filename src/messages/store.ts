@@ -1,9 +1,9 @@
-import { and, asc, desc, eq, gt, inArray, lt, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, getTableColumns, gt, inArray, lt, sql } from 'drizzle-orm';
 import type { Db, Tx } from '../db/client.ts';
 import { idList } from '../db/rows.ts';
 import { attempts, messages, transitions } from '../db/tables/messages.ts';
 import { notFound } from '../errors.ts';
-import type { MessageRow } from './content.ts';
+import type { MessageRow, MessageState } from './content.ts';
 import { filterConditions, type MessageFilter, type Viewer } from './filter.ts';
 
 const visible = (viewer: Viewer) =>
@@ -67,10 +67,12 @@ export async function countMatching(db: Db | Tx, viewer: Viewer, filter: Message
   return db.$count(messages, filterConditions(viewer, filter));
 }
 
+const { data: _data, overrides: _overrides, documents: _documents, ...stateColumns } = getTableColumns(messages);
+
 /** Messages of these ids that the viewer sees, locked in the order of their ids so that no two actions deadlock. */
-export function lockMessages(tx: Tx, viewer: Viewer, ids: readonly string[]): Promise<MessageRow[]> {
+export function lockMessages(tx: Tx, viewer: Viewer, ids: readonly string[]): Promise<MessageState[]> {
   return tx
-    .select()
+    .select(stateColumns)
     .from(messages)
     .where(and(visible(viewer), sql`${messages.id} = any(${idList(ids)})`))
     .orderBy(asc(messages.id))

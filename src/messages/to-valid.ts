@@ -4,10 +4,11 @@ import type { Clock, NewId } from '../clock.ts';
 import type { Tx } from '../db/client.ts';
 import { at } from '../db/rows.ts';
 import type { StoredCopy } from '../db/tables/messages.ts';
+import { together } from '../db/together.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { JobQueue } from '../queue/boss.ts';
 import type { Actor } from '../tenants/rights.ts';
-import type { MessageRow } from './content.ts';
+import type { MessageState } from './content.ts';
 import { enqueueUrgent, openLanes } from './enqueue.ts';
 import { recordMoves } from './record-moves.ts';
 import { applyRules } from './rules.ts';
@@ -24,7 +25,7 @@ export interface Refusal {
   id: string;
   code: ErrorCode;
   /** Its status now; absent when it does not exist. */
-  status?: MessageRow['status'];
+  status?: MessageState['status'];
   /** The rule or fault behind the code. */
   reason?: string;
 }
@@ -36,12 +37,12 @@ export interface ActionResult {
 }
 
 interface Judged {
-  row: MessageRow;
+  row: MessageState;
   copies: StoredCopy[];
 }
 
 /** Copies to be sent (again): those left aside when the message failed. What was accepted is never sent again. */
-function renewedCopies(row: MessageRow, blocked: ReadonlyMap<number, string>): StoredCopy[] {
+function renewedCopies(row: MessageState, blocked: ReadonlyMap<number, string>): StoredCopy[] {
   return row.copies.map((copy, position) => {
     const reason = blocked.get(position);
     if (copy.outcome === 'accepted' || copy.outcome === 'blocked') return copy;
@@ -52,7 +53,7 @@ function renewedCopies(row: MessageRow, blocked: ReadonlyMap<number, string>): S
 }
 
 /** Whether anything but a rule forbids sending it. */
-function faultOf(row: MessageRow, now: Date): Omit<Refusal, 'id' | 'status'> | null {
+function faultOf(row: MessageState, now: Date): Omit<Refusal, 'id' | 'status'> | null {
   if (row.notAfter !== null && row.notAfter <= now) return { code: 'cannot_be_sent', reason: 'expired' };
   // Never rendered without a fault: it must be corrected first.
   if (row.contentHash === null) return { code: 'cannot_be_sent', reason: row.reason ?? 'template_error' };
@@ -62,7 +63,7 @@ function faultOf(row: MessageRow, now: Date): Omit<Refusal, 'id' | 'status'> | n
 }
 
 /** Runs every rule again: a person cannot validate over a refusal. */
-async function judge(deps: MoveDeps, tx: Tx, tenantId: string, rows: readonly MessageRow[]) {
+async function judge(deps: MoveDeps, tx: Tx, tenantId: string, rows: readonly MessageState[]) {
   const now = deps.clock.now();
   const verdicts = await applyRules(
     tx,
@@ -71,7 +72,7 @@ async function judge(deps: MoveDeps, tx: Tx, tenantId: string, rows: readonly Me
   );
   const allowed: Judged[] = [];
   const refused: Refusal[] = [];
-  const stopped: { row: MessageRow; reason: string }[] = [];
+  const stopped: { row: MessageState; reason: string }[] = [];
   for (const [index, row] of rows.entries()) {
     const fault = faultOf(row, now);
     const verdict = verdicts[index];
@@ -85,7 +86,7 @@ async function judge(deps: MoveDeps, tx: Tx, tenantId: string, rows: readonly Me
   return { allowed, refused, stopped };
 }
 
-async function stopByRule(deps: MoveDeps, tx: Tx, actor: Actor, stopped: { row: MessageRow; reason: string }[]) {
+async function stopByRule(deps: MoveDeps, tx: Tx, actor: Actor, stopped: { row: MessageState; reason: string }[]) {
   if (stopped.length === 0) return;
   const rows = stopped.map(({ row, reason }) => ({ tenant_id: row.tenantId, id: row.id, reason }));
   const changed = await tx.execute(sql`
@@ -99,7 +100,7 @@ async function stopByRule(deps: MoveDeps, tx: Tx, actor: Actor, stopped: { row: 
   await recordMoves(deps, tx, actor, moves);
 }
 
-const moveOf = (row: MessageRow, to: MessageRow['status']) => ({
+const moveOf = (row: MessageState, to: MessageState['status']) => ({
   tenantId: row.tenantId,
   messageId: row.id,
   sendRequestId: row.sendRequestId,
@@ -117,7 +118,7 @@ export async function moveToValid(
   deps: MoveDeps,
   tx: Tx,
   actor: Actor,
-  rows: readonly MessageRow[],
+  rows: readonly MessageState[],
   remark: string | null,
 ): Promise<ActionResult> {
   const [first] = rows;
@@ -144,7 +145,7 @@ export async function moveToValid(
     resend: row.status === 'KO' ? 1 : 0,
     copies: row.copies,
   }));
-  const moved = await tx.execute(sql`
+  const moving = tx.execute(sql`
     update messages set status = 'V', dispatch_state = 'waiting', delivery = 'none',
       reason = case when ready.account is null then 'no_channel_account' end, reason_detail = null,
       channel_account_id = ready.account, release_at = ready.release_at, copies = ready.copies,
@@ -155,13 +156,9 @@ export async function moveToValid(
     from json_to_recordset(${JSON.stringify(changes)}::json)
       as ready(id uuid, from_status text, account uuid, release_at timestamptz, resend int, copies jsonb)
     where messages.tenant_id = ${tenantId} and messages.id = ready.id and messages.status = ready.from_status`);
+  const moves = allowed.map(({ row }) => ({ ...moveOf(row, 'V'), reason: null, remark }));
+  const [moved] = await together([moving, recordMoves(deps, tx, actor, moves)]);
   if (moved.count !== ready.length) throw new Error(`${moved.count} of ${ready.length} locked messages moved to V`);
-  await recordMoves(
-    deps,
-    tx,
-    actor,
-    allowed.map(({ row }) => ({ ...moveOf(row, 'V'), reason: null, remark })),
-  );
   await openLanes(tx, await enqueueUrgent(deps, tx, 'mail', ready));
   return { done: ready.map(({ id }) => id), refused };
 }

@@ -2,6 +2,7 @@ import { parseAddrSpec } from '../channels/mail/addr-spec.ts';
 import type { Clock } from '../clock.ts';
 import type { Db } from '../db/client.ts';
 import { AppError, invalidField } from '../errors.ts';
+import { uuidPattern } from '../fields.ts';
 import { findSender, getSender, type SenderRow } from '../senders/store.ts';
 import { LONGEST_DATA } from '../templates/renderer.ts';
 import { findTemplate, findTemplateOfDocumentType, type TemplateRow } from '../templates/store.ts';
@@ -193,7 +194,8 @@ export async function planSendRequest(
   const now = deps.clock.now();
   const times = readTimes(body, now);
   const { tenantId, testOnly: test } = caller;
-  const defaults = await readDefaults(deps.db, { tenantId, test, template: body.template ?? '' });
+  const key = body.template === undefined || uuidPattern.test(body.template) ? '' : body.template;
+  const defaults = await readDefaults(deps.db, { tenantId, test, template: key });
   const { tenant, accountId } = defaults;
   const templates: PlannedTemplate[] = [];
   for (const [pointer, template] of await wantedTemplates(deps.db, defaults, body)) {

@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm';
 import t from 'tap';
 import { connectDatabase, type Db, isUnavailable, type Tx } from '../../src/db/client.ts';
 import { createTestDatabase } from '../support/postgres.ts';
+import { startTcpProxy } from '../support/tcp-proxy.ts';
 
 const pidOf = async (db: Db | Tx) => {
   const [row] = await db.execute<{ pid: number }>(sql`select pg_backend_pid() as pid`);
@@ -65,4 +66,48 @@ t.test('a fault of the work itself rolls back, and is told as it is', async (t) 
   await t.rejects(work, fault);
   await t.rejects(db.transaction((tx) => tx.execute(sql`select 1 / 0`)));
   t.match(await db.execute(sql`select count(*)::int as rows from kept`), [{ rows: 0 }]);
+});
+
+t.test(
+  'a wire that lets nothing through is noticed: what waits for an answer fails, and the pool goes on',
+  async (t) => {
+    const { url, drop } = await createTestDatabase();
+    const address = new URL(url);
+    const wire = await startTcpProxy(Number(address.port));
+    address.host = `127.0.0.1:${wire.port}`;
+    const limits = { statementMs: 300, answerMs: 700 };
+    const service = connectDatabase({ url: address.href, connections: 2, name: 'behind a wire', ...limits });
+    t.teardown(async () => {
+      await wire.close();
+      await service.close();
+      await drop();
+    });
+    const held = Promise.withResolvers<void>();
+    const begun = Promise.withResolvers<void>();
+    const transaction = service.db.transaction(async (tx) => {
+      await pidOf(tx);
+      begun.resolve();
+      await held.promise;
+      await pidOf(tx);
+    });
+    const ends = [endOf(transaction)];
+    await begun.promise;
+    wire.set('hole');
+    held.resolve();
+    ends.push(endOf(pidOf(service.db)));
+    t.strictSame(await Promise.all(ends), ['unavailable', 'unavailable']);
+    wire.set('pass');
+    t.equal(await endOf(pidOf(service.db)), 'done');
+  },
+);
+
+t.test('a statement that takes too long ends, and is told as a fault', async (t) => {
+  const { url, drop } = await createTestDatabase();
+  const service = connectDatabase({ url, connections: 1, name: 'limited', statementMs: 200 });
+  t.teardown(async () => {
+    await service.close();
+    await drop();
+  });
+  await t.rejects(service.db.execute(sql`select pg_sleep(20)`));
+  t.equal(await endOf(pidOf(service.db)), 'done');
 });
