@@ -79,7 +79,7 @@ function choresOf(runtime: Runtime, releaser: Releaser): Chore[] {
       more: () => releaser.crowded(),
     },
     { name: 'sequence', everyMs: 500, run: () => sequenceEvents(runtime) },
-    { name: 'operations', everyMs: 500, run: () => runOperations(runtime) },
+    { name: 'operations', everyMs: 250, run: () => runOperations(runtime) },
     { name: 'expire', everyMs: 5_000, run: () => expireMessages(runtime, rowsPerPass) },
     { name: 'sweep', everyMs: 30_000, run: () => sweepDispatch(runtime) },
     { name: 'documents', everyMs: 600_000, run: () => deleteUnusedDocuments(runtime.db, ago(7 * days), rowsPerPass) },
