@@ -239,7 +239,7 @@ for (const kind of ['channel-accounts', 'senders', 'templates'] as const) {
   t.test(`${kind}: deleted before the messages are stored, the request is refused; after, the deletion`, async (t) => {
     const service = await startSending(t);
     const { path, body } = await makePinned(service, kind, 'first');
-    const early = await whileLocked(service, 'send_requests', async () => {
+    const early = await whileLocked(service, 'idempotency_keys', async () => {
       const asked = ask(service, 'early', body);
       await standing(service, 1);
       t.equal((await service.inject('DELETE', path)).status, 204);
