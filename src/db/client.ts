@@ -162,10 +162,14 @@ function guardTransactions(
         if (lost) throw Object.assign(new Error('the connection is closed'), { code: 'CONNECTION_CLOSED' });
         return unsafe(...query);
       }) as typeof sql.unsafe;
-      const ended = work(sql).catch((error: unknown) => {
-        if (!isDestroyed(error) && (lost || isLost(error))) return new Promise(() => {});
-        throw error;
-      });
+      const ended = work(sql).then(
+        // Its commit would be written to nobody; the transaction has failed already.
+        (result) => (lost ? new Promise(() => {}) : result),
+        (error: unknown) => {
+          if (!isDestroyed(error) && (lost || isLost(error))) return new Promise(() => {});
+          throw error;
+        },
+      );
       // What is asked next is the commit, or the rollback.
       const asksForEnd = () => {
         const answered = conversation?.ask();

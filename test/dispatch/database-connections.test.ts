@@ -11,7 +11,7 @@ const pidOf = async (db: Db | Tx) => {
 
 async function start(t: { teardown(fn: () => unknown): void }) {
   const { url, drop } = await createTestDatabase();
-  const service = connectDatabase({ url, connections: 2, name: 'under test' });
+  const service = connectDatabase({ url, connections: 3, name: 'under test' });
   const operator = connectDatabase({ url, connections: 1, name: 'operator' });
   t.teardown(async () => {
     await Promise.all([service.close(), operator.close()]);
@@ -44,11 +44,16 @@ t.test('a transaction whose connection is cut fails, and the pool goes on, as of
         await idle.promise;
         await tx.execute(sql`select 1`);
       }),
+      // Cut behind the last of them: nothing is left but the commit.
+      db.transaction(async (tx) => {
+        await cut(await pidOf(tx));
+        await idle.promise;
+      }),
     ];
     const ends = transactions.map(endOf);
     t.equal(await ends[0], 'unavailable');
     idle.resolve();
-    t.equal(await ends[1], 'unavailable');
+    t.strictSame(await Promise.all(ends), ['unavailable', 'unavailable', 'unavailable']);
     const begun = performance.now();
     t.strictSame(await Promise.all([1, 2, 3, 4].map(() => endOf(pidOf(db)))), Array(4).fill('done'));
     t.ok(performance.now() - begun < 5_000, 'at once');
