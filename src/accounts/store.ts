@@ -1,7 +1,6 @@
 import { and, desc, eq, isNull, lt, sql } from 'drizzle-orm';
 import type { Clock, NewId } from '../clock.ts';
 import type { Db, Tx } from '../db/client.ts';
-import { prepareOnce } from '../db/prepare-once.ts';
 import { channelAccounts } from '../db/tables/dispatch.ts';
 import { AppError, notFound } from '../errors.ts';
 import { recordEvents } from '../events/store.ts';
@@ -22,21 +21,6 @@ export async function getAccount(db: Db | Tx, tenantId: string, id: string): Pro
   return row;
 }
 
-const selectDefault = (db: Db | Tx) =>
-  db
-    .select()
-    .from(channelAccounts)
-    .where(
-      and(
-        eq(channelAccounts.tenantId, sql.placeholder('tenantId')),
-        eq(channelAccounts.channel, sql.placeholder('channel')),
-        eq(channelAccounts.test, sql.placeholder('test')),
-        eq(channelAccounts.isDefault, true),
-      ),
-    );
-const defaultOf = prepareOnce(selectDefault);
-const defaultHeld = prepareOnce((db) => selectDefault(db).for('key share'));
-
 /**
  * The account that messages of a channel use: the tenant's default one, or that of test keys. Null: none yet.
  * `hold` keeps it from being deleted until the transaction ends: for messages that are about to wait for it.
@@ -48,8 +32,18 @@ export async function defaultAccount(
   test: boolean,
   options: { hold?: boolean } = {},
 ): Promise<AccountRow | null> {
-  const query = options.hold ? defaultHeld : defaultOf;
-  const [row] = await query(db).execute({ tenantId, channel, test });
+  const query = db
+    .select()
+    .from(channelAccounts)
+    .where(
+      and(
+        eq(channelAccounts.tenantId, tenantId),
+        eq(channelAccounts.channel, channel),
+        eq(channelAccounts.test, test),
+        eq(channelAccounts.isDefault, true),
+      ),
+    );
+  const [row] = await (options.hold ? query.for('key share') : query);
   return row ?? null;
 }
 

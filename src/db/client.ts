@@ -114,22 +114,23 @@ export function connectDatabase(options: {
   };
 }
 
+/** An error and what caused it, the outermost first. */
+function* causesOf(error: unknown): Generator<Error & { code?: unknown }> {
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) yield cause;
+}
+
 /** A connection that is gone, or that PostgreSQL is about to close. */
 function isLost(error: unknown): boolean {
-  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+  for (const cause of causesOf(error)) {
     if (cause instanceof postgres.PostgresError) return cause.severity === 'FATAL' || cause.severity === 'PANIC';
-    const { code } = cause as { code?: unknown };
-    if (typeof code === 'string' && passingNetworkCodes.has(code)) return true;
+    if (typeof cause.code === 'string' && passingNetworkCodes.has(cause.code)) return true;
   }
   return false;
 }
 
 /** A connection that this side has given up: it answers at once that it is gone, and nobody tells of its end. */
 function isDestroyed(error: unknown): boolean {
-  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
-    if ((cause as { code?: unknown }).code === 'CONNECTION_DESTROYED') return true;
-  }
-  return false;
+  return causesOf(error).some(({ code }) => code === 'CONNECTION_DESTROYED');
 }
 
 /** Tells the watch of each statement. */
@@ -191,7 +192,7 @@ function guardTransactions(
  * of the connection's fault. Null for anything else.
  */
 export function databaseError(error: unknown): { code: string; constraint: string | null } | null {
-  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+  for (const cause of causesOf(error)) {
     if (cause instanceof postgres.PostgresError) {
       return { code: cause.code, constraint: cause.constraint_name ?? null };
     }
@@ -230,9 +231,5 @@ const passingNetworkCodes = new Set([
 export function isUnavailable(error: unknown): boolean {
   const known = databaseError(error);
   if (known !== null) return passingCodes.has(known.code) || passingNetworkCodes.has(known.code);
-  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
-    const { code } = cause as { code?: unknown };
-    if (typeof code === 'string' && passingNetworkCodes.has(code)) return true;
-  }
-  return false;
+  return causesOf(error).some(({ code }) => typeof code === 'string' && passingNetworkCodes.has(code));
 }

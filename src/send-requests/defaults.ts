@@ -5,7 +5,7 @@ import { senders, senderVersions, templates, templateVersions } from '../db/tabl
 import { channelAccounts } from '../db/tables/dispatch.ts';
 import { tenants } from '../db/tables/tenants.ts';
 import { notFound } from '../errors.ts';
-import { type SenderRow, senderColumns } from '../senders/store.ts';
+import { isCurrentSenderVersion, type SenderRow, senderColumns } from '../senders/store.ts';
 import type { TemplateRow } from '../templates/store.ts';
 import type { TemplateVersionRow } from '../templates/versions.ts';
 import type { TenantRow } from '../tenants/store.ts';
@@ -40,14 +40,7 @@ const ofTenant = prepareOnce((db) =>
       ),
     )
     .leftJoin(senders, and(eq(senders.tenantId, tenants.id), eq(senders.isDefault, true)))
-    .leftJoin(
-      senderVersions,
-      and(
-        eq(senderVersions.tenantId, tenants.id),
-        eq(senderVersions.senderId, senders.id),
-        eq(senderVersions.version, senders.currentVersion),
-      ),
-    )
+    .leftJoin(senderVersions, isCurrentSenderVersion)
     .leftJoin(templates, and(eq(templates.tenantId, tenants.id), eq(templates.key, sql.placeholder('template'))))
     .leftJoin(
       templateVersions,

@@ -2,7 +2,6 @@ import { and, desc, eq, lt, sql } from 'drizzle-orm';
 import { parseAddrSpec } from '../channels/mail/addr-spec.ts';
 import type { Clock, NewId } from '../clock.ts';
 import type { Db, Tx } from '../db/client.ts';
-import { prepareOnce } from '../db/prepare-once.ts';
 import { senders, senderVersions } from '../db/tables/content.ts';
 import { AppError, invalidField, notFound } from '../errors.ts';
 import { uuidPattern } from '../fields.ts';
@@ -47,18 +46,15 @@ export const senderColumns = {
   updatedAt: senders.updatedAt,
 };
 
+/** Joins a sender with its current version. */
+export const isCurrentSenderVersion = and(
+  eq(senderVersions.tenantId, senders.tenantId),
+  eq(senderVersions.senderId, senders.id),
+  eq(senderVersions.version, senders.currentVersion),
+);
+
 function selectSenders(db: Db | Tx) {
-  return db
-    .select(senderColumns)
-    .from(senders)
-    .innerJoin(
-      senderVersions,
-      and(
-        eq(senderVersions.tenantId, senders.tenantId),
-        eq(senderVersions.senderId, senders.id),
-        eq(senderVersions.version, senders.currentVersion),
-      ),
-    );
+  return db.select(senderColumns).from(senders).innerJoin(senderVersions, isCurrentSenderVersion);
 }
 
 function strictAddress(value: string, pointer: string): string {
@@ -113,13 +109,9 @@ export async function createSender(
   return { id };
 }
 
-const defaultOf = prepareOnce((db) =>
-  selectSenders(db).where(and(eq(senders.tenantId, sql.placeholder('tenantId')), eq(senders.isDefault, true))),
-);
-
 /** The tenant's default sender, or null. */
 export async function defaultSender(db: Db | Tx, tenantId: string): Promise<SenderRow | null> {
-  const [row] = await defaultOf(db).execute({ tenantId });
+  const [row] = await selectSenders(db).where(and(eq(senders.tenantId, tenantId), eq(senders.isDefault, true)));
   return row ?? null;
 }
 

@@ -1,7 +1,6 @@
 import { and, arrayContains, desc, eq, lt, sql } from 'drizzle-orm';
 import type { Clock, NewId } from '../clock.ts';
 import type { Db, Tx } from '../db/client.ts';
-import { prepareOnce } from '../db/prepare-once.ts';
 import { templates, templateVersions } from '../db/tables/content.ts';
 import { AppError, notFound } from '../errors.ts';
 import { uuidPattern } from '../fields.ts';
@@ -55,20 +54,13 @@ export async function getTemplate(db: Db | Tx, tenantId: string, id: string): Pr
   return row;
 }
 
-const templateWhere = (column: typeof templates.id | typeof templates.key) =>
-  prepareOnce((db) =>
-    db
-      .select()
-      .from(templates)
-      .where(and(eq(templates.tenantId, sql.placeholder('tenantId')), eq(column, sql.placeholder('value')))),
-  );
-
-const templateBy = { id: templateWhere(templates.id), key: templateWhere(templates.key) };
-
 /** A template by id or key, or null. */
 export async function findTemplate(db: Db | Tx, tenantId: string, idOrKey: string): Promise<TemplateRow | null> {
-  const query = uuidPattern.test(idOrKey) ? templateBy.id : templateBy.key;
-  const [row] = await query(db).execute({ tenantId, value: idOrKey });
+  const isId = uuidPattern.test(idOrKey);
+  const [row] = await db
+    .select()
+    .from(templates)
+    .where(and(eq(templates.tenantId, tenantId), isId ? eq(templates.id, idOrKey) : eq(templates.key, idOrKey)));
   return row ?? null;
 }
 

@@ -1,7 +1,6 @@
 import { and, desc, eq, lt, max, sql } from 'drizzle-orm';
 import type { Clock, NewId } from '../clock.ts';
 import type { Db, Tx } from '../db/client.ts';
-import { prepareOnce } from '../db/prepare-once.ts';
 import { templates, templateVersions } from '../db/tables/content.ts';
 import { AppError, notFound } from '../errors.ts';
 import { controlCharacter } from '../fields.ts';
@@ -110,19 +109,6 @@ export async function addTemplateVersion(
   return row;
 }
 
-const versionByNumber = prepareOnce((db) =>
-  db
-    .select()
-    .from(templateVersions)
-    .where(
-      and(
-        eq(templateVersions.tenantId, sql.placeholder('tenantId')),
-        eq(templateVersions.templateId, sql.placeholder('templateId')),
-        eq(templateVersions.version, sql.placeholder('version')),
-      ),
-    ),
-);
-
 /** @throws AppError `not_found`. */
 export async function getTemplateVersion(
   db: Db | Tx,
@@ -130,7 +116,16 @@ export async function getTemplateVersion(
   templateId: string,
   version: number,
 ): Promise<TemplateVersionRow> {
-  const [row] = await versionByNumber(db).execute({ tenantId, templateId, version });
+  const [row] = await db
+    .select()
+    .from(templateVersions)
+    .where(
+      and(
+        eq(templateVersions.tenantId, tenantId),
+        eq(templateVersions.templateId, templateId),
+        eq(templateVersions.version, version),
+      ),
+    );
   if (row === undefined) throw notFound();
   return row;
 }

@@ -2,7 +2,6 @@ import { and, desc, eq, lt, sql } from 'drizzle-orm';
 import { parseAddrSpec } from '../channels/mail/addr-spec.ts';
 import type { Clock, NewId } from '../clock.ts';
 import type { Db, Tx } from '../db/client.ts';
-import { prepareOnce } from '../db/prepare-once.ts';
 import { tenants } from '../db/tables/tenants.ts';
 import { AppError, invalidField, notFound } from '../errors.ts';
 import { recordAudit } from './audit.ts';
@@ -56,16 +55,9 @@ export async function createTenant(
   return row;
 }
 
-const tenantById = prepareOnce((db) =>
-  db
-    .select()
-    .from(tenants)
-    .where(eq(tenants.id, sql.placeholder('id'))),
-);
-
 /** @throws AppError `not_found`. */
 export async function getTenant(db: Db | Tx, id: string): Promise<TenantRow> {
-  const [row] = await tenantById(db).execute({ id });
+  const [row] = await db.select().from(tenants).where(eq(tenants.id, id));
   if (row === undefined) throw notFound();
   return row;
 }
