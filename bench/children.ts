@@ -70,6 +70,14 @@ export interface Program extends Ended {
   logged(field: string): string | null;
 }
 
+/** What Node itself is told about a program by `npm run`. */
+function nodeFlags(program: 'worker' | 'server'): string[] {
+  const { scripts } = JSON.parse(readFileSync(pathOf('../package.json'), 'utf8')) as {
+    scripts: Record<string, string>;
+  };
+  return (scripts[program] ?? '').split(' ').filter((word) => word.startsWith('--'));
+}
+
 /** Starts `src/worker.ts` or `src/server.ts` and waits until it works. With `profile`, a CPU profile is written there. */
 export async function startProgram(
   program: 'worker' | 'server',
@@ -78,7 +86,7 @@ export async function startProgram(
 ): Promise<Program> {
   const profile = options.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${options.profile}`];
   const log = openSync(options.logFile, 'w');
-  const child = spawn(process.execPath, [...profile, pathOf(`../src/${program}.ts`)], {
+  const child = spawn(process.execPath, [...nodeFlags(program), ...profile, pathOf(`../src/${program}.ts`)], {
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...environment },
     stdio: ['ignore', log, 'inherit'],
   });

@@ -44,8 +44,8 @@ export interface Handover {
   from: string;
   /** Envelope recipient: one strict addr-spec. */
   to: string;
-  /** The finished content (for mail: the MIME bytes, RFC 5322). */
-  raw: Uint8Array;
+  /** The finished content (for mail: the MIME bytes, RFC 5322), in pieces that follow one another. */
+  raw: readonly Uint8Array[];
 }
 
 /** A live connection to one account. Made once per account revision and worker, closed when it changes. */

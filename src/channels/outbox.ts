@@ -68,13 +68,13 @@ function createOutboxDriver(settings: Static<typeof Settings>, environment: Driv
 }
 
 /** Whoever reads the folder sees a whole file or none: written under another name, then renamed. */
-async function writeWhole(directory: string, name: string, unique: string, bytes: Uint8Array): Promise<void> {
+async function writeWhole(directory: string, name: string, unique: string, pieces: Handover['raw']): Promise<void> {
   await mkdir(directory, { recursive: true });
   const temporary = join(directory, `.${unique}.tmp`);
   try {
     const file = await open(temporary, 'w');
     try {
-      await file.writeFile(bytes);
+      await file.writeFile(pieces);
       await file.sync();
     } finally {
       await file.close();

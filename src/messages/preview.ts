@@ -9,7 +9,7 @@ export interface PreparedMessage {
   text: string;
   html: string;
   contentHash: string;
-  raw: Uint8Array | null;
+  raw: Uint8Array[] | null;
 }
 
 /**

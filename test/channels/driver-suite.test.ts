@@ -54,7 +54,7 @@ const handover = (to: string, messageId = '0198c0de-0000-7000-8000-000000000001'
   messageId,
   from: 'from@sender.test',
   to,
-  raw: RAW,
+  raw: [RAW],
 });
 
 function wellFormed(t: Test, outcome: Outcome, label: string): void {
@@ -103,11 +103,21 @@ for (const definition of drivers) {
         );
     });
 
+    t.test('puts the pieces of a message together, wherever it was cut', async (t) => {
+      const { driver, received } = await ready(t, definition);
+      for (let cut = 1; cut < RAW.length; cut += 1) {
+        const to = `cut-${cut}@recipient.test`;
+        const raw = [RAW.subarray(0, cut), RAW.subarray(cut)];
+        t.equal((await driver.deliver({ ...handover(to), raw })).kind, 'accepted');
+        if (received) t.strictSame(await received(to), [RAW], `cut at ${cut}`);
+      }
+    });
+
     t.test('keeps messages apart when many are under way', async (t) => {
       const { driver, received } = await ready(t, definition);
       const names = Array.from({ length: 40 }, (_, index) => `person-${index}@recipient.test`);
       const outcomes = await Promise.all(
-        names.map((to, index) => driver.deliver({ ...handover(to), raw: Buffer.from(`number ${index}\r\n`) })),
+        names.map((to, index) => driver.deliver({ ...handover(to), raw: [Buffer.from(`number ${index}\r\n`)] })),
       );
       t.ok(outcomes.every((outcome) => outcome.kind === 'accepted'));
       if (received)

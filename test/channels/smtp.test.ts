@@ -202,7 +202,7 @@ t.test('what is not one address reaches no server', async (t) => {
   const driver = driverFor(t, sink.port);
   for (const to of ['b@x.fr, evil@y.fr', 'x <b@x.fr>', 'b@x.fr>\r\nRCPT TO:<evil@y.fr', ''])
     t.match(await send(driver, to), { kind: 'permanent', reason: 'address_invalid', suppressAddress: false });
-  t.match(await driver.deliver({ messageId: 'm', from: 'a@b.fr> SIZE=1', to: 'a@b.fr', raw: Buffer.from('x') }), {
+  t.match(await driver.deliver({ messageId: 'm', from: 'a@b.fr> SIZE=1', to: 'a@b.fr', raw: [Buffer.from('x')] }), {
     kind: 'permanent',
     reason: 'sender_refused',
   });

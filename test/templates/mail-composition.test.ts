@@ -18,7 +18,7 @@ async function compose(content: Partial<MailContent> = {}, { attachments = [], .
   const named = attachments.map(({ name, mediaType }, index) => ({ name, mediaType, sha256: `hash-${index}` }));
   const composed = composeMail(contentWith(content), { ...compositionDefaults, ...change, attachments: named });
   const encoded = new Map(attachments.map(({ content }, index) => [`hash-${index}`, encodeAttachment(content)]));
-  return Buffer.from(assembleMail(composed, encoded) ?? []);
+  return Buffer.concat(assembleMail(composed, encoded) ?? []);
 }
 const parse = (raw: Buffer) => PostalMime.parse(raw, { attachmentEncoding: 'arraybuffer' });
 const headBlock = (raw: Buffer) => raw.toString('latin1').split('\r\n\r\n')[0] ?? '';

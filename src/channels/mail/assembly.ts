@@ -26,12 +26,14 @@ export function encodeAttachment(content: Uint8Array): Uint8Array {
   return lines;
 }
 
-/** The whole mail. @returns null when one of its attachments is not among the encoded ones. */
+/**
+ * The whole mail, in pieces that follow one another: a file that many mails carry stands in memory once.
+ * @returns null when one of its attachments is not among the encoded ones.
+ */
 export function assembleMail(
   { bytes, attachments }: ComposedMail,
   encoded: ReadonlyMap<string, Uint8Array>,
-): Uint8Array | null {
-  if (attachments.length === 0) return bytes;
+): Uint8Array[] | null {
   const pieces: Uint8Array[] = [];
   let from = 0;
   for (const { at, sha256 } of attachments) {
@@ -40,5 +42,5 @@ export function assembleMail(
     pieces.push(bytes.subarray(from, at), content);
     from = at;
   }
-  return Buffer.concat([...pieces, bytes.subarray(from)]);
+  return [...pieces, bytes.subarray(from)];
 }

@@ -136,7 +136,7 @@ async function sendOnce(
   server: SmtpServer,
   from: string,
   to: string,
-  raw: Uint8Array,
+  raw: Handover['raw'],
 ): Promise<SessionResult> {
   const idle = pool.takeIdle();
   if (idle) {

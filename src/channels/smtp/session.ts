@@ -1,6 +1,7 @@
 /** One logged-in SMTP connection that carries messages one after another. */
 import { isAscii } from 'node:buffer';
 import type { BlockList } from 'node:net';
+import { Readable } from 'node:stream';
 import SMTPConnection from 'nodemailer/lib/smtp-connection';
 import { readSmtpReply, type SmtpFailure, type SmtpReply } from './outcomes.ts';
 import { openCheckedSocket } from './socket.ts';
@@ -31,7 +32,7 @@ export type SessionResult =
 /** A connection ready for messages. Not for two at the same time. */
 export interface SmtpSession {
   /** Sends to exactly one recipient. Both addresses are strict addr-specs, checked by the caller. */
-  send(from: string, to: string, raw: Uint8Array): Promise<SessionResult>;
+  send(from: string, to: string, raw: readonly Uint8Array[]): Promise<SessionResult>;
   /** Whether another message may be sent over it. */
   usable(): boolean;
   /** Messages sent over it so far. */
@@ -172,7 +173,7 @@ function createSession(
   let needsReset = false;
   connection.once('end', () => (usable = false));
 
-  const send = async (from: string, to: string, raw: Uint8Array): Promise<SessionResult> => {
+  const send = async (from: string, to: string, raw: readonly Uint8Array[]): Promise<SessionResult> => {
     sent += 1;
     transcript.startMessage();
     if (needsReset) {
@@ -180,16 +181,16 @@ function createSession(
       if (reset.error) return ended(reset.error);
       needsReset = false;
     }
-    const bytes = Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength);
+    const pieces = raw.map((piece) => Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength));
     // Given as objects and checked before, the addresses are written as they are, never parsed.
     const envelope = {
       from: { address: from },
       to: [{ address: to }],
-      size: bytes.length,
-      use8BitMime: !isAscii(bytes),
+      size: pieces.reduce((sum, { length }) => sum + length, 0),
+      use8BitMime: !pieces.every((piece) => isAscii(piece)),
     };
     const result = await run<{ response: string; serverMessageId?: string | undefined }>(
-      (done) => connection.send(envelope, bytes, done),
+      (done) => connection.send(envelope, pieces.length === 1 ? (pieces[0] as Buffer) : Readable.from(pieces), done),
       deliveryMs,
     );
     if (result.error) return ended(result.error);

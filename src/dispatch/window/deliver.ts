@@ -34,7 +34,7 @@ export interface DeliverDeps {
 /** A message ready to be handed over. */
 export interface ReadyMessage {
   open: OpenMessage;
-  raw: Uint8Array;
+  raw: readonly Uint8Array[];
   from: string;
   contentHash: string | null;
 }

@@ -21,7 +21,7 @@ export interface PrepareDeps {
 
 /** A message as it would leave: composed, or why it cannot be sent as it is. */
 export type Prepared =
-  | { kind: 'ready'; raw: Uint8Array; from: string /** Null: that of the message. */; contentHash: string | null }
+  | { kind: 'ready'; raw: Uint8Array[]; from: string /** Null: that of the message. */; contentHash: string | null }
   | { kind: 'unsendable'; reason: string };
 
 const unsendable = (reason: string): Prepared => ({ kind: 'unsendable', reason });

@@ -86,7 +86,7 @@ function previewRoutes(app: App, runtime: Runtime): void {
     async (request, reply) => {
       const { prepared } = await preview(callerOf(request), request.params.id, true);
       reply.header('content-disposition', `attachment; filename="${request.params.id}.eml"`);
-      return reply.type('message/rfc822').send(Buffer.from(prepared.raw ?? new Uint8Array()));
+      return reply.type('message/rfc822').send(Buffer.concat(prepared.raw ?? []));
     },
   );
 }
