@@ -1,10 +1,11 @@
 import { sql } from 'drizzle-orm';
-import type { Clock } from '../../clock.ts';
+import type { Clock, NewId } from '../../clock.ts';
 import type { Db, Tx } from '../../db/client.ts';
 import { bringLaneForward } from '../../db/lanes.ts';
 import { at, keyList } from '../../db/rows.ts';
 import { holdLease } from '../../events/store.ts';
-import type { JobQueue } from '../../queue/boss.ts';
+import type { DispatchJobData, JobQueue } from '../../queue/boss.ts';
+import { type DispatchChannel, queueNames } from '../../queue/queues.ts';
 
 /** Messages of one send request, account and priority that wait. */
 export interface Lane {
@@ -16,12 +17,19 @@ export interface Lane {
   revision: number;
 }
 
-const isServed = sql`dispatch_lanes.tenant_id = served.tenant and dispatch_lanes.channel_account_id = served.account
-  and dispatch_lanes.send_request_id = served.request and dispatch_lanes.priority = served.priority
-  and dispatch_lanes.revision = served.revision`;
+const isDue = sql`dispatch_lanes.tenant_id = due.tenant and dispatch_lanes.channel_account_id = due.account
+  and dispatch_lanes.send_request_id = due.request and dispatch_lanes.priority = due.priority
+  and dispatch_lanes.revision = due.revision`;
 
-/** Sets each served lane to its next message, or removes it when none is left and none was added meanwhile. */
-export async function refreshLanes(tx: Tx, lanes: readonly Lane[], now: Date): Promise<void> {
+/**
+ * Sets each lane that was due to its next message, or removes it when none is left and none was added meanwhile. Those
+ * that messages were taken from go behind the others.
+ */
+export async function refreshLanes(
+  tx: Tx,
+  lanes: readonly Lane[],
+  { served, now }: { served: ReadonlySet<Lane>; now: Date },
+): Promise<void> {
   const asked = JSON.stringify(
     lanes.map((lane) => ({
       tenant: lane.tenantId,
@@ -29,58 +37,106 @@ export async function refreshLanes(tx: Tx, lanes: readonly Lane[], now: Date): P
       request: lane.sendRequestId,
       priority: lane.priority,
       revision: lane.revision,
+      served: served.has(lane),
     })),
   );
+  // Locked in the order of everybody who opens lanes: two that want the same ones must not lock each other out.
   await tx.execute(sql`
-    with served as (
+    with due as (
       select lane.*, (
         select min(release_at) from messages
         where tenant_id = lane.tenant and channel_account_id = lane.account and send_request_id = lane.request
           and messages.priority = lane.priority and dispatch_state = 'waiting'
       ) as next
-      from json_to_recordset(${asked}::json)
-        as lane(tenant uuid, account uuid, request uuid, priority smallint, revision bigint)
+      from dispatch_lanes
+      join json_to_recordset(${asked}::json)
+        as lane(tenant uuid, account uuid, request uuid, priority smallint, revision bigint, served boolean)
+        on dispatch_lanes.tenant_id = lane.tenant and dispatch_lanes.channel_account_id = lane.account
+        and dispatch_lanes.send_request_id = lane.request and dispatch_lanes.priority = lane.priority
+        and dispatch_lanes.revision = lane.revision
+      order by lane.account, lane.request, lane.priority
+      for update of dispatch_lanes
     ), gone as (
-      delete from dispatch_lanes using served
-      where ${isServed} and served.next is null
+      delete from dispatch_lanes using due
+      where ${isDue} and due.next is null
     )
-    update dispatch_lanes set next_release_at = served.next, last_served_at = ${at(now)}
-    from served
-    where ${isServed} and served.next is not null`);
+    update dispatch_lanes set next_release_at = due.next,
+      last_served_at = case when due.served then ${at(now)} else last_served_at end
+    from due
+    where ${isDue} and due.next is not null`);
+}
+
+/** What the sweep works with. */
+export interface SweepDeps {
+  db: Db;
+  clock: Clock;
+  newId: NewId;
+  jobs: JobQueue;
+  workerId: string;
 }
 
 /** Longer than any job is on its way before its row is looked at for being lost. */
 const lostAfterMs = 30_000;
 const rowsPerPass = 5_000;
 
-/**
- * Puts messages whose job vanished back to waiting, the oldest first: the lost ones become the oldest. An open attempt
- * stays open: the next claim finds it in doubt.
- */
-async function requeueLost(deps: { clock: Clock; jobs: JobQueue }, tx: Tx): Promise<number> {
+interface LostMessage {
+  tenantId: string;
+  id: string;
+  jobId: string;
+  state: 'queued' | 'sending';
+  channel: DispatchChannel;
+}
+
+/** Locks messages that have had their job for long, and whose job is not there any more, the oldest first. */
+async function lockLost(deps: SweepDeps, tx: Tx): Promise<LostMessage[]> {
   const before = new Date(deps.clock.now().getTime() - lostAfterMs);
-  const rows = await tx.execute<{ tenant_id: string; id: string; job_id: string }>(sql`
-    select tenant_id, id, job_id from messages
+  const rows = await tx.execute<LostMessage & Record<string, unknown>>(sql`
+    select tenant_id as "tenantId", id, job_id as "jobId", dispatch_state as state, channel from messages
     where dispatch_state in ('queued', 'sending') and updated_at < ${at(before)}
     order by updated_at limit ${rowsPerPass} for update skip locked`);
-  if (rows.length === 0) return 0;
+  if (rows.length === 0) return [];
   const missing = await deps.jobs.missing(
     tx,
-    [...rows].map(({ job_id }) => job_id),
+    [...rows].map(({ jobId }) => jobId),
   );
-  const lost = [...rows]
-    .filter(({ job_id }) => missing.has(job_id))
-    .map(({ tenant_id, id }) => ({ tenantId: tenant_id, id }));
-  if (lost.length === 0) return 0;
+  return [...rows].filter(({ jobId }) => missing.has(jobId));
+}
+
+async function waitAgain(deps: SweepDeps, tx: Tx, lost: readonly LostMessage[]): Promise<void> {
+  if (lost.length === 0) return;
   const now = at(deps.clock.now());
-  const moved = await tx.execute(sql`
+  await tx.execute(sql`
     update messages set dispatch_state = 'waiting', job_id = null, release_at = ${now}, updated_at = ${now}
-    where (tenant_id, id) in ${keyList(lost)} and dispatch_state in ('queued', 'sending')`);
-  return moved.count;
+    where (tenant_id, id) in ${keyList(lost)} and dispatch_state = 'queued'`);
+}
+
+async function giveNewJobs(deps: SweepDeps, tx: Tx, lost: readonly LostMessage[]): Promise<void> {
+  for (const [channel, list] of Map.groupBy(lost, (one) => one.channel)) {
+    const jobs = list.map(({ tenantId, id }) => ({ id: deps.newId(), data: { tenantId, messageId: id } }));
+    const rows = jobs.map((job) => ({ tenant_id: job.data.tenantId, id: job.data.messageId, job_id: job.id }));
+    await tx.execute(sql`
+      update messages set job_id = given.job_id, updated_at = ${at(deps.clock.now())}
+      from json_to_recordset(${JSON.stringify(rows)}::json) as given(tenant_id uuid, id uuid, job_id uuid)
+      where messages.tenant_id = given.tenant_id and messages.id = given.id and messages.dispatch_state = 'sending'`);
+    await deps.jobs.insert<DispatchJobData>(tx, queueNames.dispatch(channel), jobs);
+  }
+}
+
+/**
+ * Looks after messages whose job vanished. What was queued waits again: the lost ones become the oldest. What was being
+ * sent gets a new job as it is, since it may be on its way at this moment: who claims it finds its open attempt, and
+ * nobody can block it meanwhile.
+ */
+async function requeueLost(deps: SweepDeps, tx: Tx): Promise<number> {
+  const lost = await lockLost(deps, tx);
+  const { queued = [], sending = [] } = Object.groupBy(lost, ({ state }) => state);
+  await waitAgain(deps, tx, queued);
+  await giveNewJobs(deps, tx, sending);
+  return lost.length;
 }
 
 /** Messages that were being taken in while their tenant's first account was made have none: they get it now. */
-async function adoptHomeless(deps: { clock: Clock }, tx: Tx): Promise<void> {
+async function adoptHomeless(deps: Pick<SweepDeps, 'clock'>, tx: Tx): Promise<void> {
   await tx.execute(sql`
     with account as (
       select tenant_id, id, channel, test from channel_accounts
@@ -103,7 +159,7 @@ const sweepLeaseSeconds = 65;
  * that wait without a lane get one. Nothing depends on it while all goes well.
  * @returns how many messages were found lost; 0 as well when another process sweeps.
  */
-export async function sweepDispatch(deps: { db: Db; clock: Clock; jobs: JobQueue; workerId: string }): Promise<number> {
+export async function sweepDispatch(deps: SweepDeps): Promise<number> {
   return deps.db.transaction(async (tx) => {
     const lease = { name: 'sweep', holder: deps.workerId, now: deps.clock.now(), seconds: sweepLeaseSeconds };
     if (!(await holdLease(tx, lease))) return 0;
@@ -114,7 +170,12 @@ export async function sweepDispatch(deps: { db: Db; clock: Clock; jobs: JobQueue
       select tenant_id, channel_account_id, send_request_id, priority, min(release_at), 1 from messages
       where dispatch_state = 'waiting' and channel_account_id is not null
       group by tenant_id, channel_account_id, send_request_id, priority
-      order by tenant_id, channel_account_id, send_request_id, priority
+      having not exists (
+        select 1 from dispatch_lanes lane
+        where lane.tenant_id = messages.tenant_id and lane.channel_account_id = messages.channel_account_id
+          and lane.send_request_id = messages.send_request_id and lane.priority = messages.priority
+          and lane.next_release_at <= min(messages.release_at))
+      order by channel_account_id, send_request_id, priority
     ${bringLaneForward}`);
     return lost;
   });

@@ -10,6 +10,7 @@ import type { DispatchJobData, JobQueue } from '../../queue/boss.ts';
 import { queueNames } from '../../queue/queues.ts';
 import { intervalMs, queueDepth } from '../account/rhythm.ts';
 import { type Lane, refreshLanes } from './lanes.ts';
+import { type AccountMemory, keptForLower, noMemory, takenPerSecond } from './room.ts';
 
 /** What the releaser works with. */
 export interface ReleaseDeps {
@@ -20,8 +21,6 @@ export interface ReleaseDeps {
   workerId: string;
 }
 
-/** Part of each pass that is kept for lower priorities, so that they always move on. */
-const lowerShare = 0.2;
 const lanesPerPass = 500;
 /** Small lanes leave room that the larger ones take in a further round. */
 const roundsPerPass = 4;
@@ -29,6 +28,7 @@ const roundsPerPass = 4;
 interface Picked {
   tenantId: string;
   id: string;
+  lane: Lane;
 }
 
 /** Accounts on which something may be released now. */
@@ -85,8 +85,8 @@ async function takeFromLanes(deps: ReleaseDeps, tx: Tx, lanes: readonly Lane[], 
     priority: lane.priority,
     turn,
   }));
-  const rows = await tx.execute<{ tenant_id: string; id: string }>(sql`
-    select picked.tenant_id, picked.id
+  const rows = await tx.execute<{ tenant_id: string; id: string; turn: number }>(sql`
+    select picked.tenant_id, picked.id, lane.turn
     from json_to_recordset(${JSON.stringify(asked)}::json)
       as lane(tenant uuid, account uuid, request uuid, priority smallint, turn int)
     cross join lateral (
@@ -97,7 +97,7 @@ async function takeFromLanes(deps: ReleaseDeps, tx: Tx, lanes: readonly Lane[], 
       order by release_at, id limit ${each} for update skip locked
     ) picked
     order by lane.turn limit ${limit}`);
-  return [...rows].map(({ tenant_id, id }) => ({ tenantId: tenant_id, id }));
+  return [...rows].map(({ tenant_id, id, turn }) => ({ tenantId: tenant_id, id, lane: lanes[turn] as Lane }));
 }
 
 async function enqueue(deps: ReleaseDeps, tx: Tx, picked: readonly Picked[], queue: string): Promise<void> {
@@ -115,17 +115,17 @@ async function enqueue(deps: ReleaseDeps, tx: Tx, picked: readonly Picked[], que
   await deps.jobs.insert(tx, queue, jobs);
 }
 
+/** Releases at most `limit` messages of the lanes. Those it took from are told to `served`. @returns how many. */
 async function releaseLanes(
   deps: ReleaseDeps,
   tx: Tx,
-  lanes: readonly Lane[],
-  limit: number,
-  queue: string,
+  { lanes, limit, queue, served }: { lanes: readonly Lane[]; limit: number; queue: string; served: Set<Lane> },
 ): Promise<number> {
   let released = 0;
   for (let round = 0; round < roundsPerPass && released < limit; round += 1) {
     const picked = await takeFromLanes(deps, tx, lanes, limit - released);
     await enqueue(deps, tx, picked, queue);
+    for (const { lane } of picked) served.add(lane);
     released += picked.length;
     if (picked.length === 0) break;
   }
@@ -140,16 +140,32 @@ async function restAccount(tx: Tx, account: AccountRow, now: Date): Promise<void
     where tenant_id = ${account.tenantId} and id = ${account.id}`);
 }
 
-/** What was queued of an account after the last pass: the difference to now is what it has taken since. */
-interface Progress {
-  queued: number;
-  at: number;
-}
-
-function takenPerSecond(before: Progress | undefined, queued: number, now: Date): number {
-  if (before === undefined) return 0;
-  const seconds = Math.max(0.25, (now.getTime() - before.at) / 1_000);
-  return Math.max(0, before.queued - queued) / seconds;
+/** Shares the room of an account between its lanes: the upper priorities first, with a part for those below. */
+async function shareRoom(
+  deps: ReleaseDeps,
+  tx: Tx,
+  { channel }: AccountRow,
+  { lanes, room, owed }: { lanes: readonly Lane[]; room: number; owed: AccountMemory['owed'] },
+): Promise<{ released: number; served: ReadonlySet<Lane> }> {
+  const [urgent, normal, bulk] = (['urgent', 'normal', 'bulk'] as const).map((priority) =>
+    lanes.filter((lane) => lane.priority === priorityNumber(priority)),
+  ) as [Lane[], Lane[], Lane[]];
+  const served = new Set<Lane>();
+  const queue = queueNames.dispatch(channel);
+  const kept = (upper: Lane[], lower: Lane[], below: keyof typeof owed, left: number) =>
+    upper.length > 0 && lower.length > 0 ? keptForLower(owed, below, left) : 0;
+  let left = room;
+  const ofUrgent = left - kept(urgent, [...normal, ...bulk], 'belowUrgent', left);
+  left -= await releaseLanes(deps, tx, {
+    lanes: urgent,
+    limit: ofUrgent,
+    queue: queueNames.urgentDispatch(channel),
+    served,
+  });
+  const ofNormal = left - kept(normal, bulk, 'belowNormal', left);
+  left -= await releaseLanes(deps, tx, { lanes: normal, limit: ofNormal, queue, served });
+  left -= await releaseLanes(deps, tx, { lanes: bulk, limit: left, queue, served });
+  return { released: room - left, served };
 }
 
 /**
@@ -160,7 +176,7 @@ async function releaseAccount(
   deps: ReleaseDeps,
   tx: Tx,
   account: AccountRow,
-  progress: Map<string, Progress>,
+  memories: Map<string, AccountMemory>,
 ): Promise<number | 'crowded'> {
   const now = deps.clock.now();
   const lanes = await dueLanes(tx, account, now);
@@ -169,20 +185,16 @@ async function releaseAccount(
     if (account.waitWhenIdleMs > 0 && queued === 0) await restAccount(tx, account, now);
     return 0;
   }
-  const room = queueDepth(account, takenPerSecond(progress.get(account.id), queued, now)) - queued;
-  progress.set(account.id, { queued, at: now.getTime() });
+  const memory = memories.get(account.id) ?? noMemory;
+  const owed = { ...memory.owed };
+  const room = queueDepth(account, takenPerSecond(memory, queued, now)) - queued;
+  memories.set(account.id, { queued, at: now.getTime(), owed });
   // With a pace there is room again when a message has left, which is no matter of milliseconds.
   if (room <= 0) return intervalMs(account) === 0 ? 'crowded' : 0;
-  const of = (priority: 'urgent' | 'normal' | 'bulk') =>
-    lanes.filter((lane) => lane.priority === priorityNumber(priority));
-  const upper = of('bulk').length === 0 ? room : Math.max(1, Math.floor(room * (1 - lowerShare)));
-  const dispatch = queueNames.dispatch(account.channel);
-  const urgent = await releaseLanes(deps, tx, of('urgent'), room, queueNames.urgentDispatch(account.channel));
-  const normal = await releaseLanes(deps, tx, of('normal'), Math.min(upper, room - urgent), dispatch);
-  const bulk = await releaseLanes(deps, tx, of('bulk'), room - urgent - normal, dispatch);
-  await refreshLanes(tx, lanes, now);
-  progress.set(account.id, { queued: queued + urgent + normal + bulk, at: now.getTime() });
-  return urgent + normal + bulk;
+  const { released, served } = await shareRoom(deps, tx, account, { lanes, room, owed });
+  await refreshLanes(tx, lanes, { served, now });
+  memories.set(account.id, { queued: queued + released, at: now.getTime(), owed });
+  return released;
 }
 
 /** Gives jobs to what may leave. One process at a time, by a lease row. */
@@ -191,7 +203,8 @@ export interface Releaser {
   crowded(): boolean;
   /**
    * One pass: at most what each account's rhythm sends soon, in turn between send requests, with a share for lower
-   * priorities. An account that faults is told after the others had their turn. @returns how many messages got a job; 0 as well when another process holds the lease.
+   * priorities. An account that faults is told after the others had their turn.
+   * @returns how many messages got a job; 0 as well when another process holds the lease.
    */
   release(): Promise<number>;
   /** Gives the lease back, so that another process need not wait for its end. */
@@ -200,7 +213,7 @@ export interface Releaser {
 
 /** Makes the releaser of a worker. It remembers only how fast accounts were, which is worth nothing to another. */
 export function createReleaser(deps: ReleaseDeps): Releaser {
-  const progress = new Map<string, Progress>();
+  const memories = new Map<string, AccountMemory>();
   const lease = { name: 'releaser', holder: deps.workerId };
 
   /** Work in a transaction that holds the lease's row: two releasers never work side by side. Null: another has it. */
@@ -221,7 +234,7 @@ export function createReleaser(deps: ReleaseDeps): Releaser {
       // Asked without the lease, whose row is written each time: most passes find nothing.
       for (const account of await dueAccounts(deps.db, deps.clock.now())) {
         // By itself: no account waits for the rows of another, nor fails with it.
-        const turn = leading((tx) => releaseAccount(deps, tx, account, progress));
+        const turn = leading((tx) => releaseAccount(deps, tx, account, memories));
         const done = (await turn.catch((error: unknown) => void faults.push(error))) ?? 0;
         if (done === 'crowded') crowded = true;
         else released += done;
