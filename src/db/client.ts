@@ -23,6 +23,11 @@ const longestStatementMs = 60_000;
 /** How much longer an answer may be on its way. */
 const answerPatienceMs = 15_000;
 
+/** A pool that has never reached its server is replaced this often at most: most are refused at once while it starts. */
+const patienceToConnectMs = 1_000;
+/** Between two tries to connect, in seconds. */
+const reconnectSeconds = 0.2;
+
 /** No transaction of the service waits this long between two of its statements. */
 const longestIdleInTransactionMs = 10_000;
 
@@ -60,9 +65,16 @@ export function connectDatabase(options: {
   let current: Pool;
 
   function open(): Pool {
+    const openedAt = performance.now();
+    let connected = false;
     const client = postgres(options.url, {
       max: options.connections,
       connect_timeout: 10,
+      backoff: () => reconnectSeconds,
+      // A server tells its parameters first of all.
+      onparameter: () => {
+        connected = true;
+      },
       onnotice: () => undefined,
       connection: {
         application_name: options.name,
@@ -79,15 +91,16 @@ export function connectDatabase(options: {
       statementMs === null ? null : createAnswerWatch(statementMs + (options.answerMs ?? answerPatienceMs), replace);
     function replace(): void {
       if (closing || current !== pool) return;
+      if (!connected && performance.now() - openedAt < patienceToConnectMs) return;
       current = open();
       retired.add(pool);
       // Not asked to end before: it would wait for queries whose connection is gone.
       setTimeout(() => pool.end(0).finally(() => retired.delete(pool)), retirementMs).unref();
     }
     const preparing = createPreparing();
-    // One after the other gets a connection: as long as some are answered, the others only wait for their turn.
-    client.unsafe = preparing(watched(client.unsafe.bind(client), watch?.begin()), { alone: true });
-    guardTransactions(client, { preparing, watch });
+    const conversation = watch?.begin();
+    client.unsafe = preparing(watched(client.unsafe.bind(client), conversation), { alone: true });
+    guardTransactions(client, { preparing, watch, conversation });
     const pool: Pool = {
       db: drizzle(client),
       end(timeout) {
@@ -151,12 +164,15 @@ function watched(unsafe: postgres.Sql['unsafe'], conversation: Conversation | un
  */
 function guardTransactions(
   client: postgres.Sql,
-  { preparing, watch }: { preparing: Preparing; watch: AnswerWatch | null },
+  watching: { preparing: Preparing; watch: AnswerWatch | null; conversation: Conversation | undefined },
 ): void {
   const begin = client.begin.bind(client) as (work: (sql: postgres.TransactionSql) => unknown) => Promise<unknown>;
   const guarded = (work: (sql: postgres.TransactionSql) => Promise<unknown>): Promise<unknown> => {
+    const { preparing, watch } = watching;
     let lost = false;
+    const begun = watching.conversation?.ask();
     const done = begin((sql) => {
+      begun?.();
       const conversation = watch?.begin();
       const unsafe = preparing(watched(sql.unsafe.bind(sql), conversation));
       sql.unsafe = ((...query: Parameters<typeof unsafe>) => {
@@ -180,6 +196,7 @@ function guardTransactions(
       return ended;
     });
     done.catch(() => {
+      begun?.();
       lost = true;
     });
     return done;
@@ -203,10 +220,20 @@ export function databaseError(error: unknown): { code: string; constraint: strin
   return null;
 }
 
-/** Faults that pass: PostgreSQL is starting, stopping, out of connections, or not to be reached. */
+/** Faults that pass: PostgreSQL is starting, stopping, not to be reached, or out of what it needs. */
 const passingCodes = new Set([
+  // Read-only: it has become the standby of another.
+  '25006',
+  // A password that is being changed.
+  '28P01',
   '3D000',
+  '40001',
+  // A deadlock, a lock or a disk that took too long: the same statement may do well in a second.
+  '40P01',
+  '53100',
+  '53200',
   '55000',
+  '57014',
   '57P01',
   '57P02',
   '57P03',

@@ -106,6 +106,57 @@ t.test(
   },
 );
 
+t.test('one silent connection among several is noticed, while the others go on', async (t) => {
+  const { url, drop } = await createTestDatabase();
+  const address = new URL(url);
+  const wire = await startTcpProxy(Number(address.port));
+  address.host = `127.0.0.1:${wire.port}`;
+  const limits = { statementMs: 300, answerMs: 700 };
+  const { db, close } = connectDatabase({ url: address.href, connections: 2, name: 'behind a wire', ...limits });
+  t.teardown(async () => {
+    await wire.close();
+    await close();
+    await drop();
+  });
+  const short = () => db.transaction((tx) => pidOf(tx));
+  await Promise.all([short(), short()]);
+  wire.silenceFirst();
+  const ends: string[] = [];
+  const ask = async () => {
+    while (!ends.includes('unavailable')) ends.push(await endOf(short()));
+  };
+  // Whichever of them meets the silent one waits; the other is answered all the time.
+  await Promise.all([ask(), ask()]);
+  t.ok(ends.filter((end) => end === 'done').length > 10, 'others were answered meanwhile');
+});
+
+t.test('a server that refuses connections costs no memory, and is reached again when it is back', async (t) => {
+  const { url, drop } = await createTestDatabase();
+  const address = new URL(url);
+  const wire = await startTcpProxy(Number(address.port));
+  const { port } = wire;
+  address.host = `127.0.0.1:${port}`;
+  const { db, close } = connectDatabase({ url: address.href, connections: 5, name: 'refused' });
+  t.teardown(async () => {
+    await close();
+    await drop();
+  });
+  t.equal(await endOf(pidOf(db)), 'done');
+  await wire.close();
+  const before = process.memoryUsage().heapUsed;
+  for (let turn = 0; turn < 8; turn += 1) {
+    t.strictSame(
+      new Set(await Promise.all(Array.from({ length: 20 }, () => endOf(pidOf(db))))),
+      new Set(['unavailable']),
+    );
+  }
+  const grown = process.memoryUsage().heapUsed - before;
+  t.ok(grown < 20_000_000, `${Math.round(grown / 1e6)} MB more`);
+  const back = await startTcpProxy(Number(new URL(url).port), port);
+  t.teardown(() => back.close());
+  t.equal(await endOf(pidOf(db)), 'done');
+});
+
 t.test('a statement that takes too long ends, and is told as a fault', async (t) => {
   const { url, drop } = await createTestDatabase();
   const service = connectDatabase({ url, connections: 1, name: 'limited', statementMs: 200 });

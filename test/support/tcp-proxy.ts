@@ -7,15 +7,19 @@ export type WireMode = 'pass' | 'hole' | { delayMs: number };
 export interface TcpProxy {
   port: number;
   set(mode: WireMode): void;
+  /** Nothing more passes over the connection that was opened first; the others go on. */
+  silenceFirst(): void;
   /** Cuts every connection that is open now. */
   cut(): void;
   close(): Promise<void>;
 }
 
-/** Starts a proxy to a port of this machine. */
-export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
+/** Starts a proxy to a port of this machine. @param port its own; default: any that is free. */
+export async function startTcpProxy(targetPort: number, port = 0): Promise<TcpProxy> {
   let mode: WireMode = 'pass';
   const sockets = new Set<Socket>();
+  const pairs: Socket[][] = [];
+  const silent = new Set<Socket>();
   const waiting = new Set<() => void>();
 
   function keep(socket: Socket): void {
@@ -40,6 +44,7 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
     let tail = Promise.resolve();
     from.on('data', (chunk) => {
       from.pause();
+      if (silent.has(from)) return;
       tail = tail.then(open).then(() => {
         if (!to.destroyed) to.write(chunk);
         from.resume();
@@ -53,10 +58,11 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
     keep(client);
     const target = connect(targetPort, '127.0.0.1');
     keep(target);
+    pairs.push([client, target]);
     carry(client, target);
     carry(target, client);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   const address = server.address();
   const set = (next: WireMode): void => {
     mode = next;
@@ -68,6 +74,9 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
     for (const socket of sockets) socket.destroy();
   };
   return {
+    silenceFirst: () => {
+      for (const socket of pairs[0] ?? []) silent.add(socket);
+    },
     port: typeof address === 'object' && address !== null ? address.port : 0,
     set,
     cut,

@@ -21,7 +21,7 @@ import { isPlain, Overtaken, settleAtOnce, settleWindow } from '../window/settle
 import type { TakenDriver } from './driver-holder.ts';
 import type { HalfWindow, LaneAccount, LaneState } from './lane-state.ts';
 import { takeNext } from './next-window.ts';
-import { afterFaultMs, giveBackAll, settleSurely } from './recover.ts';
+import { afterFaultMs, forgetAccount, giveBackAll, settleSurely } from './recover.ts';
 import { heldUntil, intervalMs, windowSize } from './rhythm.ts';
 import { tellTrouble } from './trouble.ts';
 
@@ -69,14 +69,16 @@ async function turnWindow(lane: LaneState, account: LaneAccount, half: HalfWindo
     await deps.probe('settle.inside');
     if (!isCurrent(account, locked)) return { current: false, opened: [], changed: half.next };
     const leaving = { claimed: half.next, ahead, locked, rules };
-    return { current: true, ...(await openWindow(deps, tx, account.row, leaving)) };
+    const window = await openWindow(deps, tx, account.row, leaving);
+    half.written = window.opened.map(({ attemptId }) => attemptId);
+    return { current: true, ...window };
   });
   const { current, opened, changed } = turned;
   watch.forget(half.last.map(({ open }) => open.claimed));
   queue.unshift(...changed);
   const kept = new Set([...opened.map(({ row }) => row.id), ...changed.map(({ messageId }) => messageId)]);
   watch.forget(half.next.filter(({ messageId }) => !kept.has(messageId)));
-  Object.assign(half, { last: [], next: [], opened });
+  Object.assign(half, { last: [], next: [], written: [], opened });
   await deps.probe('window.opened');
   return current;
 }
@@ -117,14 +119,20 @@ async function deliverAll(
     if (notBefore !== null || stopping.aborted) return unbegun(message.open, deps.clock.now(), notBefore);
     return deliverMessage(deps, carriage, message);
   };
+  const atGate = async (message: ReadyMessage): Promise<Delivered> => {
+    const delivered = stopping.aborted
+      ? null
+      : await share.gate.run(async () => {
+          const outcome = await begin(message);
+          await tellTrouble(lane, account.row, outcome);
+          return outcome;
+        });
+    if (delivered !== null) return delivered;
+    const now = deps.clock.now();
+    return unbegun(message.open, now, stopping.aborted ? null : new Date(now.getTime() + afterFaultMs));
+  };
   const one = async (message: ReadyMessage): Promise<Delivered> => {
-    const delivered = await share.gate
-      .run(async () => {
-        const outcome = await begin(message);
-        await tellTrouble(lane, account.row, outcome);
-        return outcome;
-      })
-      .catch(() => withoutCopies(message.open, unknownOutcome, deps.clock.now()));
+    const delivered = await atGate(message).catch(() => withoutCopies(message.open, unknownOutcome, deps.clock.now()));
     deps.attempted(account.row, delivered);
     return delivered;
   };
@@ -151,8 +159,7 @@ async function sendNext(lane: LaneState, half: HalfWindow, account: LaneAccount,
     // While this worker waited for its share, another may have paused the account or taken its next slot.
     const now = await getAccount(deps.db, account.row.tenantId, account.row.id);
     if (now.revision !== account.row.revision || now.nextSlotAt?.getTime() !== account.row.nextSlotAt?.getTime()) {
-      half.account = null;
-      return;
+      return forgetAccount(lane, half);
     }
   }
   const ahead = await takeNext(lane, half, account, windowSize(account.row, connections));
@@ -180,8 +187,7 @@ export async function workHalf(lane: LaneState, half: HalfWindow): Promise<boole
   const { deps, holder } = lane;
   if (half.account !== null && lane.troubles !== half.troubles) {
     // With nothing to open beside it: the account may be paused, or resting, by now.
-    await settleSurely(lane, half.account.row, half.last.splice(0));
-    half.account = null;
+    await forgetAccount(lane, half);
   }
   half.troubles = lane.troubles;
   // Without a pace what was read last is used: whether it still holds is asked with the lock of the next messages.

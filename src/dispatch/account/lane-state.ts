@@ -72,6 +72,8 @@ export interface HalfWindow {
   last: Delivered[];
   /** Taken from the lane, not open as far as is known. */
   next: Claimed[];
+  /** Ids of the attempts that were written for `next`: whether they were committed is not known. */
+  written: string[];
   /** Open, nothing handed over yet. */
   opened: OpenMessage[];
 }

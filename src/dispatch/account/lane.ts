@@ -26,7 +26,7 @@ const pending = ({ queue, ahead }: LaneState): number => queue.length + (ahead?.
 
 /** Works until nothing is pending, or the worker stops; what is left then goes back to wait. Never rejects. */
 async function runHalf(lane: LaneState): Promise<void> {
-  const half: HalfWindow = { account: null, troubles: lane.troubles, last: [], next: [], opened: [] };
+  const half: HalfWindow = { account: null, troubles: lane.troubles, last: [], next: [], written: [], opened: [] };
   let wanted = true;
   while (wanted && pending(lane) > 0 && !lane.signals.stopping.aborted) {
     try {
@@ -62,6 +62,8 @@ export function createAccountLane(
     untold: 0,
   };
   const running = new Set<Promise<void>>();
+  // What waits for a connection when the worker stops is not begun any more.
+  signals.stopping.addEventListener('abort', () => lane.share.gate.sendAway(), { once: true });
 
   function start(): void {
     lane.active += 1;

@@ -22,7 +22,7 @@ export async function giveBack(
   lane: LaneState,
   claimed: readonly Claimed[],
   releaseAt: Date,
-  give: typeof returnClaimed | typeof undoWindow = returnClaimed,
+  give: typeof returnClaimed = returnClaimed,
 ): Promise<void> {
   const { deps, watch, accountId } = lane;
   for (let turn = 1; turn <= returnTries && claimed.length > 0; turn += 1) {
@@ -51,13 +51,15 @@ export function giveBackAll(lane: LaneState, releaseAt: Date): Promise<void> {
  */
 export async function settleSurely(lane: LaneState, account: AccountRow, last: readonly Delivered[]): Promise<void> {
   const { deps, watch } = lane;
+  let faults = 0;
   for (let turn = 1; turn <= settleTries && last.length > 0; turn += 1) {
     try {
       await deps.db.transaction((tx) => settleWindow(deps, tx, account, last));
       break;
     } catch (error) {
       deps.log.error({ err: error, account: account.id, messages: last.length }, 'dispatch.settle-failed');
-      if (!isUnavailable(error) && turn >= 3) {
+      if (!isUnavailable(error)) faults += 1;
+      if (faults >= 3) {
         if (last.length > 1) for (const one of last) await settleSurely(lane, account, [one]);
         break;
       }
@@ -65,6 +67,12 @@ export async function settleSurely(lane: LaneState, account: AccountRow, last: r
     }
   }
   watch.forget(last.map(({ open }) => open.claimed));
+}
+
+/** Settles what is known, so that the account may be read again before anything else is begun on it. */
+export async function forgetAccount(lane: LaneState, half: HalfWindow): Promise<void> {
+  if (half.account !== null) await settleSurely(lane, half.account.row, half.last.splice(0));
+  half.account = null;
 }
 
 /**
@@ -77,10 +85,10 @@ export async function recoverHalf(lane: LaneState, half: HalfWindow, error: unkn
   const now = deps.clock.now();
   const later = new Date(now.getTime() + afterFaultMs);
   half.last.push(...half.opened.splice(0).map((open) => unbegun(open, now, later)));
-  await giveBack(lane, half.next.splice(0), later, undoWindow);
+  const written = half.written.splice(0);
+  await giveBack(lane, half.next.splice(0), later, (...window) => undoWindow(written, ...window));
   await giveBackAll(lane, later);
   // By itself: what could not be settled with the opening of others must not fail theirs again.
-  if (half.account !== null) await settleSurely(lane, half.account.row, half.last.splice(0));
-  half.account = null;
+  await forgetAccount(lane, half);
   await deps.clock.wait(faultPauseMs, signals.stopping);
 }

@@ -9,18 +9,21 @@ export interface Gate {
   setLimit(limit: number): void;
   /** Works running now: above the limit for a while after it was lowered. */
   busy(): number;
-  run<T>(work: () => Promise<T>): Promise<T>;
+  /** @returns null when it was sent away before it could begin. */
+  run<T>(work: () => Promise<T>): Promise<T | null>;
+  /** Sends away those that wait. */
+  sendAway(): void;
 }
 
 /** Makes a gate that is shut (limit 0). */
 export function createGate(): Gate {
-  const waiting: (() => void)[] = [];
+  const waiting: ((mayBegin: boolean) => void)[] = [];
   let limit = 0;
   let busy = 0;
   const open = (): void => {
     while (busy < limit && waiting.length > 0) {
       busy += 1;
-      waiting.shift()?.();
+      waiting.shift()?.(true);
     }
   };
   return {
@@ -31,15 +34,18 @@ export function createGate(): Gate {
     },
     busy: () => busy,
     async run(work) {
-      const place = new Promise<void>((resolve) => waiting.push(resolve));
+      const place = new Promise<boolean>((resolve) => waiting.push(resolve));
       open();
-      await place;
+      if (!(await place)) return null;
       try {
         return await work();
       } finally {
         busy -= 1;
         open();
       }
+    },
+    sendAway() {
+      for (const refuse of waiting.splice(0)) refuse(false);
     },
   };
 }
@@ -59,6 +65,9 @@ export interface AccountShare {
   end(): Promise<void>;
 }
 
+/** A worker that has had no connection for so long sends away who waits: messages must not stand in `sending`. */
+const withoutPatienceMs = 10_000;
+
 /** Makes the share. It renews itself from the first `take` to `end`, in real time: other workers watch its lease. */
 export function createAccountShare(
   deps: { db: Db; clock: Clock; workerId: string },
@@ -68,6 +77,7 @@ export function createAccountShare(
   let account: AccountRow | null = null;
   let renewal: ReturnType<typeof setInterval> | null = null;
   let tail: Promise<unknown> = Promise.resolve();
+  let withoutSince: number | null = null;
 
   /** One after the other: a lease that is taken beside its return would be deleted under its user. */
   function inTurn(work: () => Promise<void>): Promise<void> {
@@ -85,7 +95,11 @@ export function createAccountShare(
       now: deps.clock.now(),
     });
     // Between asking and now the share may have ended.
-    if (account !== null) gate.setLimit(granted);
+    if (account === null) return;
+    gate.setLimit(granted);
+    const now = performance.now();
+    withoutSince = granted > 0 ? null : (withoutSince ?? now);
+    if (withoutSince !== null && now - withoutSince >= withoutPatienceMs) gate.sendAway();
   }
 
   return {
@@ -108,6 +122,7 @@ export function createAccountShare(
       if (renewal !== null) clearInterval(renewal);
       renewal = null;
       account = null;
+      withoutSince = null;
       gate.setLimit(0);
       await inTurn(() => returnConnections(deps.db, target, deps.workerId));
     },

@@ -1,4 +1,4 @@
-import { and, eq, isNull, sql } from 'drizzle-orm';
+import { and, inArray, isNull, sql } from 'drizzle-orm';
 import type { Tx } from '../../db/client.ts';
 import { keyList } from '../../db/rows.ts';
 import { attempts, messages } from '../../db/tables/messages.ts';
@@ -36,22 +36,31 @@ export async function returnClaimed(
 /**
  * Gives back messages of a window that could not be opened. Where the commit's answer was lost, they may be open all
  * the same: nothing of them was handed over, so their attempts are closed as not begun.
+ * @param written the attempts of this window, and of no other one.
  */
 export async function undoWindow(
-  deps: ClaimDeps & { workerId: string },
+  written: readonly string[],
+  deps: ClaimDeps,
   tx: Tx,
   claimed: readonly Claimed[],
-  releaseAt: Date,
+  releaseAt?: Date,
 ): Promise<void> {
   const now = deps.clock.now();
   const keys = claimed.map(({ tenantId, messageId }) => ({ tenantId, id: messageId }));
+  // The commit may still be on its way: it has ended when its rows can be locked.
+  await tx
+    .select({ id: messages.id })
+    .from(messages)
+    .where(stillWanting(jobsOf(claimed)))
+    .orderBy(messages.id)
+    .for('update');
   const closed = await tx
     .update(attempts)
     .set({ finishedAt: now, outcome: 'not_begun', durationMs: 0 })
     .where(
       and(
         sql`(${attempts.tenantId}, ${attempts.messageId}) in ${keyList(keys)}`,
-        eq(attempts.workerId, deps.workerId),
+        inArray(attempts.id, [...written]),
         isNull(attempts.finishedAt),
       ),
     )

@@ -1,7 +1,7 @@
 import { assembleMail } from '../../channels/mail/assembly.ts';
 import type { Clock } from '../../clock.ts';
 import type { Config } from '../../config.ts';
-import { isUnavailable } from '../../db/client.ts';
+import { databaseError, isUnavailable } from '../../db/client.ts';
 import {
   type ContentCache,
   compositionOf,
@@ -44,7 +44,8 @@ async function taskOf(
     const task = prepareTask(row, sender, compositionOf(row, sender, carriage));
     return { from: sender.fromAddress, parts, task };
   } catch (error) {
-    if (isUnavailable(error)) throw error;
+    // Whatever the database's own trouble is, it says nothing of the message.
+    if (isUnavailable(error) || databaseError(error) !== null) throw error;
     return null;
   }
 }

@@ -1,11 +1,11 @@
-import { sql } from 'drizzle-orm';
+import { and, eq, sql } from 'drizzle-orm';
 import type { AccountRow } from '../../accounts/store.ts';
 import type { Tx } from '../../db/client.ts';
 import { at, keyList } from '../../db/rows.ts';
-import { messages, type StoredCopy } from '../../db/tables/messages.ts';
+import { channelAccounts } from '../../db/tables/dispatch.ts';
+import { messages } from '../../db/tables/messages.ts';
 import { together } from '../../db/together.ts';
 import type { EventType } from '../../events/store.ts';
-import type { MessageRow } from '../../messages/content.ts';
 import { openLanes } from '../../messages/enqueue.ts';
 import { recordMoves } from '../../messages/record-moves.ts';
 import { serviceActor } from '../../tenants/rights.ts';
@@ -14,6 +14,7 @@ import { type ClaimDeps, isIn, removeJobs } from '../claim/claimed.ts';
 import { tooOftenInDoubt } from '../claim/doubt.ts';
 import { type Decision, decide } from './decide.ts';
 import type { Delivered } from './deliver.ts';
+import { keepLateOutcomes, storable } from './late-outcomes.ts';
 
 type SettleDeps = ClaimDeps & { random(): number };
 
@@ -21,8 +22,6 @@ interface Decided {
   delivered: Delivered;
   decision: Decision;
 }
-
-const storable = (text: string | null) => text?.replaceAll('\u0000', '').toWellFormed() ?? null;
 
 const attemptRow = ({ open, verdict, copyOutcomes, finishedAt, durationMs }: Delivered) => {
   const answer = 'answer' in verdict ? verdict.answer : null;
@@ -54,51 +53,6 @@ async function closeAttempts(tx: Tx, delivered: readonly Delivered[]): Promise<S
       and attempts.finished_at is null
     returning attempts.id`);
   return new Set([...rows].map(({ id }) => id));
-}
-
-/** A late answer about copies of a message that is `OK` settles those that were left in doubt. */
-async function keepLateCopies(deps: SettleDeps, tx: Tx, row: MessageRow, late: readonly StoredCopy[]): Promise<void> {
-  const [found] = await tx.execute<{ copies: StoredCopy[] }>(sql`
-    select copies from messages
-    where tenant_id = ${row.tenantId} and id = ${row.id} and content_revision = ${row.contentRevision} for update`);
-  if (found === undefined) return;
-  const copies = found.copies.map((copy, position) => {
-    const answer = late[position];
-    const told = answer?.outcome === 'accepted' || answer?.outcome === 'failed';
-    return copy.outcome === 'uncertain' && told ? answer : copy;
-  });
-  await tx.execute(sql`
-    update messages set copies = ${JSON.stringify(copies)}::jsonb, revision = revision + 1,
-      updated_at = ${at(deps.clock.now())}
-    where tenant_id = ${row.tenantId} and id = ${row.id}`);
-}
-
-/**
- * What comes back after the attempt was given up as uncertain is kept beside it. Where the message was held for its
- * unknown outcome, the late answer tells it: `KO→OK`.
- */
-async function keepLateOutcomes(deps: SettleDeps, tx: Tx, late: readonly Delivered[]): Promise<void> {
-  for (const { open, verdict, copies } of late) {
-    await tx.execute(sql`
-      update attempts set late_outcome = ${verdict.kind}
-      where tenant_id = ${open.row.tenantId} and message_id = ${open.row.id} and id = ${open.attemptId}
-        and outcome = 'uncertain' and ${verdict.kind} <> 'uncertain'`);
-    if (open.row.status === 'OK') await keepLateCopies(deps, tx, open.row, copies);
-    if (verdict.kind !== 'accepted' || open.row.status !== 'V') continue;
-    const now = deps.clock.now();
-    const copiesLeft = copies.some(({ outcome }) => outcome === 'pending');
-    const moved = await tx.execute(sql`
-      update messages set status = 'OK', delivery = 'sent', reason = null, reason_detail = null, sent_at = ${at(now)},
-        provider_reference = ${storable(verdict.providerReference)}, copies = ${JSON.stringify(copies)}::jsonb,
-        dispatch_state = ${copiesLeft ? 'waiting' : 'idle'}, release_at = ${at(now)},
-        revision = revision + 1, updated_at = ${at(now)}
-      where tenant_id = ${open.row.tenantId} and id = ${open.row.id} and status = 'KO' and reason = 'outcome_unknown'
-        and content_revision = ${open.row.contentRevision}`);
-    if (moved.count !== 1) continue;
-    const move = { ...open.row, messageId: open.row.id, from: 'KO' as const, to: 'OK' as const };
-    await recordMoves(deps, tx, serviceActor, [{ ...move, reason: null, remark: 'late answer of the provider' }]);
-    if (copiesLeft) await openLanes(tx, [{ ...open.row, releaseAt: now }]);
-  }
 }
 
 /** @returns how many rows were moved. */
@@ -171,9 +125,18 @@ async function restAfterSend(tx: Tx, account: AccountRow, delivered: readonly De
   }
 }
 
+/** What the account wants of doubtful messages by now: it may have been changed while they were sent. */
+async function policyOfNow(tx: Tx, { tenantId, id }: AccountRow): Promise<AccountRow['onUncertain']> {
+  const [account] = await tx
+    .select({ onUncertain: channelAccounts.onUncertain })
+    .from(channelAccounts)
+    .where(and(eq(channelAccounts.tenantId, tenantId), eq(channelAccounts.id, id)));
+  return account?.onUncertain ?? 'hold';
+}
+
 function decideAll(
   deps: SettleDeps,
-  account: AccountRow,
+  account: Pick<AccountRow, 'onUncertain'>,
   delivered: readonly Delivered[],
   often: ReadonlySet<string>,
 ): Decided[] {
@@ -275,7 +238,9 @@ export async function settleWindow(
   );
   // The attempts are closed by now: this one counts.
   const doubtful = own.filter(({ verdict }) => verdict.kind === 'uncertain').map(({ open: { row } }) => row);
-  const decided = decideAll(deps, account, own, await tooOftenInDoubt(tx, doubtful));
+  const often = await tooOftenInDoubt(tx, doubtful);
+  const onUncertain = doubtful.length > 0 ? await policyOfNow(tx, account) : account.onUncertain;
+  const decided = decideAll(deps, { onUncertain }, own, often);
   const moved = await carryOut(deps, tx, account, delivered, decided);
   // Who claims a message closes its open attempts: where this one was open, the message is still ours to settle, even
   // if it was given a new job meanwhile because ours had vanished.
