@@ -52,7 +52,9 @@ function createLanes(make: (target: { tenantId: string; accountId: string }) => 
       }
     },
     hungry() {
-      const pending = [...lanes.values()].map((lane) => lane.pending()).filter((count) => count > 0);
+      // What a slow one may have in the queue is little: the messages of others are soon reached behind it.
+      const quick = [...lanes.values()].filter((lane) => !lane.slow());
+      const pending = quick.map((lane) => lane.pending()).filter((count) => count > 0);
       return pending.reduce((sum, count) => sum + count, 0) < lowWater * (pending.length + 1);
     },
     async settled() {

@@ -3,10 +3,10 @@ import { randomUUID } from 'node:crypto';
 import t from 'tap';
 import { getAccount } from '../../src/accounts/store.ts';
 import { createAccountShare } from '../../src/dispatch/account/share.ts';
-import { change } from '../support/broker.ts';
-import { people, startSending } from '../support/sending.ts';
+import { change, done } from '../support/broker.ts';
+import { people, receiverOf, setUpContent, smtpAccount, startSending } from '../support/sending.ts';
 import type { SinkAction } from '../support/smtp-sink.ts';
-import { realClock, until } from '../support/workers.ts';
+import { realClock, startWorker, until } from '../support/workers.ts';
 
 const minutes = 60_000;
 
@@ -60,4 +60,28 @@ t.test('a worker that is left without connections sends away what waits for one'
   ended.resolve();
   const results = await Promise.all(works.flat());
   t.ok(results.filter((result) => result === undefined).length >= 10, 'what had begun went on');
+});
+
+t.test('an account whose provider begins to hang does not keep another from its turn', async (t) => {
+  let hangs = false;
+  const service = await startSending(t, {
+    clock: realClock,
+    account: { rhythm: { concurrency: 2 } },
+    sink: {
+      respond: (step, { to }) => (hangs && step === 'body' && to[0]?.endsWith('@crowd.test') ? 'hang' : undefined),
+    },
+  });
+  const other = await service.addTenant('Cabinet Martin');
+  await setUpContent(service, { key: other.key });
+  await done(service.inject('POST', '/v1/channel-accounts', { key: other.key, body: smtpAccount(service.sink) }));
+  await service.send(people(3_000, 'crowd.test'));
+  await startWorker(t, service);
+  // Fast for so long that very many of its messages are in the queue before anybody else's.
+  await service.sink.waitFor(1_000, 60_000);
+  hangs = true;
+  await service.send(people(5, 'small.test'), {}, { key: other.key });
+  const small = () => service.sink.mails.filter((mail) => receiverOf(mail).endsWith('@small.test')).length;
+  const asked = Date.now();
+  await until('the other tenant has its turn', () => small() === 5, 60_000);
+  t.ok(Date.now() - asked < 15_000, `after ${Date.now() - asked} ms`);
 });

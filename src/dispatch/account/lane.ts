@@ -9,10 +9,15 @@ import { createAccountShare } from './share.ts';
 /** Two half-windows are worked at once, so that connections stay busy while one of them is settled. */
 const halvesPerLane = 2;
 
+/** What an account that keeps up takes in far less. */
+const slowAfterMs = 5_000;
+
 /** The messages of one account that this worker has claimed, sent in half-windows under the account's rhythm. */
 export interface AccountLane {
   /** Claimed messages that are not begun. */
   pending(): number;
+  /** Whether some of them have waited for seconds: their provider is slow, and others must not wait for it. */
+  slow(): boolean;
   /** Takes messages and works on them until they are settled; urgent ones go before those that wait here. */
   add(claimed: readonly Claimed[], urgent: boolean): void;
   /** Whether anything is being worked on. */
@@ -77,6 +82,10 @@ export function createAccountLane(
 
   return {
     pending: () => pending(lane),
+    slow() {
+      const before = performance.now() - slowAfterMs;
+      return [lane.ahead?.claimed ?? [], lane.queue].some((list) => list.some(({ claimedAt }) => claimedAt < before));
+    },
     add(claimed, urgent) {
       if (urgent) lane.queue.unshift(...claimed);
       else lane.queue.push(...claimed);

@@ -46,11 +46,12 @@ export async function claimMessages(deps: ClaimDeps, queue: string, limit: numbe
       queue,
       jobs.filter(({ id }) => !byJob.has(id)),
     );
+    const claimedAt = performance.now();
     return jobs.flatMap((job) => {
       const row = byJob.get(job.id);
       if (row?.channelAccountId == null) return [];
       const { tenantId, messageId } = job.data;
-      return [{ job, queue, tenantId, messageId, accountId: row.channelAccountId }];
+      return [{ job, queue, tenantId, messageId, accountId: row.channelAccountId, claimedAt }];
     });
   });
 }

@@ -19,6 +19,8 @@ export interface Claimed {
   tenantId: string;
   messageId: string;
   accountId: string;
+  /** In monotonic milliseconds. */
+  claimedAt: number;
 }
 
 /** Jobs and their messages as one parameter, for `wantsOneOf`. */
