@@ -64,12 +64,19 @@ async function checkRows(service: Sending): Promise<void> {
       (select count(*)::int from pgboss.job where name like 'dispatch.%') as jobs,
       (select count(*)::int from messages where not exists (
         select 1 from transitions where transitions.message_id = messages.id and to_status = messages.status)) as untold,
+      (select count(*)::int from (
+        select from_status, lag(to_status) over (partition by tenant_id, message_id order by at, id) as before
+        from transitions) moves where from_status is distinct from before) as unchained,
+      (select count(*)::int from (
+        select 1 from events where type = 'message.sent' group by tenant_id, resource_id having count(*) > 1) twice) as told_twice,
       (select count(*)::int from send_requests where created_count <> (
         select count(*) from messages where messages.send_request_id = send_requests.id)) as miscounted`);
   must(row?.open === 0, `${row?.open} attempts are open`);
   must(row?.moving === 0, `${row?.moving} messages are stuck on their way`);
   must(row?.jobs === 0, `${row?.jobs} jobs are left`);
   must(row?.untold === 0, `${row?.untold} messages have no transition to their status`);
+  must(row?.unchained === 0, `${row?.unchained} transitions do not follow the one before`);
+  must(row?.told_twice === 0, `${row?.told_twice} messages were told as sent twice`);
   must(row?.miscounted === 0, `${row?.miscounted} send requests do not add up`);
 }
 

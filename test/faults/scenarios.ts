@@ -1,6 +1,6 @@
 /** Every fault, by name: what `npm run test:faults` runs again and again, and the suite once. */
 import { angryServer } from './angry-server.ts';
-import { freezeWorker } from './freeze-worker.ts';
+import { freezeSteps, freezeWorker } from './freeze-worker.ts';
 import { killApi, sameKeyAHundredTimes } from './kill-api.ts';
 import { killSteps, killWorkerAt } from './kill-worker.ts';
 import type { Findings } from './ledger.ts';
@@ -44,5 +44,10 @@ export const scenarios: readonly Scenario[] = [
   { name: 'mail server that refuses, hangs and cuts', run: angryServer },
   { name: 'block and cancel racing with a claim', run: racesWithClaim },
   { name: 'jobs deleted behind the service', run: lostJobs },
-  { name: 'worker frozen for longer than its heartbeat', run: freezeWorker },
+  ...freezeSteps.flatMap((step) =>
+    policies.map((policy) => ({
+      name: `worker frozen ${step.name}, ${policy}`,
+      run: (t: Parameters<Scenario['run']>[0], random: Random) => freezeWorker(t, step, policy, random),
+    })),
+  ),
 ];
