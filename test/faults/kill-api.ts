@@ -9,6 +9,11 @@ import { compare, type Findings, must, noDoubt } from './ledger.ts';
 import type { Random } from './random.ts';
 
 const program = fileURLToPath(new URL('../../src/server.ts', import.meta.url));
+interface Answer {
+  id: string;
+  messages: { id: string }[];
+}
+
 const requests = 30;
 const rowsPerRequest = 5;
 
@@ -20,8 +25,9 @@ async function startServer(t: { teardown(fn: () => unknown): void }, service: Se
 }
 
 /**
- * Kills the API again and again while a client posts; the client repeats each request with its key until it has an
- * answer. Each key makes one request, however often it was asked.
+ * Kills the API again and again while a client posts, at any moment and with its answer on the way; the client repeats
+ * each request with its key until it has an answer. Each key makes one request, however often it was asked, and who did
+ * not get the first answer gets the same one again.
  */
 export async function killApi(t: { teardown(fn: () => unknown): void }, random: Random): Promise<Findings> {
   const service = await startSending(t, { clock: realClock });
@@ -44,6 +50,8 @@ export async function killApi(t: { teardown(fn: () => unknown): void }, random: 
   let nextKillAt = random.whole(1, 4);
   const accepted = new Map<string, string>();
 
+  const losesAnswer = new Set([random.whole(0, requests / 2), random.whole(requests / 2, requests - 1)]);
+
   const post = async (number: number): Promise<void> => {
     const recipients = people(rowsPerRequest, `r${number}.test`);
     const body = JSON.stringify({ template: 'notice', validation: 'automatic', recipients });
@@ -53,18 +61,24 @@ export async function killApi(t: { teardown(fn: () => unknown): void }, random: 
       'content-type': 'application/json',
       'idempotency-key': key,
     };
-    const answer = await until(
-      `request ${number} is answered`,
-      async () => {
-        const reply = await fetch(`${current.url}/v1/send-requests`, { method: 'POST', headers, body }).catch(
-          () => null,
-        );
-        return (
-          reply?.status === 201 && ((await reply.json().catch(() => null)) as { messages: { id: string }[] } | null)
-        );
-      },
-      60_000,
-    );
+    const ask = async () => {
+      const { server, url } = current;
+      const reply = await fetch(`${url}/v1/send-requests`, { method: 'POST', headers, body }).catch(() => null);
+      const read = reply?.status === 201 ? ((await reply.json().catch(() => null)) as Answer | null) : null;
+      return read === null
+        ? null
+        : { ...read, server, replayed: reply?.headers.get('idempotency-replayed') === 'true' };
+    };
+    let answer = await until(`request ${number} is answered`, ask, 60_000);
+    if (losesAnswer.has(number)) {
+      // As the wire would: the answer was on its way, and the client has never seen it.
+      const { id, server } = answer;
+      server.kill('SIGKILL');
+      await server.ended;
+      current = await startServer(t, service);
+      answer = await until(`request ${number} is answered again`, ask, 60_000);
+      must(answer.replayed && answer.id === id, `request ${number} was not answered as before`);
+    }
     answered += 1;
     for (const [index, { to }] of recipients.entries()) accepted.set(to.address, answer.messages[index]?.id ?? '');
   };

@@ -39,8 +39,8 @@ export interface KillStep {
 }
 
 /** Accepts the messages of a scenario. */
-export async function accept(service: Sending, count: number): Promise<Accepted> {
-  const rows = people(count);
+export async function accept(service: Sending, count: number, domain?: string): Promise<Accepted> {
+  const rows = people(count, domain);
   const { messages: ids } = await service.send(rows);
   return new Map(rows.map(({ to }, index) => [to.address, ids[index] ?? '']));
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { sql } from 'drizzle-orm';
 import { createReleaser } from '../../src/dispatch/release/release.ts';
 import { addDispatcher, people, receiverOf, type Sending, startSending } from '../support/sending.ts';
 import { type Findings, must } from './ledger.ts';
@@ -17,6 +18,8 @@ export async function racesWithClaim(t: { teardown(fn: () => unknown): void }, r
   const rows = people(messages);
   const { id, messages: ids } = await service.send(rows);
   const other = await service.send(people(5, 'cancelled.test'));
+  const third = await service.send(people(8, 'in-flight.test'));
+  let cancelledInFlight: { blocked: number; refused: { code: string }[] } | null = null;
   const blocked = new Set<string>();
   const beingSent = new Set<string>();
   let cancelled = false;
@@ -32,13 +35,25 @@ export async function racesWithClaim(t: { teardown(fn: () => unknown): void }, r
     else if (answer.body.code === 'being_sent') beingSent.add(message);
     else must(answer.body.code === 'illegal_move', `a block was answered ${answer.status} ${answer.body.code}`);
   };
+  /** Cancels the other request while some of it is being sent, whenever that is. */
+  const cancelInFlight = async (): Promise<void> => {
+    const inFlight = await service.execute(sql`
+      select 1 from messages where send_request_id = ${third.id}::uuid and dispatch_state = 'sending'`);
+    if (cancelledInFlight !== null || inFlight.length === 0) return;
+    const headers = { 'idempotency-key': randomUUID() };
+    const answer = await service.post(`/v1/send-requests/${third.id}/cancel`, {}, { headers });
+    must(answer.status === 200, `a cancellation was answered ${answer.status} ${answer.body.code}`);
+    cancelledInFlight = answer.body as { blocked: number; refused: { code: string }[] };
+  };
   const dispatcher = await addDispatcher(t, service, async (step) => {
+    if (step === 'handover.begin') await cancelInFlight();
     if (step === 'fetched' || step === 'window.opened' || step === 'handover.begin') await act();
   });
   for (let turn = 0; turn < 20; turn += 1) {
     await release(service);
     await dispatcher.pass();
-    if ((await service.counts(id)).V === 0 && (await service.counts(other.id)).V === 0) break;
+    const left = await Promise.all([id, other.id, third.id].map(async (request) => (await service.counts(request)).V));
+    if (left.every((count) => count === 0)) break;
     service.clock.advance(1_000);
   }
   const arrived = new Set(service.sink.mails.map(receiverOf));
@@ -61,6 +76,10 @@ export async function racesWithClaim(t: { teardown(fn: () => unknown): void }, r
     );
   }
   must(blocked.size > 0, 'nothing was blocked');
-  const accepted = messages + other.messages.length;
+  const { blocked: stopped, refused } = cancelledInFlight ?? { blocked: 0, refused: [] };
+  must(refused.length > 0 && refused.every(({ code }) => code === 'being_sent'), 'nothing was being sent');
+  const inFlight = [...arrived].filter((receiver) => receiver.endsWith('@in-flight.test')).length;
+  must(inFlight === third.messages.length - stopped, `${inFlight} left though ${stopped} were stopped`);
+  const accepted = messages + other.messages.length + third.messages.length;
   return { accepted, sent: arrived.size, refused: accepted - arrived.size, duplicates: 0, uncertain: 0 };
 }

@@ -23,10 +23,11 @@ interface Teardown {
 /** One trouble of a wire; its length is longer than any patience of who waits on it. */
 type Trouble = 'cut' | 'delay' | 'hole';
 
-async function suffer(wire: TcpProxy, trouble: Trouble, holeMs: number): Promise<void> {
+async function suffer(wire: TcpProxy, trouble: Trouble, holeMs: number, inHole = async () => {}): Promise<void> {
   if (trouble === 'cut') return wire.cut();
   wire.set(trouble === 'delay' ? { delayMs: 30 } : 'hole');
   await realClock.wait(trouble === 'delay' ? 1_000 : holeMs);
+  if (trouble === 'hole') await inHole();
   wire.set('pass');
   // What was waiting in the hole is late by now: the wire comes back as one that was cut.
   if (trouble === 'hole') wire.cut();
@@ -74,11 +75,18 @@ export async function troubleBeforeSmtp(
   t.teardown(() => wire.close());
   const path = `/v1/channel-accounts/${service.accountId}`;
   const { settings } = (await service.inject('GET', path)).body;
-  await change(service, path, { settings: { ...settings, port: wire.port } });
+  // The whole delivery may take long, an answer may not: the silence is what is noticed.
+  const timeouts = { ...settings.timeouts, answerSeconds: 2, deliverySeconds: 120 };
+  await change(service, path, { settings: { ...settings, port: wire.port, timeouts } });
   const worker = await startWorkerProcess(t, service);
   const accepted = await accept(service, messages);
   await service.sink.waitFor(random.whole(10, messages / 2), 60_000);
-  await suffer(wire, trouble, 3_000);
+  const silentSince = new Date();
+  await suffer(wire, trouble, 5_000, async () => {
+    const [row] = await service.execute(sql`
+      select count(*)::int as ended from attempts where finished_at > ${silentSince.toISOString()}::timestamptz + interval '1 second'`);
+    must(Number(row?.ended) > 0, 'a server that says nothing was not given up');
+  });
   // What was refused for now waits a minute; nothing of this scenario is about that wait.
   await until(
     'every message is decided',
