@@ -20,6 +20,7 @@ export async function racesWithClaim(t: { teardown(fn: () => unknown): void }, r
   const other = await service.send(people(5, 'cancelled.test'));
   const third = await service.send(people(8, 'in-flight.test'));
   let cancelledInFlight: { blocked: number; refused: { code: string }[] } | null = null;
+  let cancelling = false;
   const blocked = new Set<string>();
   const beingSent = new Set<string>();
   let cancelled = false;
@@ -35,11 +36,12 @@ export async function racesWithClaim(t: { teardown(fn: () => unknown): void }, r
     else if (answer.body.code === 'being_sent') beingSent.add(message);
     else must(answer.body.code === 'illegal_move', `a block was answered ${answer.status} ${answer.body.code}`);
   };
-  /** Cancels the other request while some of it is being sent, whenever that is. */
+  /** Cancels the third request while some of it is being sent, whenever that is. */
   const cancelInFlight = async (): Promise<void> => {
     const inFlight = await service.execute(sql`
       select 1 from messages where send_request_id = ${third.id}::uuid and dispatch_state = 'sending'`);
-    if (cancelledInFlight !== null || inFlight.length === 0) return;
+    if (cancelling || inFlight.length === 0) return;
+    cancelling = true;
     const headers = { 'idempotency-key': randomUUID() };
     const answer = await service.post(`/v1/send-requests/${third.id}/cancel`, {}, { headers });
     must(answer.status === 200, `a cancellation was answered ${answer.status} ${answer.body.code}`);
