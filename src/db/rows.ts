@@ -97,6 +97,14 @@ export function idList(ids: readonly string[]) {
   return sql`${`{${ids.join(',')}}`}::uuid[]`;
 }
 
+/**
+ * A statement on rows that its transaction has locked reaches all of them.
+ * @throws Error when it did not: what was written beside it must not be committed.
+ */
+export function mustReachAll(reached: number, rows: readonly unknown[], what: string): void {
+  if (reached !== rows.length) throw new Error(`${reached} of ${rows.length} locked rows were ${what}`);
+}
+
 /** An instant as a parameter of a raw statement. */
 export function at(time: Date) {
   return sql`${time.toISOString()}::timestamptz`;

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm';
 import type { Tx } from '../db/client.ts';
-import { at, idList } from '../db/rows.ts';
+import { at, idList, mustReachAll } from '../db/rows.ts';
 import { AppError } from '../errors.ts';
 import type { Actor } from '../tenants/rights.ts';
 import type { MessageState } from './content.ts';
@@ -56,7 +56,7 @@ export async function blockMessages(
     where tenant_id = ${first.tenantId} and id = any(${idList(rows.map(({ id }) => id))})
       and status in ('E', 'V') and dispatch_state <> 'sending'
     returning id`);
-  if (moved.count !== rows.length) throw new Error(`${moved.count} of ${rows.length} locked messages were blocked`);
+  mustReachAll(moved.count, rows, 'blocked');
   await recordMoves(
     deps,
     tx,

@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm';
 import type { Clock, NewId } from '../clock.ts';
 import type { Tx } from '../db/client.ts';
 import { bringLaneForward } from '../db/lanes.ts';
-import { at, keyList } from '../db/rows.ts';
+import { at, keyList, mustReachAll } from '../db/rows.ts';
 import type { DispatchJobData, JobQueue } from '../queue/boss.ts';
 import { type DispatchChannel, queueNames } from '../queue/queues.ts';
 import { priorityNumber } from './status.ts';
@@ -49,6 +49,27 @@ export async function openLanes(tx: Tx, waiting: readonly WaitingMessage[]): Pro
     ${bringLaneForward}`);
 }
 
+/**
+ * Gives waiting messages their jobs, in the transaction that holds them.
+ * @throws Error when one of them does not wait.
+ */
+export async function queueMessages(
+  deps: { clock: Clock; newId: NewId; jobs: JobQueue },
+  tx: Tx,
+  queue: string,
+  waiting: readonly Pick<WaitingMessage, 'tenantId' | 'id'>[],
+): Promise<void> {
+  if (waiting.length === 0) return;
+  const jobs = waiting.map(({ tenantId, id }) => ({ id: deps.newId(), data: { tenantId, messageId: id } }));
+  const rows = jobs.map(({ id, data }) => ({ tenant_id: data.tenantId, id: data.messageId, job_id: id }));
+  const moved = await tx.execute(sql`
+    update messages set dispatch_state = 'queued', job_id = queued.job_id, updated_at = ${at(deps.clock.now())}
+    from json_to_recordset(${JSON.stringify(rows)}::json) as queued(tenant_id uuid, id uuid, job_id uuid)
+    where messages.tenant_id = queued.tenant_id and messages.id = queued.id and messages.dispatch_state = 'waiting'`);
+  mustReachAll(moved.count, jobs, 'queued');
+  await deps.jobs.insert<DispatchJobData>(tx, queue, jobs);
+}
+
 /** Urgent messages of one request that get their job at once. */
 const atOncePerRequest = 200;
 
@@ -79,19 +100,7 @@ export async function enqueueUrgent(
     .filter(({ channelAccountId }) => channelAccountId !== null && freeIds.has(channelAccountId))
     // The rest takes its turn with the urgent messages of others.
     .slice(0, atOncePerRequest);
-  const jobs = chosen.map(({ tenantId, id }) => ({
-    id: deps.newId(),
-    data: { tenantId, messageId: id } satisfies DispatchJobData,
-  }));
-  if (jobs.length === 0) return [...messages];
-  const rows = jobs.map((job) => ({ tenant_id: job.data.tenantId, id: job.data.messageId, job_id: job.id }));
-  const moved = await tx.execute(sql`
-    update messages set dispatch_state = 'queued', job_id = queued.job_id, updated_at = ${at(now)}
-    from json_to_recordset(${JSON.stringify(rows)}::json) as queued(tenant_id uuid, id uuid, job_id uuid)
-    where messages.tenant_id = queued.tenant_id and messages.id = queued.id
-      and messages.status = 'V' and messages.dispatch_state = 'waiting'`);
-  if (moved.count !== jobs.length) throw new Error(`${moved.count} of ${jobs.length} urgent messages could be queued`);
-  await deps.jobs.insert(tx, queueNames.urgentDispatch(channel), jobs);
+  await queueMessages(deps, tx, queueNames.urgentDispatch(channel), chosen);
   const queued = new Set(chosen);
   return messages.filter((message) => !queued.has(message));
 }

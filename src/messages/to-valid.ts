@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm';
 import { defaultAccount } from '../accounts/store.ts';
 import type { Clock, NewId } from '../clock.ts';
 import type { Tx } from '../db/client.ts';
-import { at } from '../db/rows.ts';
+import { at, mustReachAll } from '../db/rows.ts';
 import type { StoredCopy } from '../db/tables/messages.ts';
 import { together } from '../db/together.ts';
 import type { ErrorCode } from '../errors.ts';
@@ -94,8 +94,7 @@ async function stopByRule(deps: MoveDeps, tx: Tx, actor: Actor, stopped: { row: 
       updated_at = ${at(deps.clock.now())}
     from json_to_recordset(${JSON.stringify(rows)}::json) as stopped(tenant_id uuid, id uuid, reason text)
     where messages.tenant_id = stopped.tenant_id and messages.id = stopped.id and messages.status = 'E'`);
-  if (changed.count !== stopped.length)
-    throw new Error(`${changed.count} of ${stopped.length} locked messages were stopped`);
+  mustReachAll(changed.count, stopped, 'stopped');
   const moves = stopped.map(({ row, reason }) => ({ ...moveOf(row, 'B'), reason }));
   await recordMoves(deps, tx, actor, moves);
 }
@@ -158,7 +157,7 @@ export async function moveToValid(
     where messages.tenant_id = ${tenantId} and messages.id = ready.id and messages.status = ready.from_status`);
   const moves = allowed.map(({ row }) => ({ ...moveOf(row, 'V'), reason: null, remark }));
   const [moved] = await together([moving, recordMoves(deps, tx, actor, moves)]);
-  if (moved.count !== ready.length) throw new Error(`${moved.count} of ${ready.length} locked messages moved to V`);
+  mustReachAll(moved.count, ready, 'moved to V');
   await openLanes(tx, await enqueueUrgent(deps, tx, 'mail', ready));
   return { done: ready.map(({ id }) => id), refused };
 }

@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import type { AccountRow } from '../../accounts/store.ts';
 import type { Clock } from '../../clock.ts';
 import type { Db } from '../../db/client.ts';
@@ -113,7 +114,8 @@ export function createAccountShare(
       }, renewEveryMs).unref();
       for (let turn = 0; turn < leasePatience && gate.limit() === 0 && !stopping.aborted; turn += 1) {
         await inTurn(() => lease(row));
-        if (gate.limit() === 0) await deps.clock.wait(leasePollMs, stopping);
+        // In real time, as the others renew theirs.
+        if (gate.limit() === 0) await wait(leasePollMs, undefined, { signal: stopping }).catch(() => undefined);
       }
       return gate.limit();
     },

@@ -1,7 +1,7 @@
 import { and, isNull, sql } from 'drizzle-orm';
 import type { AccountRow } from '../../accounts/store.ts';
 import type { Tx } from '../../db/client.ts';
-import { at, keyList } from '../../db/rows.ts';
+import { at, keyList, mustReachAll } from '../../db/rows.ts';
 import { attempts } from '../../db/tables/messages.ts';
 import { recordEvents } from '../../events/store.ts';
 import type { MessageRow } from '../../messages/content.ts';
@@ -47,7 +47,7 @@ async function holdDoubtful(deps: ClaimDeps, tx: Tx, rows: readonly Doubtful[]):
     from json_to_recordset(${JSON.stringify(changes)}::json)
       as held(tenant_id uuid, id uuid, status text, reason text, delivery text, copies jsonb)
     where messages.tenant_id = held.tenant_id and messages.id = held.id`);
-  if (changed.count !== rows.length) throw new Error(`${changed.count} of ${rows.length} locked messages were held`);
+  mustReachAll(changed.count, rows, 'held');
   const moved = rows.filter(({ status }) => status === 'V');
   await recordMoves(
     deps,

@@ -5,8 +5,9 @@ import { type Db, isUnavailable, type Tx } from '../../db/client.ts';
 import { at } from '../../db/rows.ts';
 import { channelAccounts } from '../../db/tables/dispatch.ts';
 import { holdLease, releaseLease } from '../../events/store.ts';
+import { queueMessages } from '../../messages/enqueue.ts';
 import { priorityNumber } from '../../messages/status.ts';
-import type { DispatchJobData, JobQueue } from '../../queue/boss.ts';
+import type { JobQueue } from '../../queue/boss.ts';
 import { queueNames } from '../../queue/queues.ts';
 import { intervalMs, queueDepth } from '../account/rhythm.ts';
 import { type Lane, refreshLanes } from './lanes.ts';
@@ -100,21 +101,6 @@ async function takeFromLanes(deps: ReleaseDeps, tx: Tx, lanes: readonly Lane[], 
   return [...rows].map(({ tenant_id, id, turn }) => ({ tenantId: tenant_id, id, lane: lanes[turn] as Lane }));
 }
 
-async function enqueue(deps: ReleaseDeps, tx: Tx, picked: readonly Picked[], queue: string): Promise<void> {
-  if (picked.length === 0) return;
-  const jobs = picked.map(({ tenantId, id }) => ({
-    id: deps.newId(),
-    data: { tenantId, messageId: id } satisfies DispatchJobData,
-  }));
-  const rows = jobs.map(({ id, data }) => ({ tenant_id: data.tenantId, id: data.messageId, job_id: id }));
-  const moved = await tx.execute(sql`
-    update messages set dispatch_state = 'queued', job_id = queued.job_id, updated_at = ${at(deps.clock.now())}
-    from json_to_recordset(${JSON.stringify(rows)}::json) as queued(tenant_id uuid, id uuid, job_id uuid)
-    where messages.tenant_id = queued.tenant_id and messages.id = queued.id and messages.dispatch_state = 'waiting'`);
-  if (moved.count !== jobs.length) throw new Error(`${moved.count} of ${jobs.length} locked messages were queued`);
-  await deps.jobs.insert(tx, queue, jobs);
-}
-
 /** Releases at most `limit` messages of the lanes. Those it took from are told to `served`. @returns how many. */
 async function releaseLanes(
   deps: ReleaseDeps,
@@ -124,7 +110,7 @@ async function releaseLanes(
   let released = 0;
   for (let round = 0; round < roundsPerPass && released < limit; round += 1) {
     const picked = await takeFromLanes(deps, tx, lanes, limit - released);
-    await enqueue(deps, tx, picked, queue);
+    await queueMessages(deps, tx, queue, picked);
     for (const { lane } of picked) served.add(lane);
     released += picked.length;
     if (picked.length === 0) break;

@@ -1,7 +1,7 @@
 import { and, type SQL, sql } from 'drizzle-orm';
 import type { AccountRow } from '../../accounts/store.ts';
 import type { Tx } from '../../db/client.ts';
-import { at, idList, insertRows } from '../../db/rows.ts';
+import { at, idList, insertRows, mustReachAll } from '../../db/rows.ts';
 import { attempts, messages } from '../../db/tables/messages.ts';
 import { together } from '../../db/together.ts';
 import type { MessageRow } from '../../messages/content.ts';
@@ -122,8 +122,7 @@ async function stop(deps: ClaimDeps, tx: Tx, stopped: readonly Stopped[]): Promi
       as stopped(tenant_id uuid, id uuid, status text, reason text)
     where messages.tenant_id = stopped.tenant_id and messages.id = stopped.id and messages.dispatch_state = 'queued'
       and messages.status = 'V'`);
-  if (changed.count !== stopped.length)
-    throw new Error(`${changed.count} of ${stopped.length} locked messages were stopped`);
+  mustReachAll(changed.count, stopped, 'stopped');
   await recordMoves(
     deps,
     tx,
@@ -241,5 +240,5 @@ async function begin(
     })),
   );
   const [moved] = await together([moving, inserting]);
-  if (moved.count !== opened.length) throw new Error(`${moved.count} of ${opened.length} locked messages were opened`);
+  mustReachAll(moved.count, opened, 'opened');
 }
