@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { endStandingSessions } from './db/standstill.ts';
 import { createDispatcher, type Dispatcher } from './dispatch/dispatcher.ts';
 import { sweepDispatch } from './dispatch/release/lanes.ts';
 import { createReleaser, type Releaser } from './dispatch/release/release.ts';
@@ -81,6 +82,7 @@ function choresOf(runtime: Runtime, releaser: Releaser): Chore[] {
     { name: 'sequence', everyMs: 500, run: () => sequenceEvents(runtime) },
     { name: 'operations', everyMs: 250, run: () => runOperations(runtime) },
     { name: 'expire', everyMs: 5_000, run: () => expireMessages(runtime, rowsPerPass) },
+    { name: 'standstill', everyMs: 5_000, run: () => endStandingSessions(runtime.db) },
     { name: 'sweep', everyMs: 30_000, run: () => sweepDispatch(runtime) },
     { name: 'documents', everyMs: 600_000, run: () => deleteUnusedDocuments(runtime.db, ago(7 * days), rowsPerPass) },
     { name: 'exports', everyMs: 600_000, run: () => deleteOldExports(runtime.db, ago(exportKeptMs), rowsPerPass) },

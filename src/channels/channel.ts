@@ -46,6 +46,11 @@ export interface Handover {
   to: string;
   /** The finished content (for mail: the MIME bytes, RFC 5322), in pieces that follow one another. */
   raw: readonly Uint8Array[];
+  /**
+   * Asked once more where reaching the provider took time, before anything is said of the message: another worker may
+   * have taken it over meanwhile. False: it is not to be begun, and what is answered does not matter.
+   */
+  mayBegin(): boolean;
 }
 
 /** A live connection to one account. Made once per account revision and worker, closed when it changes. */

@@ -18,11 +18,8 @@ export interface DatabaseClient {
 /** How long what runs on connections that are left may take, once others of its pool were lost. */
 const retirementMs = 15_000;
 
-/**
- * No statement of the service takes this long, and none of a process that dispatches half of it: one that stands still in
- * the middle of a statement holds the locks of its messages until then.
- */
-const longestStatementMs = { any: 60_000, byKey: 30_000 };
+/** No statement of the service takes this long. */
+const longestStatementMs = 60_000;
 /** How much longer an answer may be on its way. */
 const answerPatienceMs = 15_000;
 
@@ -57,13 +54,12 @@ export function connectDatabase(options: {
   name: string;
   /** Whether it dispatches. */
   byKey?: boolean;
-  /** Longest time of a statement; null: any (migrations). Default: a minute, half of it where it dispatches. */
+  /** Longest time of a statement; null: any (migrations). Default: a minute. */
   statementMs?: number | null;
   /** How much later its answer may come. Default: 15 s. */
   answerMs?: number;
 }): DatabaseClient {
-  const usualMs = longestStatementMs[options.byKey ? 'byKey' : 'any'];
-  const statementMs = options.statementMs === undefined ? usualMs : options.statementMs;
+  const statementMs = options.statementMs === undefined ? longestStatementMs : options.statementMs;
   const retired = new Set<Pool>();
   let closing = false;
   let current: Pool;

@@ -55,6 +55,7 @@ const handover = (to: string, messageId = '0198c0de-0000-7000-8000-000000000001'
   from: 'from@sender.test',
   to,
   raw: [RAW],
+  mayBegin: () => true,
 });
 
 function wellFormed(t: Test, outcome: Outcome, label: string): void {

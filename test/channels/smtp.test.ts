@@ -202,11 +202,34 @@ t.test('what is not one address reaches no server', async (t) => {
   const driver = driverFor(t, sink.port);
   for (const to of ['b@x.fr, evil@y.fr', 'x <b@x.fr>', 'b@x.fr>\r\nRCPT TO:<evil@y.fr', ''])
     t.match(await send(driver, to), { kind: 'permanent', reason: 'address_invalid', suppressAddress: false });
-  t.match(await driver.deliver({ messageId: 'm', from: 'a@b.fr> SIZE=1', to: 'a@b.fr', raw: [Buffer.from('x')] }), {
-    kind: 'permanent',
-    reason: 'sender_refused',
-  });
+  t.match(
+    await driver.deliver({
+      messageId: 'm',
+      from: 'a@b.fr> SIZE=1',
+      to: 'a@b.fr',
+      raw: [Buffer.from('x')],
+      mayBegin: () => true,
+    }),
+    {
+      kind: 'permanent',
+      reason: 'sender_refused',
+    },
+  );
   t.equal(sink.connections(), 0);
+});
+
+t.test('what may not begin any more when the connection is there is not said to the server', async (t) => {
+  const sink = await sinkFor(t);
+  const driver = driverFor(t, sink.port, { connections: 1 });
+  const handover = { messageId: 'm', from: 'a@b.fr', to: 'a@b.fr', raw: [Buffer.from('x')] };
+  await driver.deliver({ ...handover, mayBegin: () => false });
+  t.strictSame(sink.mails, []);
+  t.equal((await driver.deliver({ ...handover, mayBegin: () => true })).kind, 'accepted');
+  t.strictSame(
+    sink.mails.map(({ connection }) => connection),
+    [1],
+    'over the connection that was made for the first',
+  );
 });
 
 t.test('close lets what runs finish and leaves no connection', async (t) => {

@@ -44,6 +44,9 @@ export function movesUntried(model: Model, message: ModelMessage, { startedAt, h
     deed === 'cancel' ? [to('B', 'cancelled')] : deed === 'blockRequest' ? [to('B', 'blocked_by_user')] : [];
   const stays = deed === 'postpone' ? [null] : [];
   if (expired(model, message)) return [to('KO', 'expired'), ...stopped, ...stays];
+  // Its turn may have come before the deed did.
+  if (stopped.length > 0 && status === 'V' && releaseAt <= model.now && refusedByBox(model, message))
+    stopped.push(to('B', 'choice_off'));
   // What was opened beside a fault of the account cannot be stopped, and goes back untried.
   if (stopped.length > 0) return held !== null && status === 'V' ? [null, ...stopped] : stopped;
   if (status === 'E' || held === 'before' || releaseAt > model.now) return [null];

@@ -36,7 +36,13 @@ export async function sinkFor(t: Test, options: SinkOptions = {}): Promise<SmtpS
 
 /** Hands over one small mail, or `raw`. */
 export const send = (driver: ChannelDriver, to = 'to@recipient.test', raw: Uint8Array = MAIL): Promise<Outcome> =>
-  driver.deliver({ messageId: '0198c0de-0000-7000-8000-000000000001', from: 'from@sender.test', to, raw: [raw] });
+  driver.deliver({
+    messageId: '0198c0de-0000-7000-8000-000000000001',
+    from: 'from@sender.test',
+    to,
+    raw: [raw],
+    mayBegin: () => true,
+  });
 
 /** `kind reason step` of an outcome, to compare in one line. */
 export const brief = (outcome: Outcome): string =>

@@ -106,7 +106,9 @@ function createSmtpDriver(
       return { kind: 'permanent', answer: silent('prepare'), reason: 'sender_refused', suppressAddress: false };
     if (closed)
       return { kind: 'transient', answer: silent('prepare'), reason: 'connection_failed', retryAfterSeconds: null };
-    const result = await pool.withPlace(() => sendOnce(pool, server, from.address, to.address, handover.raw));
+    const result = await pool.withPlace(() => sendOnce(pool, server, from.address, to.address, handover));
+    if (result === null)
+      return { kind: 'transient', answer: silent('prepare'), reason: 'connection_failed', retryAfterSeconds: null };
     if (result.kind === 'failed') return smtpOutcome(result.failure, hidden);
     return {
       kind: 'accepted',
@@ -130,14 +132,14 @@ function createSmtpDriver(
   return { deliver, verify, close };
 }
 
-/** Over an idle session when there is one, else over a new one. */
+/** Over an idle session when there is one, else over a new one. Null: it may not begin any more. */
 async function sendOnce(
   pool: SmtpPool,
   server: SmtpServer,
   from: string,
   to: string,
-  raw: Handover['raw'],
-): Promise<SessionResult> {
+  { raw, mayBegin }: Handover,
+): Promise<SessionResult | null> {
   const idle = pool.takeIdle();
   if (idle) {
     const result = await idle.send(from, to, raw);
@@ -146,6 +148,10 @@ async function sendOnce(
   }
   const opened = await openSmtpSession(server);
   if (opened.kind === 'failed') return opened;
+  if (!mayBegin()) {
+    pool.giveBack(opened.session);
+    return null;
+  }
   const result = await opened.session.send(from, to, raw);
   pool.giveBack(opened.session);
   return result;

@@ -66,19 +66,28 @@ export const unknownOutcome: Outcome = {
   reason: 'outcome_unknown',
 };
 
-/** One hand-over. A driver that rejects has a bug, and may have sent it: unknown, like what is given up. */
-function handOver(carriage: Carriage, ready: ReadyMessage, to: string): Promise<Outcome> {
+/**
+ * One hand-over. A driver that rejects has a bug, and may have sent it: unknown, like what is given up.
+ * @returns null when it was not begun.
+ */
+function handOver(carriage: Carriage, { open, from, raw }: ReadyMessage, to: string): Promise<Outcome | null> {
   const { driver, givenUp } = carriage;
   if (givenUp.aborted) return Promise.resolve(unknownOutcome);
+  if (!carriage.mayBegin(open)) return Promise.resolve(null);
+  let refused = false;
+  const mayBegin = (): boolean => {
+    refused = !carriage.mayBegin(open);
+    return !refused;
+  };
   return new Promise((resolve) => {
     const giveUp = () => resolve(unknownOutcome);
     givenUp.addEventListener('abort', giveUp, { once: true });
     driver
-      .deliver({ messageId: ready.open.row.id, from: ready.from, to, raw: ready.raw })
+      .deliver({ messageId: open.row.id, from, to, raw, mayBegin })
       .catch(() => unknownOutcome)
       .then((outcome) => {
         givenUp.removeEventListener('abort', giveUp);
-        resolve(outcome);
+        resolve(refused ? null : outcome);
       });
   });
 }
@@ -109,9 +118,9 @@ async function deliverCopies(deps: DeliverDeps, carriage: Carriage, ready: Ready
   let fault: Outcome | null = null;
   for (const [position, copy] of copies.entries()) {
     if (copy.outcome !== 'pending' || fault !== null || carriage.givenUp.aborted) continue;
-    if (!carriage.mayBegin(ready.open)) continue;
     const to = carriage.redirect?.to ?? copy.address;
     const outcome = await handOver(carriage, ready, to);
+    if (outcome === null) continue;
     copies[position] = copyAfter(copy, outcome, deps.clock.now());
     const reason = outcome.kind === 'accepted' ? null : outcome.reason;
     outcomes.push({ address: copy.address, outcome: outcome.kind, reason, code: outcome.answer.code });
@@ -147,8 +156,10 @@ export async function deliverMessage(deps: DeliverDeps, carriage: Carriage, read
   let verdict: Outcome = alreadyAccepted;
   if (open.row.status === 'V') {
     const to = carriage.redirect?.to ?? open.row.toAddress ?? '';
-    verdict = await handOver(carriage, ready, to);
+    const outcome = await handOver(carriage, ready, to);
     await deps.probe('handover.end');
+    if (outcome === null) return unbegun(open, startedAt);
+    verdict = outcome;
   }
   if (verdict.kind !== 'accepted') return finish(verdict);
   const { copies, outcomes, fault } = await deliverCopies(deps, carriage, ready);
