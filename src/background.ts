@@ -1,5 +1,7 @@
 import type { Logger } from 'pino';
+import type { AccountRow } from './accounts/store.ts';
 import { endStandingSessions } from './db/standstill.ts';
+import type { Doubtful } from './dispatch/claim/doubt.ts';
 import { createDispatcher, type Dispatcher } from './dispatch/dispatcher.ts';
 import { sweepDispatch } from './dispatch/release/lanes.ts';
 import { createReleaser, type Releaser } from './dispatch/release/release.ts';
@@ -39,6 +41,15 @@ export interface Background {
   stop(): Promise<void>;
 }
 
+/** What the log and the metrics are told of a message that was tried. */
+function triedFields(
+  message: Pick<Doubtful, 'tenantId' | 'id' | 'sendRequestId' | 'channel'>,
+  account: Pick<AccountRow, 'id' | 'driver'>,
+) {
+  const { tenantId, id, sendRequestId, channel } = message;
+  return { tenantId, messageId: id, sendRequestId, channel, driver: account.driver, channelAccountId: account.id };
+}
+
 /** The dispatcher of a process, with its log line and its metrics for each attempt. */
 export function createWorkerDispatcher(runtime: Runtime, metrics: Metrics | null): Dispatcher {
   return createDispatcher({
@@ -49,12 +60,7 @@ export function createWorkerDispatcher(runtime: Runtime, metrics: Metrics | null
       metrics?.attemptFinished(verdict.kind, durationMs / 1_000);
       runtime.log.info(
         {
-          tenantId: open.row.tenantId,
-          messageId: open.row.id,
-          sendRequestId: open.row.sendRequestId,
-          channel: open.row.channel,
-          driver: account.driver,
-          channelAccountId: account.id,
+          ...triedFields(open.row, account),
           attempt: open.attemptNumber,
           outcome: verdict.kind,
           reason: 'reason' in verdict ? verdict.reason : null,
@@ -62,6 +68,14 @@ export function createWorkerDispatcher(runtime: Runtime, metrics: Metrics | null
           copies: copyOutcomes.length,
           durationMs,
         },
+        'message.attempted',
+      );
+    },
+    foundInDoubt(message) {
+      metrics?.attemptFinished('uncertain', null);
+      const { account, attemptCount: attempt } = message;
+      runtime.log.warn(
+        { ...triedFields(message, account), attempt, outcome: 'uncertain', reason: 'outcome_unknown' },
         'message.attempted',
       );
     },

@@ -91,7 +91,8 @@ export function createDispatcher(deps: LaneDeps): Dispatcher {
   const loops: Promise<void>[] = [];
 
   async function claimFrom(queue: string, urgent: boolean): Promise<number> {
-    const claimed = await claimMessages(deps, queue, claimSize);
+    const { claimed, doubtful } = await claimMessages(deps, queue, claimSize);
+    for (const one of doubtful) deps.foundInDoubt(one);
     await deps.probe('claimed');
     if (claimed.length > 0) await deps.probe('fetched');
     if (stopping.signal.aborted) await deps.db.transaction((tx) => returnClaimed(deps, tx, claimed));

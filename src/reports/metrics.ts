@@ -11,8 +11,8 @@ import { queues } from '../queue/queues.ts';
 
 /** Numbers of one process for Prometheus. */
 export interface Metrics {
-  /** One attempt has ended with this outcome after so many seconds. */
-  attemptFinished(outcome: string, seconds: number): void;
+  /** One attempt has ended with this outcome, after so many seconds where that is known. */
+  attemptFinished(outcome: string, seconds: number | null): void;
   /** The exposition format; what is read from the database is at most five seconds old. */
   render(): Promise<string>;
   contentType: string;
@@ -95,7 +95,7 @@ export function createMetrics(deps: Deps): Metrics {
     contentType: registry.contentType,
     attemptFinished(outcome, seconds) {
       outcomes.inc({ outcome });
-      latency.observe(seconds);
+      if (seconds !== null) latency.observe(seconds);
     },
     async render() {
       if (performance.now() - readAt > cacheMs) {

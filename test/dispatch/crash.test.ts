@@ -73,6 +73,12 @@ for (const { onUncertain, count } of runs) {
         OK: (before.E ?? 0) - doubtful,
         KO: (before.KO ?? 0) + doubtful,
       });
+      const [row] = await ways.execute(sql`select count(*)::int as tries from attempts where outcome = 'uncertain'`);
+      t.equal(
+        second.lines.filter((line) => line.includes('"outcome":"uncertain"')).length,
+        row?.tries,
+        'the log has every try in doubt',
+      );
       const again = repeated(sink.mails);
       if (onUncertain === 'hold') {
         t.strictSame(again, [], 'no second copy');

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { AccountRow } from '../../accounts/store.ts';
 import type { Redirect } from '../../messages/content.ts';
 import type { ClaimDeps, Claimed } from '../claim/claimed.ts';
+import type { Doubtful } from '../claim/doubt.ts';
 import type { JobWatch } from '../claim/job-watch.ts';
 import type { Delivered } from '../window/deliver.ts';
 import type { OpenMessage } from '../window/open.ts';
@@ -20,6 +21,8 @@ export type LaneDeps = ClaimDeps &
     probe(step: string): void | Promise<void>;
     /** Told of every attempt, for the log and the metrics. */
     attempted(account: AccountRow, delivered: Delivered): void;
+    /** Told of every message whose attempt a worker has left open: what became of it nobody knows. */
+    foundInDoubt(message: Doubtful): void;
   };
 
 /** How a worker ends: first nothing more is begun, then what is under way is waited for no longer. */

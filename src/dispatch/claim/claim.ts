@@ -4,7 +4,7 @@ import { channelAccounts } from '../../db/tables/dispatch.ts';
 import { messages } from '../../db/tables/messages.ts';
 import type { ClaimedJob, DispatchJobData } from '../../queue/boss.ts';
 import { type ClaimDeps, type Claimed, isIn, stillWanting } from './claimed.ts';
-import { recoverDoubtful } from './doubt.ts';
+import { type Doubtful, recoverDoubtful } from './doubt.ts';
 
 /** Messages of these jobs that still want this very job, locked, with their accounts. */
 function lockWanting(tx: Tx, jobs: readonly ClaimedJob<DispatchJobData>[]) {
@@ -15,6 +15,8 @@ function lockWanting(tx: Tx, jobs: readonly ClaimedJob<DispatchJobData>[]) {
       sendRequestId: messages.sendRequestId,
       test: messages.test,
       status: messages.status,
+      channel: messages.channel,
+      attemptCount: messages.attemptCount,
       copies: messages.copies,
       jobId: messages.jobId,
       channelAccountId: messages.channelAccountId,
@@ -33,13 +35,18 @@ function lockWanting(tx: Tx, jobs: readonly ClaimedJob<DispatchJobData>[]) {
 /**
  * Claims up to `limit` jobs in one transaction. A job whose message no longer wants it (blocked, cancelled, moved) is
  * removed unsent; what a dead worker had begun is settled first.
+ * @returns what was claimed, and which messages were found in doubt.
  */
-export async function claimMessages(deps: ClaimDeps, queue: string, limit: number): Promise<Claimed[]> {
+export async function claimMessages(
+  deps: ClaimDeps,
+  queue: string,
+  limit: number,
+): Promise<{ claimed: Claimed[]; doubtful: Doubtful[] }> {
   return deps.db.transaction(async (tx) => {
     const jobs = await deps.jobs.fetch<DispatchJobData>(tx, queue, limit);
-    if (jobs.length === 0) return [];
+    if (jobs.length === 0) return { claimed: [], doubtful: [] };
     const rows = await lockWanting(tx, jobs);
-    const held = await recoverDoubtful(deps, tx, rows);
+    const { doubtful, held } = await recoverDoubtful(deps, tx, rows);
     const byJob = new Map(rows.filter(({ id }) => !held.has(id)).map((row) => [row.jobId, row]));
     await deps.jobs.remove(
       tx,
@@ -47,11 +54,12 @@ export async function claimMessages(deps: ClaimDeps, queue: string, limit: numbe
       jobs.filter(({ id }) => !byJob.has(id)),
     );
     const claimedAt = performance.now();
-    return jobs.flatMap((job) => {
+    const claimed = jobs.flatMap((job): Claimed[] => {
       const row = byJob.get(job.id);
       if (row?.channelAccountId == null) return [];
       const { tenantId, messageId } = job.data;
       return [{ job, queue, tenantId, messageId, accountId: row.channelAccountId, claimedAt }];
     });
+    return { claimed, doubtful };
   });
 }

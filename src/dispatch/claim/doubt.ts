@@ -10,8 +10,11 @@ import { serviceActor } from '../../tenants/rights.ts';
 import type { ClaimDeps } from './claimed.ts';
 
 /** A message that was claimed, and that another worker may have begun to send. */
-export type Doubtful = Pick<MessageRow, 'tenantId' | 'id' | 'sendRequestId' | 'test' | 'status' | 'copies'> & {
-  account: Pick<AccountRow, 'onUncertain'>;
+export type Doubtful = Pick<
+  MessageRow,
+  'tenantId' | 'id' | 'sendRequestId' | 'test' | 'status' | 'channel' | 'attemptCount' | 'copies'
+> & {
+  account: Pick<AccountRow, 'id' | 'driver' | 'onUncertain'>;
 };
 
 type MessageKey = Pick<MessageRow, 'tenantId' | 'id'>;
@@ -72,13 +75,18 @@ export async function tooOftenInDoubt(tx: Tx, rows: readonly MessageKey[]): Prom
 /**
  * Settles what a dead worker left open, by the account's own policy: `resend` sends again with the same Message-ID
  * (at least once, three times in doubt at most), `hold` waits for a person (at most once).
- * @returns the ids that are held.
+ * @returns those that were in doubt, and the ids of those that are held.
  */
-export async function recoverDoubtful(deps: ClaimDeps, tx: Tx, rows: readonly Doubtful[]): Promise<Set<string>> {
-  if (rows.length === 0) return new Set();
+export async function recoverDoubtful(
+  deps: ClaimDeps,
+  tx: Tx,
+  rows: readonly Doubtful[],
+): Promise<{ doubtful: Doubtful[]; held: Set<string> }> {
+  const none = { doubtful: [], held: new Set<string>() };
+  if (rows.length === 0) return none;
   const open = await closeOpenAttempts(deps, tx, rows);
   const doubtful = rows.filter(({ id }) => open.has(id));
-  if (doubtful.length === 0) return new Set();
+  if (doubtful.length === 0) return none;
   await recordEvents(
     deps,
     tx,
@@ -98,5 +106,5 @@ export async function recoverDoubtful(deps: ClaimDeps, tx: Tx, rows: readonly Do
   await tx.execute(sql`
     update messages set dispatch_state = 'queued', updated_at = ${at(deps.clock.now())}
     where (tenant_id, id) in ${keyList(again)} and dispatch_state = 'sending'`);
-  return heldIds;
+  return { doubtful, held: heldIds };
 }
