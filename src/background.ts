@@ -41,7 +41,7 @@ export interface Background {
   stop(): Promise<void>;
 }
 
-/** What the log and the metrics are told of a message that was tried. */
+/** What the log says of every message that was tried. */
 function triedFields(
   message: Pick<Doubtful, 'tenantId' | 'id' | 'sendRequestId' | 'channel'>,
   account: Pick<AccountRow, 'id' | 'driver'>,

@@ -54,7 +54,7 @@ export function connectDatabase(options: {
   name: string;
   /** Whether it dispatches. */
   byKey?: boolean;
-  /** Longest time of a statement; null: any (migrations). Default: a minute. */
+  /** Longest time of a statement; null: no limit (migrations). Default: a minute. */
   statementMs?: number | null;
   /** How much later its answer may come. Default: 15 s. */
   answerMs?: number;

@@ -50,23 +50,27 @@ export async function openLanes(tx: Tx, waiting: readonly WaitingMessage[]): Pro
 }
 
 /**
- * Gives waiting messages their jobs, in the transaction that holds them.
- * @throws Error when one of them does not wait.
+ * Gives messages a job each, in the transaction that holds them. What waits is queued by it; what is being sent, and has
+ * lost its job, stays as it is.
+ * @param state of all of them.
+ * @throws Error when one of them is in another state.
  */
-export async function queueMessages(
+export async function giveJobs(
   deps: { clock: Clock; newId: NewId; jobs: JobQueue },
   tx: Tx,
   queue: string,
-  waiting: readonly Pick<WaitingMessage, 'tenantId' | 'id'>[],
+  messages: readonly Pick<WaitingMessage, 'tenantId' | 'id'>[],
+  state: 'waiting' | 'sending' = 'waiting',
 ): Promise<void> {
-  if (waiting.length === 0) return;
-  const jobs = waiting.map(({ tenantId, id }) => ({ id: deps.newId(), data: { tenantId, messageId: id } }));
+  if (messages.length === 0) return;
+  const jobs = messages.map(({ tenantId, id }) => ({ id: deps.newId(), data: { tenantId, messageId: id } }));
   const rows = jobs.map(({ id, data }) => ({ tenant_id: data.tenantId, id: data.messageId, job_id: id }));
-  const moved = await tx.execute(sql`
-    update messages set dispatch_state = 'queued', job_id = queued.job_id, updated_at = ${at(deps.clock.now())}
-    from json_to_recordset(${JSON.stringify(rows)}::json) as queued(tenant_id uuid, id uuid, job_id uuid)
-    where messages.tenant_id = queued.tenant_id and messages.id = queued.id and messages.dispatch_state = 'waiting'`);
-  mustReachAll(moved.count, jobs, 'queued');
+  const given = await tx.execute(sql`
+    update messages set dispatch_state = ${state === 'waiting' ? 'queued' : state}, job_id = given.job_id,
+      updated_at = ${at(deps.clock.now())}
+    from json_to_recordset(${JSON.stringify(rows)}::json) as given(tenant_id uuid, id uuid, job_id uuid)
+    where messages.tenant_id = given.tenant_id and messages.id = given.id and messages.dispatch_state = ${state}`);
+  mustReachAll(given.count, jobs, 'given a job');
   await deps.jobs.insert<DispatchJobData>(tx, queue, jobs);
 }
 
@@ -100,7 +104,7 @@ export async function enqueueUrgent(
     .filter(({ channelAccountId }) => channelAccountId !== null && freeIds.has(channelAccountId))
     // The rest takes its turn with the urgent messages of others.
     .slice(0, atOncePerRequest);
-  await queueMessages(deps, tx, queueNames.urgentDispatch(channel), chosen);
+  await giveJobs(deps, tx, queueNames.urgentDispatch(channel), chosen);
   const queued = new Set(chosen);
   return messages.filter((message) => !queued.has(message));
 }

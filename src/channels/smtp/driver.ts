@@ -104,11 +104,9 @@ function createSmtpDriver(
       return { kind: 'permanent', answer: silent('prepare'), reason: 'address_invalid', suppressAddress: false };
     if (from.kind === 'invalid')
       return { kind: 'permanent', answer: silent('prepare'), reason: 'sender_refused', suppressAddress: false };
-    if (closed)
-      return { kind: 'transient', answer: silent('prepare'), reason: 'connection_failed', retryAfterSeconds: null };
+    if (closed) return notBegun;
     const result = await pool.withPlace(() => sendOnce(pool, server, from.address, to.address, handover));
-    if (result === null)
-      return { kind: 'transient', answer: silent('prepare'), reason: 'connection_failed', retryAfterSeconds: null };
+    if (result === null) return notBegun;
     if (result.kind === 'failed') return smtpOutcome(result.failure, hidden);
     return {
       kind: 'accepted',
@@ -131,6 +129,14 @@ function createSmtpDriver(
   };
   return { deliver, verify, close };
 }
+
+/** Nothing was said to the server: it may be tried again. */
+const notBegun: Outcome = {
+  kind: 'transient',
+  answer: silent('prepare'),
+  reason: 'connection_failed',
+  retryAfterSeconds: null,
+};
 
 /** Over an idle session when there is one, else over a new one. Null: it may not begin any more. */
 async function sendOnce(

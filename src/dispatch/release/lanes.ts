@@ -4,7 +4,8 @@ import type { Db, Tx } from '../../db/client.ts';
 import { bringLaneForward } from '../../db/lanes.ts';
 import { at, keyList } from '../../db/rows.ts';
 import { holdLease } from '../../events/store.ts';
-import type { DispatchJobData, JobQueue } from '../../queue/boss.ts';
+import { giveJobs } from '../../messages/enqueue.ts';
+import type { JobQueue } from '../../queue/boss.ts';
 import { type DispatchChannel, queueNames } from '../../queue/queues.ts';
 
 /** Messages of one send request, account and priority that wait. */
@@ -110,18 +111,6 @@ async function waitAgain(deps: SweepDeps, tx: Tx, lost: readonly LostMessage[]):
     where (tenant_id, id) in ${keyList(lost)} and dispatch_state = 'queued'`);
 }
 
-async function giveNewJobs(deps: SweepDeps, tx: Tx, lost: readonly LostMessage[]): Promise<void> {
-  for (const [channel, list] of Map.groupBy(lost, (one) => one.channel)) {
-    const jobs = list.map(({ tenantId, id }) => ({ id: deps.newId(), data: { tenantId, messageId: id } }));
-    const rows = jobs.map((job) => ({ tenant_id: job.data.tenantId, id: job.data.messageId, job_id: job.id }));
-    await tx.execute(sql`
-      update messages set job_id = given.job_id, updated_at = ${at(deps.clock.now())}
-      from json_to_recordset(${JSON.stringify(rows)}::json) as given(tenant_id uuid, id uuid, job_id uuid)
-      where messages.tenant_id = given.tenant_id and messages.id = given.id and messages.dispatch_state = 'sending'`);
-    await deps.jobs.insert<DispatchJobData>(tx, queueNames.dispatch(channel), jobs);
-  }
-}
-
 /**
  * Looks after messages whose job vanished. What was queued waits again: the lost ones become the oldest. What was being
  * sent gets a new job as it is, since it may be on its way at this moment: who claims it finds its open attempt, and
@@ -131,7 +120,9 @@ async function requeueLost(deps: SweepDeps, tx: Tx): Promise<number> {
   const lost = await lockLost(deps, tx);
   const { queued = [], sending = [] } = Object.groupBy(lost, ({ state }) => state);
   await waitAgain(deps, tx, queued);
-  await giveNewJobs(deps, tx, sending);
+  for (const [channel, list] of Map.groupBy(sending, (one) => one.channel)) {
+    await giveJobs(deps, tx, queueNames.dispatch(channel), list, 'sending');
+  }
   return lost.length;
 }
 

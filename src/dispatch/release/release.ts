@@ -5,7 +5,7 @@ import { type Db, isUnavailable, type Tx } from '../../db/client.ts';
 import { at } from '../../db/rows.ts';
 import { channelAccounts } from '../../db/tables/dispatch.ts';
 import { holdLease, releaseLease } from '../../events/store.ts';
-import { queueMessages } from '../../messages/enqueue.ts';
+import { giveJobs } from '../../messages/enqueue.ts';
 import { priorityNumber } from '../../messages/status.ts';
 import type { JobQueue } from '../../queue/boss.ts';
 import { queueNames } from '../../queue/queues.ts';
@@ -110,7 +110,7 @@ async function releaseLanes(
   let released = 0;
   for (let round = 0; round < roundsPerPass && released < limit; round += 1) {
     const picked = await takeFromLanes(deps, tx, lanes, limit - released);
-    await queueMessages(deps, tx, queue, picked);
+    await giveJobs(deps, tx, queue, picked);
     for (const { lane } of picked) served.add(lane);
     released += picked.length;
     if (picked.length === 0) break;
