@@ -7,7 +7,7 @@ const rowsPerStatement = 2_000;
 
 /** The text of an insertion, but for its rows. */
 interface Insertion {
-  names: readonly string[];
+  columns: readonly { key: string; name: string }[];
   before: SQL;
   after: SQL;
 }
@@ -23,11 +23,11 @@ function insertionOf(table: PgTable, keys: readonly string[]): Insertion {
   const known = made.get(keys.join());
   if (known !== undefined) return known;
   const columns = getTableColumns(table);
-  const names = keys.map((key) => columns[key]?.name ?? key);
-  const list = names.map(quoted).join(', ');
+  const named = keys.map((key) => ({ key, name: columns[key]?.name ?? key }));
+  const list = named.map((column) => quoted(column.name)).join(', ');
   const name = quoted(getTableName(table));
   const insertion = {
-    names,
+    columns: named,
     before: sql.raw(`insert into ${name} (${list}) select ${list} from json_populate_recordset(null::${name}, `),
     after: sql.raw('::json)'),
   };
@@ -48,10 +48,13 @@ export function rowsFor<Table extends PgTable>(table: Table, rows: readonly Infe
 
 function insertOf({ table, rows }: TableRows): SQL {
   const keys = Object.keys(rows[0] ?? {});
-  const { names, before, after } = insertionOf(table, keys);
+  const { columns, before, after } = insertionOf(table, keys);
   const records = rows.map((row) => {
     const values = row as Record<string, unknown>;
-    return Object.fromEntries(keys.map((key, index) => [names[index], values[key] ?? null]));
+    const record: Record<string, unknown> = {};
+    // One by one: a list of pairs for each row would be as much again to collect.
+    for (const { key, name } of columns) record[name] = values[key] ?? null;
+    return record;
   });
   return sql`${before}${JSON.stringify(records)}${after}`;
 }

@@ -3,11 +3,10 @@ import type { Tx } from '../db/client.ts';
 import { at, idList, mustReachAll } from '../db/rows.ts';
 import { AppError } from '../errors.ts';
 import type { Actor } from '../tenants/rights.ts';
-import type { MessageState } from './content.ts';
 import type { Viewer } from './filter.ts';
 import { recordMoves } from './record-moves.ts';
 import { actionSources } from './status.ts';
-import { lockMessages } from './store.ts';
+import { lockMessages, type MessageState } from './store.ts';
 import { type ActionResult, type MoveDeps, moveToValid, type Refusal } from './to-valid.ts';
 
 /** What a person does with messages, one by one or many at once. */

@@ -11,9 +11,6 @@ import { getTemplateVersion } from '../templates/versions.ts';
 
 export type MessageRow = typeof messages.$inferSelect;
 
-/** A message without what it says: all that moving it needs. */
-export type MessageState = Omit<MessageRow, 'data' | 'overrides' | 'documents'>;
-
 /** What of a message decides its content. */
 export type PinnedContent = Pick<
   MessageRow,

@@ -8,10 +8,10 @@ import { together } from '../db/together.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { JobQueue } from '../queue/boss.ts';
 import type { Actor } from '../tenants/rights.ts';
-import type { MessageState } from './content.ts';
 import { enqueueUrgent, openLanes } from './enqueue.ts';
 import { recordMoves } from './record-moves.ts';
 import { applyRules } from './rules.ts';
+import type { MessageState } from './store.ts';
 
 /** What moving messages needs. */
 export interface MoveDeps {

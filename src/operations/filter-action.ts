@@ -14,7 +14,7 @@ export interface FilterAction {
 }
 
 /** Messages of one transaction: few enough that no row is locked for long. */
-const messagesPerStep = 500;
+const messagesPerStep = 1_000;
 
 /** Asks for an action on more messages than one request can do. */
 export async function startFilterAction(

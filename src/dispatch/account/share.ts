@@ -54,8 +54,8 @@ export function createGate(): Gate {
 const leasePollMs = 250;
 /** Long enough for two renewals of the others: they come down to an even part in the first and tell it in the second. */
 const leasePatience = 40;
-/** A renewal this often keeps the lease well before its end, however long a delivery takes. */
-const renewEveryMs = 2_000;
+/** A renewal this often keeps the lease well before its end, and lets who comes later have its part soon. */
+const renewEveryMs = 500;
 
 /** This worker's part of an account's connections. */
 export interface AccountShare {
@@ -87,17 +87,26 @@ export function createAccountShare(
     return done;
   }
 
+  /** A renewal that fails is tried again in its time; the lease outlives several of them. */
+  function renew(): void {
+    const current = account;
+    if (current !== null) inTurn(() => lease(current)).catch(() => undefined);
+  }
+
   async function lease(row: AccountRow): Promise<void> {
     if (account === null) return;
+    const using = Math.max(gate.limit(), gate.busy());
     const granted = await leaseConnections(deps.db, row, {
       workerId: deps.workerId,
       concurrency: concurrencyOf(row),
-      using: Math.max(gate.limit(), gate.busy()),
+      using,
       now: deps.clock.now(),
     });
     // Between asking and now the share may have ended.
     if (account === null) return;
     gate.setLimit(granted);
+    // Another waits for what is used no more, and learns of it only by the lease.
+    if (using > granted) setTimeout(renew, leasePollMs).unref();
     const now = performance.now();
     withoutSince = granted > 0 ? null : (withoutSince ?? now);
     if (withoutSince !== null && now - withoutSince >= withoutPatienceMs) gate.sendAway();
@@ -107,11 +116,7 @@ export function createAccountShare(
     gate,
     async take(row, stopping) {
       account = row;
-      // A renewal that fails is tried again in its time; the lease outlives several of them.
-      renewal ??= setInterval(() => {
-        const current = account;
-        if (current !== null) inTurn(() => lease(current)).catch(() => undefined);
-      }, renewEveryMs).unref();
+      renewal ??= setInterval(renew, renewEveryMs).unref();
       for (let turn = 0; turn < leasePatience && gate.limit() === 0 && !stopping.aborted; turn += 1) {
         await inTurn(() => lease(row));
         // In real time, as the others renew theirs.
