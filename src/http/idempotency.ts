@@ -20,6 +20,9 @@ export interface StoredAnswer {
 /** The transaction of an effect: routes only hand it on to the verbs of the stages. */
 export type EffectTx = Tx;
 
+/** What was done, and how it is answered. */
+type Done<Answer> = { status: number; answer: Answer; once?: Record<string, unknown> };
+
 /** An action that may carry an `Idempotency-Key`. */
 export interface IdempotentWork<Answer> {
   /** Whether the header must be there. */
@@ -27,10 +30,10 @@ export interface IdempotentWork<Answer> {
   /** Work before the transaction (rendering, say). Not done again for a replay. */
   prepare?(): Promise<void>;
   /**
-   * The effect. Its answer is stored in the same transaction; `once` is added to the first answer only, and `forget`
-   * keeps the effect but not the answer (it will be a refusal).
+   * The effect. Its answer is stored in the same transaction; `once` is added to the first answer only. A refusal that
+   * has an effect is an answer too, but is not stored: asking again asks again.
    */
-  commit(tx: Tx): Promise<{ status: number; answer: Answer; once?: Record<string, unknown>; forget?: boolean }>;
+  commit(tx: Tx): Promise<Done<Answer> | { refusal: AppError }>;
   /** The body of the answer, the first time and at every replay. Default: the answer itself. */
   present?(answer: Answer): Promise<unknown>;
   /** Path of what was made. */
@@ -62,11 +65,10 @@ function fingerprintOf(request: FastifyRequest, content: unknown): string {
 
 const owned = ({ tenantId, test, key }: Owner) => sql`tenant_id = ${tenantId} and test = ${test} and key = ${key}`;
 
-async function findAnswer(db: Db | Tx, owner: Owner): Promise<(StoredAnswer & { fingerprint: string }) | null> {
-  const [row] = await db.execute<{ status: number | null; answer: unknown; fingerprint: string }>(sql`
+async function findAnswer(db: Db, owner: Owner): Promise<(StoredAnswer & { fingerprint: string }) | null> {
+  const [row] = await db.execute<{ status: number; answer: unknown; fingerprint: string }>(sql`
     select status, answer, fingerprint from idempotency_keys where ${owned(owner)}`);
-  if (row === undefined || row.status === null) return null;
-  return { status: row.status, answer: row.answer, fingerprint: row.fingerprint };
+  return row ?? null;
 }
 
 interface Owner {
@@ -76,30 +78,35 @@ interface Owner {
 }
 
 /**
- * Takes the key inside the transaction. The unique row makes a concurrent repeat wait for the first one's commit.
- * @returns false when another request already has it.
+ * Keeps the answer under its key, as the last statement of the transaction of its effect. The unique row makes a
+ * concurrent repeat wait here for the first one's commit.
+ * @returns false when another request has the key: nothing of this one may be committed.
  */
-async function takeKey(runtime: Runtime, tx: Tx, owner: Owner, fingerprint: string): Promise<boolean> {
+async function keepAnswer(
+  runtime: Runtime,
+  tx: Tx,
+  owner: Owner,
+  fingerprint: string,
+  { status, answer }: StoredAnswer,
+): Promise<boolean> {
   const { tenantId, test, key } = owner;
-  const taken = await tx.execute(sql`
+  const kept = await tx.execute(sql`
     with patience as (select set_config('lock_timeout', ${waitForFirst}, true))
-    insert into idempotency_keys (tenant_id, test, key, fingerprint, created_at)
-    select ${tenantId}::uuid, ${test}::boolean, ${key}, ${fingerprint}, ${at(runtime.clock.now())} from patience
+    insert into idempotency_keys (tenant_id, test, key, fingerprint, created_at, status, answer)
+    select ${tenantId}::uuid, ${test}::boolean, ${key}, ${fingerprint}, ${at(runtime.clock.now())}, ${status}::integer,
+      ${JSON.stringify(answer)}::jsonb from patience
     on conflict do nothing
-    returning set_config('lock_timeout', '0', true)`);
-  return taken.length === 1;
-}
-
-async function keepAnswer(tx: Tx, owner: Owner, { status, answer }: StoredAnswer): Promise<void> {
-  await tx.execute(sql`
-    update idempotency_keys set status = ${status}, answer = ${JSON.stringify(answer)}::jsonb where ${owned(owner)}`);
-}
-
-async function dropKey(tx: Tx, owner: Owner): Promise<void> {
-  await tx.execute(sql`delete from idempotency_keys where ${owned(owner)}`);
+    returning true`);
+  return kept.length === 1;
 }
 
 class KeyTaken extends Error {}
+
+/** @throws AppError the refusal. */
+function acceptedOf<Answer>(done: Done<Answer> | { refusal: AppError }): Done<Answer> {
+  if ('refusal' in done) throw done.refusal;
+  return done;
+}
 
 /**
  * Does an action once per `Idempotency-Key`: the effect and its answer are one transaction. A repeat gets the first
@@ -116,19 +123,18 @@ export async function runIdempotently<Answer>(
 ): Promise<FastifyReply> {
   const key = keyOf(request, work.required ?? false);
   const present = work.present ?? (async (answer: Answer) => answer as unknown);
-  const answerWith = async (stored: StoredAnswer, once: Record<string, unknown> = {}) => {
-    const answer = stored.answer as Answer;
+  const answerWith = async ({ status, answer, once = {} }: Done<Answer>) => {
     const location = work.location?.(answer) ?? null;
     if (location !== null) reply.header('location', location);
-    if (stored.status >= 400) reply.type('application/problem+json');
+    if (status >= 400) reply.type('application/problem+json');
     const body = await present(answer);
-    return reply.code(stored.status).send({ ...(body as object), ...once });
+    return reply.code(status).send({ ...(body as object), ...once });
   };
 
   if (key === null) {
     await work.prepare?.();
-    const { once, ...stored } = await runtime.db.transaction((tx) => work.commit(tx));
-    return answerWith(stored, once);
+    const done = await runtime.db.transaction((tx) => work.commit(tx));
+    return answerWith(acceptedOf(done));
   }
 
   const owner = { tenantId: request.caller?.tenantId ?? platformTenant, test: request.caller?.testOnly ?? false, key };
@@ -138,33 +144,25 @@ export async function runIdempotently<Answer>(
     if (first === null) return null;
     if (first.fingerprint !== fingerprint) throw new AppError('idempotency_key_reused');
     reply.header('idempotency-replayed', 'true');
-    return answerWith(first);
+    return answerWith({ ...first, answer: first.answer as Answer });
   };
   const early = await replay();
   if (early !== null) return early;
   try {
     await work.prepare?.();
-  } catch (error) {
-    // The first request may have ended meanwhile, and what it did may be what stands in the way of this one.
-    const late = await replay();
-    if (late !== null) return late;
-    throw error;
-  }
-  try {
-    const { once, ...stored } = await runtime.db.transaction(async (tx) => {
-      if (!(await takeKey(runtime, tx, owner, fingerprint))) throw new KeyTaken();
-      const done = await work.commit(tx);
-      await (done.forget ? dropKey(tx, owner) : keepAnswer(tx, owner, done));
-      return done;
+    const done = await runtime.db.transaction(async (tx) => {
+      const made = await work.commit(tx);
+      if (!('refusal' in made) && !(await keepAnswer(runtime, tx, owner, fingerprint, made))) throw new KeyTaken();
+      return made;
     });
-    return answerWith(stored, once);
+    return answerWith(acceptedOf(done));
   } catch (error) {
     // 55P03: the first request did not end within the wait.
     if (databaseError(error)?.code === '55P03') throw new AppError('idempotency_in_progress', { cause: error });
-    if (!(error instanceof KeyTaken)) throw error;
+    // The first request may have ended meanwhile, and what it did may be what stands in the way of this one.
     const first = await replay();
-    if (first === null) throw new AppError('idempotency_in_progress', { cause: error });
-    return first;
+    if (first !== null) return first;
+    throw error instanceof KeyTaken ? new AppError('idempotency_in_progress', { cause: error }) : error;
   }
 }
 

@@ -105,22 +105,12 @@ export async function actOnMessages(
   return { done: result.done, refused: [...refused, ...result.refused] };
 }
 
-/**
- * The refusal of a single message as the answer of its request: 404, or 409 with the current status.
- * An `E` that a rule has just moved to `B` keeps that move: the caller gets the 409 after the commit.
- */
-export function throwRefusal(refusal: Refusal | undefined): void {
-  if (refusal === undefined) return;
-  const { code, status, reason } = refusal;
-  throw new AppError(code, {
-    ...(status === undefined
-      ? {}
-      : {
-          detail:
-            code === 'content_changed'
-              ? 'Read the message again.'
-              : `The message is in ${status}${reason ? `: ${reason}` : ''}.`,
-        }),
-    extra: { ...(status === undefined ? {} : { currentStatus: status }), ...(reason === undefined ? {} : { reason }) },
-  });
+/** The refusal of a single message as the answer of its request: 404, or 409 with the current status. */
+export function refusalError({ code, status, reason }: Refusal): AppError {
+  if (status === undefined) return new AppError(code, { extra: reason === undefined ? {} : { reason } });
+  const detail =
+    code === 'content_changed'
+      ? 'Read the message again.'
+      : `The message is in ${status}${reason ? `: ${reason}` : ''}.`;
+  return new AppError(code, { detail, extra: { currentStatus: status, ...(reason === undefined ? {} : { reason }) } });
 }

@@ -1,6 +1,6 @@
 import type { Clock, NewId } from '../clock.ts';
 import type { Tx } from '../db/client.ts';
-import { insertIntoAll, rowsFor } from '../db/rows.ts';
+import { insertIntoAll, rowsFor, type TableRows } from '../db/rows.ts';
 import { transitions } from '../db/tables/messages.ts';
 import { type EventType, eventRows, type NewEvent } from '../events/store.ts';
 import type { Actor } from '../tenants/rights.ts';
@@ -33,19 +33,20 @@ function eventOf({ from, to }: Move): EventType {
   return from === 'KO' && to === 'V' ? 'message.resent' : arrivals[to];
 }
 
+type MoveDeps = { clock: Clock; newId: NewId };
+
 /**
- * Writes the transition and the event of each move, in the transaction that made it: no status changes without
- * a trace. `KO→V` is told as `message.resent`, a birth as `message.created`, and a `KO` that stays one because a
- * person said what became of it as `message.resolved`.
+ * The transition and the event of each move: no status changes without a trace. `KO→V` is told as `message.resent`, a
+ * birth as `message.created`, and a `KO` that stays one because a person said what became of it as `message.resolved`.
  * @param further events of the same cause, told behind them.
+ * @returns the rows, to be inserted in the transaction that made the moves.
  */
-export async function recordMoves(
-  deps: { clock: Clock; newId: NewId },
-  tx: Tx,
+export function moveRows(
+  deps: MoveDeps,
   actor: Actor,
   moves: readonly Move[],
   further: readonly NewEvent[] = [],
-): Promise<void> {
+): TableRows[] {
   const now = deps.clock.now();
   const made = moves.map((move) => ({
     tenantId: move.tenantId,
@@ -67,5 +68,16 @@ export async function recordMoves(
     resourceId: move.messageId,
     data: { sendRequest: move.sendRequestId, from: move.from, status: move.to, reason: move.reason },
   }));
-  await insertIntoAll(tx, [rowsFor(transitions, made), eventRows(deps, [...told, ...further])]);
+  return [rowsFor(transitions, made), eventRows(deps, [...told, ...further])];
+}
+
+/** Writes the transition and the event of each move (`moveRows`), in the transaction that made them. */
+export function recordMoves(
+  deps: MoveDeps,
+  tx: Tx,
+  actor: Actor,
+  moves: readonly Move[],
+  further: readonly NewEvent[] = [],
+): Promise<void> {
+  return insertIntoAll(tx, moveRows(deps, actor, moves, further));
 }

@@ -8,7 +8,7 @@ import { useDocuments } from '../documents/store.ts';
 import { AppError } from '../errors.ts';
 import type { NewEvent } from '../events/store.ts';
 import { enqueueUrgent, openLanes, type WaitingMessage } from '../messages/enqueue.ts';
-import { recordMoves } from '../messages/record-moves.ts';
+import { moveRows } from '../messages/record-moves.ts';
 import type { JobQueue } from '../queue/boss.ts';
 import type { Renderer } from '../templates/renderer.ts';
 import { actorOf, type Caller } from '../tenants/rights.ts';
@@ -196,12 +196,10 @@ async function storeMessages(
     to: row.status,
     reason: row.reason,
   }));
-  const inserting = insertIntoAll(tx, [stored.request, rowsFor(messages, rows)]);
+  const traces = moveRows(deps, actorOf(prepared.caller), moves, [stored.accepted]);
+  await insertIntoAll(tx, [stored.request, rowsFor(messages, rows), ...traces]);
   const waiting = rows.filter(({ status }) => status === 'V') as (WaitingMessage & { channel: 'mail' })[];
-  await together([
-    inserting.then(async () => openLanes(tx, await enqueueUrgent(deps, tx, 'mail', waiting))),
-    recordMoves(deps, tx, actorOf(prepared.caller), moves, [stored.accepted]),
-  ]);
+  await openLanes(tx, await enqueueUrgent(deps, tx, 'mail', waiting));
 }
 
 async function acceptDraft(tx: Tx, { createdAt: _createdAt, ...row }: ReturnType<typeof requestRow>): Promise<void> {

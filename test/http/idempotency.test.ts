@@ -77,6 +77,28 @@ t.test('twenty at once make one request, and all get its answer', async (t) => {
   t.equal(await requestCount(), 1);
 });
 
+t.test('what the first has done does not stand in the way of twenty at once', async (t) => {
+  const { post, inject } = await startSender(t);
+  const twenty = (path: string, name: string, body: object) =>
+    Promise.all(Array.from({ length: 20 }, () => inject('POST', path, { body, headers: { 'idempotency-key': name } })));
+  const theSame = (answers: readonly Answer[], status: number) => {
+    t.same(new Set(answers.map((answer) => answer.status)), new Set([status]));
+    t.equal(new Set(answers.map(({ body }) => body.id)).size, 1);
+    t.equal(answers.filter(({ headers }) => headers['idempotency-replayed'] === 'true').length, 19);
+  };
+  // The name of a sender is taken once.
+  theSame(await twenty('/v1/senders', 'sender', { key: 'second', fromAddress: 'deux@courtage.example' }), 201);
+  // A message in V cannot be validated.
+  const request = await post('one', { ...bodyOf(1), validation: 'manual' });
+  const [message] = (await inject('GET', `/v1/messages?sendRequest=${request.body.id}`)).body.items;
+  theSame(await twenty(`/v1/messages/${message.id}/validate`, 'validate', {}), 200);
+  const { items } = (await inject('GET', `/v1/messages/${message.id}/transitions`)).body;
+  t.same(
+    items.map(({ to }: { to: string }) => to),
+    ['E', 'V'],
+  );
+});
+
 t.test('a repeat waits for the first, and is told when that takes more than five seconds', async (t) => {
   const { post, runtime, tenant, requestCount } = await startSender(t);
   let entered = () => {};

@@ -75,7 +75,7 @@ t.test('a worker that dies leaves an operation to another, which goes on from th
   const service = await startService(t);
   const { inject, runtime } = service;
   const notices = await makeNotices(service, { outbox: false });
-  await notices.send(addresses(1_600));
+  await notices.send(addresses(2_600));
   const { body } = await inject('POST', '/v1/messages/block', { body: { filter: { template: 'avis' } } });
   const read = async () => (await inject('GET', `/v1/operations/${body.operation}`)).body;
 
@@ -92,13 +92,13 @@ t.test('a worker that dies leaves an operation to another, which goes on from th
     },
   };
   await t.rejects(runOperations({ ...runtime, jobs: dying }), { message: 'killed' });
-  t.match(await read(), { status: 'running', done: 500, succeeded: 500, refusedCount: 0 });
+  t.match(await read(), { status: 'running', done: 1_000, succeeded: 1_000, refusedCount: 0 });
 
   // Both the worker that was thought dead and its successor work on it: each step is done once.
   const held = { ...runtime.jobs, fetch: async () => claimed as never };
   await Promise.all([runOperations({ ...runtime, jobs: held }), runOperations({ ...runtime, jobs: held })]);
-  t.match(await read(), { status: 'done', done: 1_600, succeeded: 1_600, refusedCount: 0 });
-  t.match(await counts(service), { created: 1_600, B: 1_600 });
+  t.match(await read(), { status: 'done', done: 2_600, succeeded: 2_600, refusedCount: 0 });
+  t.match(await counts(service), { created: 2_600, B: 2_600 });
   t.equal(await runtime.jobs.depth(runtime.db, 'operations'), 0);
   await service.work();
   const { last } = (await inject('GET', '/v1/events')).body;

@@ -1,13 +1,13 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { invalidField } from '../../errors.ts';
 import { closed, reference, Uuid } from '../../fields.ts';
-import { type BulkAction as ActionName, actOnMessages, bulkActions, throwRefusal } from '../../messages/act.ts';
+import { type BulkAction as ActionName, actOnMessages, bulkActions, refusalError } from '../../messages/act.ts';
 import type { MessageFilter } from '../../messages/filter.ts';
 import { resolveMessage } from '../../messages/resolve.ts';
 import { Action, ActionResult, BulkAction, Resolution } from '../../messages/schema.ts';
 import { sourcesOf } from '../../messages/status.ts';
 import { getMessage, matchingIds } from '../../messages/store.ts';
-import type { ActionResult as Done, Refusal } from '../../messages/to-valid.ts';
+import type { ActionResult as Done } from '../../messages/to-valid.ts';
 import { startFilterAction } from '../../operations/filter-action.ts';
 import type { Runtime } from '../../runtime.ts';
 import { actorOf, type Caller } from '../../tenants/rights.ts';
@@ -29,10 +29,7 @@ const summaries: Record<ActionName, string> = {
   resend: 'Send again: KO becomes V',
 };
 
-/**
- * Acts on one message. A refusal is thrown after the commit: an `E` that a rule stopped while it was being validated
- * stays the `B` it has become. Refusals are not kept with the `Idempotency-Key`: asking again asks again.
- */
+/** Acts on one message. An `E` that a rule stopped while it was being validated stays the `B` it has become. */
 async function actOnOne(
   runtime: Runtime,
   request: FastifyRequest,
@@ -42,15 +39,13 @@ async function actOnOne(
 ) {
   const { caller, id } = target;
   await getMessage(runtime.db, caller, id);
-  let refusal: Refusal | undefined;
   return runIdempotently<{ id: string }>(runtime, request, reply, request.body, {
     async commit(tx) {
       const result = await actOnMessages(runtime, tx, caller, actorOf(caller), action, [id], target);
-      [refusal] = result.refused;
-      return { status: 200, answer: { id }, forget: refusal !== undefined };
+      const [refused] = result.refused;
+      return refused === undefined ? { status: 200, answer: { id } } : { refusal: refusalError(refused) };
     },
     present: async () => {
-      throwRefusal(refusal);
       const row = await getMessage(runtime.db, caller, id);
       return shown(reply, row, () => presentDetails(runtime, row, languageOf(request)));
     },
