@@ -1,88 +1,14 @@
-/**
- * Dates in templates, told from the message's own clock and zone only.
- *
- * LiquidJS formats through the machine's zone and reads the machine's clock: the same message would
- * then differ between two servers, and its content hash with it. So formatting is done here, with
- * `Intl`, and gives the same text everywhere.
- */
-
-/** What a date filter may know: the message's instant, and how the tenant writes dates. */
-export interface RenderClock {
-  /** What `now` and `today` mean. */
-  at: Date;
-  /** IANA name, e.g. `Europe/Paris`. */
-  timezone: string;
-  /** BCP 47 tag, e.g. `fr-FR`: language of month and day names. */
-  locale: string;
-}
-
-interface CivilTime {
-  year: number;
-  month: number;
-  day: number;
-  hour: number;
-  minute: number;
-  second: number;
-}
-
-const formats = new Map<string, Intl.DateTimeFormat>();
-
-/** Building an Intl format costs far more than using it. The cap holds should zones come from data. */
-function cachedFormat(locale: string, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
-  const key = `${locale} ${JSON.stringify(options)}`;
-  let format = formats.get(key);
-  if (format === undefined) {
-    if (formats.size >= 200) formats.clear();
-    format = new Intl.DateTimeFormat(locale, options);
-    formats.set(key, format);
-  }
-  return format;
-}
-
-const NUMBERS: Intl.DateTimeFormatOptions = {
-  calendar: 'iso8601',
-  numberingSystem: 'latn',
-  hourCycle: 'h23',
-  year: 'numeric',
-  month: 'numeric',
-  day: 'numeric',
-  hour: 'numeric',
-  minute: 'numeric',
-  second: 'numeric',
-};
-
-function civilTimeAt(instant: Date, timezone: string): CivilTime {
-  const civil: Record<string, number> = {};
-  for (const part of cachedFormat('en-US', { ...NUMBERS, timeZone: timezone }).formatToParts(instant)) {
-    civil[part.type] = Number(part.value);
-  }
-  const { year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0 } = civil;
-  return { year, month, day, hour, minute, second };
-}
-
-function asUtc(civil: CivilTime): number {
-  return (
-    new Date(0).setUTCFullYear(civil.year, civil.month - 1, civil.day) +
-    ((civil.hour * 60 + civil.minute) * 60 + civil.second) * 1000
-  );
-}
-
-/** Minutes east of Greenwich at that instant. */
-function offsetMinutes(instant: Date, timezone: string): number {
-  const wholeSeconds = Math.floor(instant.getTime() / 1000) * 1000;
-  return Math.round((asUtc(civilTimeAt(instant, timezone)) - wholeSeconds) / 60_000);
-}
-
-/** The instant of a civil time. An hour that happens twice is its first; one that never happens moves on by the gap. */
-function instantOf(civil: CivilTime, timezone: string): Date {
-  const utc = asUtc(civil);
-  const before = offsetMinutes(new Date(utc - 86_400_000), timezone);
-  const after = offsetMinutes(new Date(utc + 86_400_000), timezone);
-  const early = new Date(utc - before * 60_000);
-  if (offsetMinutes(early, timezone) === before) return early;
-  const late = new Date(utc - after * 60_000);
-  return offsetMinutes(late, timezone) === after ? late : early;
-}
+/** Dates in templates: what a value means, and how `strftime` writes it, from the message's own clock and zone only. */
+import {
+  asUtc,
+  instantOf,
+  isoWeek,
+  type Moment,
+  momentOf,
+  offsetMinutes,
+  offsetText,
+  type RenderClock,
+} from './civil-time.ts';
 
 const ISO = /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:[.,]\d{1,9})?)?\s?(Z|[+-]\d\d:?\d\d)?)?$/i;
 
@@ -128,19 +54,6 @@ function validDate(date: Date): Date | null {
   return date.getTime() >= -62_135_596_800_000 && date.getTime() <= 253_402_214_400_000 ? date : null;
 }
 
-function offsetText(minutes: number, colon: boolean): string {
-  const size = Math.abs(minutes);
-  const two = (n: number): string => String(n).padStart(2, '0');
-  return `${minutes < 0 ? '-' : '+'}${two(Math.floor(size / 60))}${colon ? ':' : ''}${two(size % 60)}`;
-}
-
-function isoWeek(midnight: number): { year: number; week: number } {
-  const date = new Date(midnight);
-  const thursday = new Date(midnight + (4 - (date.getUTCDay() || 7)) * 86_400_000);
-  const start = Date.UTC(thursday.getUTCFullYear(), 0, 1);
-  return { year: thursday.getUTCFullYear(), week: Math.floor((thursday.getTime() - start) / 604_800_000) + 1 };
-}
-
 const COMPOUND: Record<string, string> = {
   F: '%Y-%m-%d',
   T: '%H:%M:%S',
@@ -151,23 +64,7 @@ const COMPOUND: Record<string, string> = {
   v: '%e-%^b-%Y',
 };
 
-/** An instant in its civil time, as the directives read it. */
-interface Moment {
-  instant: Date;
-  civil: CivilTime;
-  clock: RenderClock;
-  /** Whether `%z` is written with a colon. */
-  colon: boolean;
-  /** Midnight of the civil day, as if it were UTC. */
-  midnight: number;
-  weekday: number;
-  yearDay: number;
-  hour12: number;
-  /** A name in the clock's language. */
-  name(options: Intl.DateTimeFormatOptions): string;
-}
-
-type Directive = (moment: Moment) => [value: string | number, width?: number, pad?: string];
+type Directive = (moment: Moment & { colon: boolean }) => [value: string | number, width?: number, pad?: string];
 
 /** What each letter writes, and how it is padded. */
 const DIRECTIVES: Readonly<Record<string, Directive>> = {
@@ -208,21 +105,6 @@ const DIRECTIVES: Readonly<Record<string, Directive>> = {
   Z: ({ clock }) => [clock.timezone],
   '%': () => ['%'],
 };
-
-function momentOf(instant: Date, clock: RenderClock): Omit<Moment, 'colon'> {
-  const civil = civilTimeAt(instant, clock.timezone);
-  const midnight = asUtc({ ...civil, hour: 0, minute: 0, second: 0 });
-  return {
-    instant,
-    civil,
-    clock,
-    midnight,
-    weekday: new Date(midnight).getUTCDay(),
-    yearDay: Math.floor((midnight - Date.UTC(civil.year, 0, 1)) / 86_400_000) + 1,
-    hour12: civil.hour % 12 || 12,
-    name: (options) => cachedFormat(clock.locale, { ...options, timeZone: clock.timezone }).format(instant),
-  };
-}
 
 /**
  * Writes an instant with `strftime` directives, e.g. `%A %-d %B %Y à %H:%M` gives

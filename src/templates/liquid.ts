@@ -17,8 +17,10 @@ import {
   type LiquidOptions,
   type Template,
 } from 'liquidjs';
-import { formatDate, type RenderClock, readDate } from './date-filter.ts';
+import type { RenderClock } from './civil-time.ts';
+import { formatDate, readDate } from './date-filter.ts';
 import { FILTERS, TAGS } from './liquid-allowed.ts';
+import { formatPhpDate } from './php-date.ts';
 
 /** The three texts of a template version. */
 export interface TemplateParts {
@@ -128,15 +130,18 @@ function escapeOutput(this: { context: Context }, value: unknown): string {
   return htmlEscape(text);
 }
 
-const dateFilter: FilterImplOptions = function (value, format, timezone) {
-  const clock = (this.context.globals as { [CLOCK]?: RenderClock })[CLOCK];
-  if (clock === undefined) throw new Error('no clock');
-  const zoned = typeof timezone === 'string' ? { ...clock, timezone } : clock;
-  const written = textOf(format ?? '%F');
-  if (written.length > 200) throw new Error('date format is too long');
-  const instant = readDate(value instanceof Drop ? value.valueOf() : value, zoned);
-  return instant === null ? value : formatDate(instant, written, zoned);
-};
+/** A filter that writes a date in the message's own zone, or the one it is given. What is no date stays as it is. */
+function dateFilterOf(write: typeof formatDate, usual: string): FilterImplOptions {
+  return function (value, format, timezone) {
+    const clock = (this.context.globals as { [CLOCK]?: RenderClock })[CLOCK];
+    if (clock === undefined) throw new Error('no clock');
+    const zoned = typeof timezone === 'string' ? { ...clock, timezone } : clock;
+    const written = textOf(format ?? usual);
+    if (written.length > 200) throw new Error('date format is too long');
+    const instant = readDate(value instanceof Drop ? value.valueOf() : value, zoned);
+    return instant === null ? value : write(instant, written, zoned);
+  };
+}
 
 function createEngine(html: boolean): Liquid {
   const options: LiquidOptions = {
@@ -156,7 +161,8 @@ function createEngine(html: boolean): Liquid {
   for (const name of Object.keys(engine.filters)) if (!FILTERS.has(name)) engine.unregisterFilter(name);
   engine.registerTag('assign', StrictAssignTag);
   engine.registerTag('capture', captureTag(html));
-  engine.registerFilter('date', dateFilter);
+  engine.registerFilter('date', dateFilterOf(formatDate, '%F'));
+  engine.registerFilter('php_date', dateFilterOf(formatPhpDate, 'Y-m-d'));
   if (html) {
     // `raw` here means: it ends escaped, so it is not escaped again.
     engine.registerFilter('escape', { raw: true, handler: htmlEscape });

@@ -2,7 +2,7 @@
 
 import { type Context, type Template, toValueSync } from 'liquidjs';
 import { controlCharacter } from '../fields.ts';
-import type { RenderClock } from './date-filter.ts';
+import type { RenderClock } from './civil-time.ts';
 import {
   boundedOutput,
   createContext,

@@ -6,7 +6,7 @@ import { AppError, notFound } from '../errors.ts';
 import { controlCharacter } from '../fields.ts';
 import { recordAudit } from '../tenants/audit.ts';
 import type { Actor } from '../tenants/rights.ts';
-import { convertBraceFields } from './legacy-syntax.ts';
+import { convertOldFields } from './convert/convert.ts';
 import { listVariables, parseTemplateParts, type TemplateParts } from './liquid.ts';
 import { getTemplate } from './store.ts';
 
@@ -70,7 +70,8 @@ export async function addTemplateVersion(
   version: TemplateParts & { syntax: 'liquid' | 'braces'; senderId: string | null },
 ): Promise<TemplateVersionRow> {
   const { tenantId, templateId, actor } = target;
-  const convert = (text: string) => (version.syntax === 'braces' ? convertBraceFields(text).text : text);
+  const convert = (text: string) =>
+    version.syntax === 'braces' ? convertOldFields(text, { syntaxes: ['braces'] }).text : text;
   const parts = { subject: convert(version.subject), text: convert(version.text), html: convert(version.html) };
   const fields = checkParts(parts);
   // Locks the template's row, so that two versions added at once get two numbers.

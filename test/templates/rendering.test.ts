@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { RenderClock } from '../../src/templates/date-filter.ts';
+import type { RenderClock } from '../../src/templates/civil-time.ts';
 import { formatDate, readDate } from '../../src/templates/date-filter.ts';
 import { listVariables, parseTemplateParts, type TemplateParts } from '../../src/templates/liquid.ts';
 import { createRenderer, type PrepareTask, RendererOverloadedError } from '../../src/templates/renderer.ts';
