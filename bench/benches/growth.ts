@@ -9,7 +9,7 @@ interface Side {
   from: number;
 }
 
-/** Multiplies the messages that were sent, with their requests, attempts and transitions, as if of the years before. */
+/** Multiplies the messages that were sent, with their requests, attempts and transitions, as if of the weeks before. */
 async function grow({ sql }: Stage, { id }: Organisation, times: number): Promise<void> {
   await sql.begin(async (tx) => {
     await tx`create temporary table old_requests on commit drop as
@@ -44,7 +44,7 @@ async function grow({ sql }: Stage, { id }: Organisation, times: number): Promis
   await sql`vacuum analyze`;
 }
 
-export async function setSide(run: Run, old: number): Promise<Side> {
+async function setSide(run: Run, old: number): Promise<Side> {
   const seeds = run.quick ? 100 : 1_000;
   const stage = await setStage();
   const organisation = await stage.addOrganisation('Courtage');

@@ -23,6 +23,9 @@ export type EffectTx = Tx;
 /** What was done, and how it is answered. */
 type Done<Answer> = { status: number; answer: Answer; once?: Record<string, unknown> };
 
+/** A refusal that has an effect, which is committed. */
+type Refused = { refusal: AppError };
+
 /** An action that may carry an `Idempotency-Key`. */
 export interface IdempotentWork<Answer> {
   /** Whether the header must be there. */
@@ -30,10 +33,10 @@ export interface IdempotentWork<Answer> {
   /** Work before the transaction (rendering, say). Not done again for a replay. */
   prepare?(): Promise<void>;
   /**
-   * The effect. Its answer is stored in the same transaction; `once` is added to the first answer only. A refusal that
-   * has an effect is an answer too, but is not stored: asking again asks again.
+   * The effect. Its answer is stored in the same transaction; `once` is added to the first answer only. A refusal is not
+   * stored: asking again asks again.
    */
-  commit(tx: Tx): Promise<Done<Answer> | { refusal: AppError }>;
+  commit(tx: Tx): Promise<Done<Answer> | Refused>;
   /** The body of the answer, the first time and at every replay. Default: the answer itself. */
   present?(answer: Answer): Promise<unknown>;
   /** Path of what was made. */
@@ -65,7 +68,7 @@ function fingerprintOf(request: FastifyRequest, content: unknown): string {
 
 const owned = ({ tenantId, test, key }: Owner) => sql`tenant_id = ${tenantId} and test = ${test} and key = ${key}`;
 
-async function findAnswer(db: Db, owner: Owner): Promise<(StoredAnswer & { fingerprint: string }) | null> {
+async function findAnswer(db: Db | Tx, owner: Owner): Promise<(StoredAnswer & { fingerprint: string }) | null> {
   const [row] = await db.execute<{ status: number; answer: unknown; fingerprint: string }>(sql`
     select status, answer, fingerprint from idempotency_keys where ${owned(owner)}`);
   return row ?? null;
@@ -103,16 +106,17 @@ async function keepAnswer(
 class KeyTaken extends Error {}
 
 /** @throws AppError the refusal. */
-function acceptedOf<Answer>(done: Done<Answer> | { refusal: AppError }): Done<Answer> {
+function acceptedOf<Answer>(done: Done<Answer> | Refused): Done<Answer> {
   if ('refusal' in done) throw done.refusal;
   return done;
 }
 
 /**
  * Does an action once per `Idempotency-Key`: the effect and its answer are one transaction. A repeat gets the first
- * answer again, with `Idempotency-Replayed: true`; a concurrent one waits up to 5 s for the first.
+ * answer again, with `Idempotency-Replayed: true`; a concurrent one waits for the first, at what both change or at the
+ * key itself.
  * @param content what the fingerprint covers: the body, or the hash of an upload.
- * @throws AppError 400 (absent or malformed key), 409 (still running), 422 (same key, another request).
+ * @throws AppError 400 (absent or malformed key), 409 (the first has its answer and does not end within 5 s), 422 (same key, another request).
  */
 export async function runIdempotently<Answer>(
   runtime: Runtime,
@@ -148,22 +152,32 @@ export async function runIdempotently<Answer>(
   };
   const early = await replay();
   if (early !== null) return early;
-  try {
+  const doOnce = async () => {
     await work.prepare?.();
-    const done = await runtime.db.transaction(async (tx) => {
-      const made = await work.commit(tx);
-      if (!('refusal' in made) && !(await keepAnswer(runtime, tx, owner, fingerprint, made))) throw new KeyTaken();
-      return made;
+    return runtime.db.transaction(async (tx) => {
+      const done = await work.commit(tx);
+      const isFirst =
+        'refusal' in done
+          ? (await findAnswer(tx, owner)) === null
+          : await keepAnswer(runtime, tx, owner, fingerprint, done);
+      if (!isFirst) throw new KeyTaken();
+      return done;
     });
-    return answerWith(acceptedOf(done));
+  };
+  let done: Done<Answer> | Refused;
+  try {
+    done = await doOnce();
   } catch (error) {
     // 55P03: the first request did not end within the wait.
     if (databaseError(error)?.code === '55P03') throw new AppError('idempotency_in_progress', { cause: error });
     // The first request may have ended meanwhile, and what it did may be what stands in the way of this one.
-    const first = await replay();
+    const first = await replay().catch((later: unknown) => {
+      throw later instanceof AppError ? later : error;
+    });
     if (first !== null) return first;
     throw error instanceof KeyTaken ? new AppError('idempotency_in_progress', { cause: error }) : error;
   }
+  return answerWith(acceptedOf(done));
 }
 
 /** Forgets at most `limit` keys that were first used before `before`. @returns how many. */

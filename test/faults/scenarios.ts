@@ -1,4 +1,4 @@
-/** Every fault, by name: what `npm run test:faults` runs again and again, and the suite once. */
+/** Every fault, by name: what `npm run test:faults` runs again and again, and the suite once, under one of the policies. */
 import { angryServer } from './angry-server.ts';
 import { freezeSteps, freezeWorker } from './freeze-worker.ts';
 import { killApi, sameKeyAHundredTimes } from './kill-api.ts';
@@ -51,3 +51,9 @@ export const scenarios: readonly Scenario[] = [
     })),
   ),
 ];
+
+/** Every fault once: of those that are tried under both policies, the one that is drawn. */
+export function onceEach(random: Random): readonly Scenario[] {
+  const faults = Map.groupBy(scenarios, ({ name }) => name.replace(/, (resend|hold)$/, ''));
+  return [...faults.values()].map((variants) => random.pick(variants as [Scenario, ...Scenario[]]));
+}

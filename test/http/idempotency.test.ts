@@ -99,6 +99,16 @@ t.test('what the first has done does not stand in the way of twenty at once', as
   );
 });
 
+t.test('of two at once with one key and different bodies, one is done and the other refused', async (t) => {
+  const { post, requestCount } = await startSender(t);
+  for (let turn = 0; turn < 10; turn += 1) {
+    const answers = await Promise.all([post(`turn-${turn}`, bodyOf(1)), post(`turn-${turn}`, bodyOf(2))]);
+    t.same(answers.map(({ status }) => status).sort(), [201, 422]);
+    t.ok(answers.some(({ body }) => body.code === 'idempotency_key_reused'));
+  }
+  t.equal(await requestCount(), 10);
+});
+
 t.test('a repeat waits for the first, and is told when that takes more than five seconds', async (t) => {
   const { post, runtime, tenant, requestCount } = await startSender(t);
   let entered = () => {};
@@ -109,7 +119,7 @@ t.test('a repeat waits for the first, and is told when that takes more than five
   const freed = new Promise<void>((resolve) => {
     release = resolve;
   });
-  // What a first request that hangs in its transaction looks like to the second one.
+  // What a first request that hangs at its commit looks like to the second one.
   const first = runtime.db.transaction(async (tx) => {
     await tx.execute(sql`
       insert into idempotency_keys (tenant_id, key, test, fingerprint, created_at)

@@ -110,6 +110,30 @@ t.test('ids may come in capitals; a message is done or refused, never both', asy
   t.match(await notices.act(second.toUpperCase(), 'validate'), { status: 200, body: { status: 'V' } });
 });
 
+t.test('what a rule would stop stays as it is where its key is of another request (W5)', async (t) => {
+  const service = await startService(t);
+  const { inject } = service;
+  const refusing = '/v1/recipients/external:client:C-1';
+  const put = (acceptsContact: boolean) =>
+    inject('PUT', refusing, { body: { addresses: [{ kind: 'mail', value: anna, acceptsContact }] } });
+  await put(true);
+  const notices = await makeNotices(service);
+  for (let turn = 0; turn < 5; turn += 1) {
+    await put(true);
+    const [fine = '', stopped = ''] = await notices.send(['paul@courriel.example', anna]);
+    await put(false);
+    const headers = { 'idempotency-key': `turn-${turn}` };
+    const [validated, other] = await Promise.all([
+      notices.act(fine, 'validate', {}, headers),
+      notices.act(stopped, 'validate', {}, headers),
+    ]);
+    t.equal(validated.status, 200);
+    // Whichever came first: what was answered is what was done.
+    const { status } = (await notices.message(stopped)).body;
+    t.match([other.status, status], other.body.code === 'idempotency_key_reused' ? [422, 'E'] : [409, 'B']);
+  }
+});
+
 t.test('an E that a rule stops is refused with 409, and stays the B it has become (W5)', async (t) => {
   const service = await startService(t);
   const { inject } = service;

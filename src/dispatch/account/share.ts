@@ -52,10 +52,10 @@ export function createGate(): Gate {
 }
 
 const leasePollMs = 250;
-/** Long enough for two renewals of the others: they come down to an even part in the first and tell it in the second. */
+/** Ten seconds: the others come down to an even part at their next renewal, and tell it when they use no more. */
 const leasePatience = 40;
 /** A renewal this often keeps the lease well before its end, and lets who comes later have its part soon. */
-const renewEveryMs = 500;
+const renewEveryMs = 1_000;
 
 /** This worker's part of an account's connections. */
 export interface AccountShare {
@@ -77,6 +77,8 @@ export function createAccountShare(
   const gate = createGate();
   let account: AccountRow | null = null;
   let renewal: ReturnType<typeof setInterval> | null = null;
+  let soon: ReturnType<typeof setTimeout> | null = null;
+  let asked = false;
   let tail: Promise<unknown> = Promise.resolve();
   let withoutSince: number | null = null;
 
@@ -90,7 +92,21 @@ export function createAccountShare(
   /** A renewal that fails is tried again in its time; the lease outlives several of them. */
   function renew(): void {
     const current = account;
-    if (current !== null) inTurn(() => lease(current)).catch(() => undefined);
+    // One that waits for its turn is enough, however slow the database is.
+    if (current === null || asked) return;
+    asked = true;
+    inTurn(() => {
+      asked = false;
+      return lease(current);
+    }).catch(() => undefined);
+  }
+
+  /** Another waits for what is used no more, and learns of it only by the lease. */
+  function renewSoon(): void {
+    soon ??= setTimeout(() => {
+      soon = null;
+      renew();
+    }, leasePollMs).unref();
   }
 
   async function lease(row: AccountRow): Promise<void> {
@@ -105,8 +121,7 @@ export function createAccountShare(
     // Between asking and now the share may have ended.
     if (account === null) return;
     gate.setLimit(granted);
-    // Another waits for what is used no more, and learns of it only by the lease.
-    if (using > granted) setTimeout(renew, leasePollMs).unref();
+    if (using > granted) renewSoon();
     const now = performance.now();
     withoutSince = granted > 0 ? null : (withoutSince ?? now);
     if (withoutSince !== null && now - withoutSince >= withoutPatienceMs) gate.sendAway();
@@ -127,7 +142,9 @@ export function createAccountShare(
     async end() {
       // At once, so that who comes next asks again.
       if (renewal !== null) clearInterval(renewal);
+      if (soon !== null) clearTimeout(soon);
       renewal = null;
+      soon = null;
       account = null;
       withoutSince = null;
       gate.setLimit(0);
