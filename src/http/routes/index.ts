@@ -14,6 +14,7 @@ import { operationRoutes } from './operations.ts';
 import { recipientRoutes } from './recipients.ts';
 import { sendRequestRoutes } from './send-requests.ts';
 import { senderRoutes } from './senders.ts';
+import { templateConversionRoutes } from './template-conversion.ts';
 import { templateVersionRoutes } from './template-versions.ts';
 import { templateRoutes } from './templates.ts';
 import { tenantRoutes } from './tenants.ts';
@@ -27,6 +28,7 @@ const allRoutes: readonly Routes[] = [
   accessRoutes,
   templateRoutes,
   templateVersionRoutes,
+  templateConversionRoutes,
   senderRoutes,
   documentRoutes,
   recipientRoutes,
