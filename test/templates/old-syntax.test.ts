@@ -88,9 +88,9 @@ t.test('only the syntaxes that are asked for; faults of the result are told, of 
   t.match(await convert(service, { text, syntaxes: ['dollar', 'brackets'] }), {
     text: '{{ a }} {b} {{ URL_C }} {% if %}',
   });
-  t.match(await convert(service, {}), { status: 422 });
+  t.match(await convert(service, {}), { status: 400 });
   t.match(await convert(service, { text, syntaxes: ['percent'] }), {
-    status: 422,
+    status: 400,
     body: { errors: [{ pointer: '/syntaxes/0' }] },
   });
 });
