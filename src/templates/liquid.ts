@@ -19,6 +19,7 @@ import {
 } from 'liquidjs';
 import type { RenderClock } from './civil-time.ts';
 import { formatDate, readDate } from './date-filter.ts';
+import { type LanguageFilter, languageFilters } from './language-filters.ts';
 import { FILTERS, TAGS } from './liquid-allowed.ts';
 import { formatPhpDate } from './php-date.ts';
 
@@ -130,16 +131,29 @@ function escapeOutput(this: { context: Context }, value: unknown): string {
   return htmlEscape(text);
 }
 
+function clockOf(context: Context): RenderClock {
+  const clock = (context.globals as { [CLOCK]?: RenderClock })[CLOCK];
+  if (clock === undefined) throw new Error('no clock');
+  return clock;
+}
+
+const plainOf = (value: unknown): unknown => (value instanceof Drop ? value.valueOf() : value);
+
 /** A filter that writes a date in the message's own zone, or the one it is given. What is no date stays as it is. */
 function dateFilterOf(write: typeof formatDate, usual: string): FilterImplOptions {
   return function (value, format, timezone) {
-    const clock = (this.context.globals as { [CLOCK]?: RenderClock })[CLOCK];
-    if (clock === undefined) throw new Error('no clock');
+    const clock = clockOf(this.context);
     const zoned = typeof timezone === 'string' ? { ...clock, timezone } : clock;
     const written = textOf(format ?? usual);
     if (written.length > 200) throw new Error('date format is too long');
-    const instant = readDate(value instanceof Drop ? value.valueOf() : value, zoned);
+    const instant = readDate(plainOf(value), zoned);
     return instant === null ? value : write(instant, written, zoned);
+  };
+}
+
+function languageFilterOf(filter: LanguageFilter): FilterImplOptions {
+  return function (value, ...given) {
+    return filter(clockOf(this.context), plainOf(value), ...given.map(plainOf));
   };
 }
 
@@ -163,6 +177,7 @@ function createEngine(html: boolean): Liquid {
   engine.registerTag('capture', captureTag(html));
   engine.registerFilter('date', dateFilterOf(formatDate, '%F'));
   engine.registerFilter('php_date', dateFilterOf(formatPhpDate, 'Y-m-d'));
+  for (const [name, filter] of Object.entries(languageFilters)) engine.registerFilter(name, languageFilterOf(filter));
   if (html) {
     // `raw` here means: it ends escaped, so it is not escaped again.
     engine.registerFilter('escape', { raw: true, handler: htmlEscape });
