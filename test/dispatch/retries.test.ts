@@ -239,6 +239,32 @@ t.test('a fault of the account pauses it and costs the message no attempt; resum
   t.match(await service.message(messages[0] ?? ''), { attemptCount: 1 });
 });
 
+t.test('nor do they where the message was tried before, blocked, and validated again', async (t) => {
+  const auth = { user: 'robot', password: 'right' };
+  const service = await startSending(t, {
+    sink: { auth, respond: (step) => (step === 'rcpt' ? { code: 451, text: '4.3.0 Later' } : undefined) },
+    settings: { user: 'robot' },
+    account: { secrets: { password: 'right' } },
+  });
+  const account = `/v1/channel-accounts/${service.accountId}`;
+  const [message = ''] = (await service.send(people(1))).messages;
+  await service.work();
+  t.match(await service.message(message), { status: 'V', attemptCount: 1 });
+  await done(service.post(`/v1/messages/${message}/block`, {}));
+  await done(service.post(`/v1/messages/${message}/validate`, {}));
+  await change(service, account, { secrets: { password: 'wrong' } });
+  await service.work();
+  t.match((await service.inject('GET', account)).body, { pauseReason: 'authentication_failed' });
+
+  service.clock.advance(48 * hours);
+  await change(service, account, { secrets: { password: 'right' } });
+  await done(service.post(`${account}/resume`));
+  await service.work();
+  const tried = (await service.attempts(message)).map(({ outcome }) => outcome);
+  t.same(tried, ['transient', 'account_fault', 'transient']);
+  t.match(await service.message(message), { status: 'V', attemptCount: 2 }, 'it has a day from its first try of now');
+});
+
 t.test('TLS that cannot be had is the account’s fault; its tries do not begin the message’s day', async (t) => {
   const service = await startSending(t, { settings: { security: 'starttls' } });
   const { messages } = await service.send(people(1));

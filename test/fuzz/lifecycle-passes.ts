@@ -70,12 +70,9 @@ export function movesTried(
   startedAt: number,
 ): { moves: (Move | null)[]; next: [number, number] } {
   const to = (target: Status, reason: Move['reason']): Move => ({ from: 'V', to: target, reason });
+  // The fault of the account costs the message nothing.
+  if (answer === 'relayDenied') return { moves: [null], next: [startedAt, model.now] };
   message.firstTriedAt ??= startedAt;
-  if (answer === 'relayDenied') {
-    // The fault of the account costs the message nothing.
-    if (message.attempts === 0) message.firstTriedAt = null;
-    return { moves: [null], next: [startedAt, model.now] };
-  }
   message.attempts += 1;
   const wait = (waits[Math.min(message.attempts, waits.length) - 1] ?? 60) * minute;
   const next: [number, number] = [startedAt + wait, model.now + wait * spread];

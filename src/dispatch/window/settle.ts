@@ -70,6 +70,8 @@ async function moveMessages(deps: SettleDeps, tx: Tx, decided: readonly Decided[
     release_at: decision.releaseAt,
     copies: decision.copies,
     uncounted: decision.countsAsAttempt ? 0 : 1,
+    // A try that counts for nothing does not begin the message's day, however often it was tried before.
+    day_has_begun: decision.countsAsAttempt || open.row.firstTriedAt !== null,
     left_now: decision.status === 'OK' && open.row.status === 'V',
     provider_reference: verdict.kind === 'accepted' ? storable(verdict.providerReference) : null,
     content_hash: contentHash,
@@ -79,14 +81,14 @@ async function moveMessages(deps: SettleDeps, tx: Tx, decided: readonly Decided[
       reason = done.reason, reason_detail = done.reason_detail, copies = done.copies, job_id = null,
       release_at = coalesce(done.release_at, messages.release_at),
       attempt_count = attempt_count - done.uncounted,
-      first_tried_at = case when done.uncounted = attempt_count then null else first_tried_at end,
+      first_tried_at = case when done.day_has_begun then first_tried_at end,
       sent_at = case when done.left_now then ${at(deps.clock.now())} else sent_at end,
       provider_reference = coalesce(done.provider_reference, messages.provider_reference),
       content_hash = coalesce(done.content_hash, messages.content_hash),
       revision = revision + 1, updated_at = ${at(deps.clock.now())}
     from json_to_recordset(${JSON.stringify(changes)}::json) as done(tenant_id uuid, id uuid, status text,
       delivery text, dispatch_state text, reason text, reason_detail jsonb, release_at timestamptz, copies jsonb,
-      uncounted int, left_now boolean, provider_reference text, content_hash text)
+      uncounted int, day_has_begun boolean, left_now boolean, provider_reference text, content_hash text)
     where messages.tenant_id = done.tenant_id and messages.id = done.id and ${isIn('sending', 'queued', 'waiting')}`);
   return moved.count;
 }
