@@ -1,11 +1,11 @@
 /** The demo: starts the service, posts an edition run of premium notices, validates it, and shows what became of it. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { createProgressDisplay } from '../tools/progress.ts';
 import type { Counts, MessageItem, Page, SendRequestAnswer } from './api-types.ts';
 import { type ApiClient, createApiClient } from './client.ts';
 import { editionRun, minimumCount, type NoticeRow } from './edition-run.ts';
 import { postSendRequest, uploadNotices, writeRecipients } from './post-edition.ts';
-import { createProgressDisplay } from './progress.ts';
 import { countsTable, messagesTable, reasonsTable, refusedTable, surprises } from './report.ts';
 import { type DemoService, startDemoService } from './service.ts';
 import { setUpTenant } from './setup.ts';
