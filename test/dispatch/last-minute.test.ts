@@ -239,8 +239,9 @@ for (const kind of ['channel-accounts', 'senders', 'templates'] as const) {
   t.test(`${kind}: deleted before the messages are stored, the request is refused; after, the deletion`, async (t) => {
     const service = await startSending(t);
     const { path, body } = await makePinned(service, kind, 'first');
-    const early = await whileLocked(service, 'idempotency_keys', async () => {
-      const asked = ask(service, 'early', body);
+    const recipients = people(10).map((row, index) => ({ ...row, dedupeKey: `early-${index}` }));
+    const early = await whileLocked(service, 'dedupe_keys', async () => {
+      const asked = ask(service, 'early', { ...body, recipients });
       await standing(service, 1);
       t.equal((await service.inject('DELETE', path)).status, 204);
       return { asked };
