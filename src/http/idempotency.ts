@@ -11,17 +11,17 @@ const platformTenant = '00000000-0000-0000-0000-000000000000';
 const keyPattern = /^[\x21-\x7e]{1,255}$/;
 const waitForFirst = '5s';
 
-/** What is kept of an answer: ids, indexes and codes only. */
-export interface StoredAnswer {
-  status: number;
-  answer: unknown;
-}
-
 /** The transaction of an effect: routes only hand it on to the verbs of the stages. */
 export type EffectTx = Tx;
 
 /** What was done, and how it is answered. */
-type Done<Answer> = { status: number; answer: Answer; once?: Record<string, unknown> };
+type Done<Answer> = {
+  status: number;
+  /** Kept with the key: ids, indexes and codes only. */
+  answer: Answer;
+  /** Said the first time only, and not kept. */
+  once?: Record<string, unknown>;
+};
 
 /** A refusal that has an effect, which is committed. */
 type Refused = { refusal: AppError };
@@ -33,8 +33,7 @@ export interface IdempotentWork<Answer> {
   /** Work before the transaction (rendering, say). Not done again for a replay. */
   prepare?(): Promise<void>;
   /**
-   * The effect. Its answer is stored in the same transaction; `once` is added to the first answer only. A refusal is not
-   * stored: asking again asks again.
+   * The effect. Its answer is stored in the same transaction. A refusal is not stored: asking again asks again.
    */
   commit(tx: Tx): Promise<Done<Answer> | Refused>;
   /** The body of the answer, the first time and at every replay. Default: the answer itself. */
@@ -68,7 +67,7 @@ function fingerprintOf(request: FastifyRequest, content: unknown): string {
 
 const owned = ({ tenantId, test, key }: Owner) => sql`tenant_id = ${tenantId} and test = ${test} and key = ${key}`;
 
-async function findAnswer(db: Db | Tx, owner: Owner): Promise<(StoredAnswer & { fingerprint: string }) | null> {
+async function findAnswer(db: Db | Tx, owner: Owner): Promise<(Done<unknown> & { fingerprint: string }) | null> {
   const [row] = await db.execute<{ status: number; answer: unknown; fingerprint: string }>(sql`
     select status, answer, fingerprint from idempotency_keys where ${owned(owner)}`);
   return row ?? null;
@@ -90,7 +89,7 @@ async function keepAnswer(
   tx: Tx,
   owner: Owner,
   fingerprint: string,
-  { status, answer }: StoredAnswer,
+  { status, answer }: Done<unknown>,
 ): Promise<boolean> {
   const { tenantId, test, key } = owner;
   const kept = await tx.execute(sql`

@@ -33,7 +33,8 @@ function eventOf({ from, to }: Move): EventType {
   return from === 'KO' && to === 'V' ? 'message.resent' : arrivals[to];
 }
 
-type MoveDeps = { clock: Clock; newId: NewId };
+/** What traces are made with. */
+type TraceDeps = { clock: Clock; newId: NewId };
 
 /**
  * The transition and the event of each move: no status changes without a trace. `KO→V` is told as `message.resent`, a
@@ -42,7 +43,7 @@ type MoveDeps = { clock: Clock; newId: NewId };
  * @returns the rows, to be inserted in the transaction that made the moves.
  */
 export function moveRows(
-  deps: MoveDeps,
+  deps: TraceDeps,
   actor: Actor,
   moves: readonly Move[],
   further: readonly NewEvent[] = [],
@@ -73,7 +74,7 @@ export function moveRows(
 
 /** Writes the transition and the event of each move (`moveRows`), in the transaction that made them. */
 export function recordMoves(
-  deps: MoveDeps,
+  deps: TraceDeps,
   tx: Tx,
   actor: Actor,
   moves: readonly Move[],

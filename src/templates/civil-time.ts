@@ -3,6 +3,8 @@
  * would make the same message differ between two servers, and its content hash with it.
  */
 
+import { dateTimeFormat } from './intl-formats.ts';
+
 /** What a date filter may know: the message's instant, and how the tenant writes dates. */
 export interface RenderClock {
   /** What `now` and `today` mean. */
@@ -23,20 +25,6 @@ export interface CivilTime {
   second: number;
 }
 
-const formats = new Map<string, Intl.DateTimeFormat>();
-
-/** Building an Intl format costs far more than using it. The cap holds should zones come from data. */
-function cachedFormat(locale: string, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
-  const key = `${locale} ${JSON.stringify(options)}`;
-  let format = formats.get(key);
-  if (format === undefined) {
-    if (formats.size >= 200) formats.clear();
-    format = new Intl.DateTimeFormat(locale, options);
-    formats.set(key, format);
-  }
-  return format;
-}
-
 const NUMBERS: Intl.DateTimeFormatOptions = {
   calendar: 'iso8601',
   numberingSystem: 'latn',
@@ -51,7 +39,7 @@ const NUMBERS: Intl.DateTimeFormatOptions = {
 
 function civilTimeAt(instant: Date, timezone: string): CivilTime {
   const civil: Record<string, number> = {};
-  for (const part of cachedFormat('en-US', { ...NUMBERS, timeZone: timezone }).formatToParts(instant)) {
+  for (const part of dateTimeFormat('en-US', { ...NUMBERS, timeZone: timezone }).formatToParts(instant)) {
     civil[part.type] = Number(part.value);
   }
   const { year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0 } = civil;
@@ -124,6 +112,6 @@ export function momentOf(instant: Date, clock: RenderClock): Moment {
     weekday: new Date(midnight).getUTCDay(),
     yearDay: Math.floor((midnight - Date.UTC(civil.year, 0, 1)) / 86_400_000) + 1,
     hour12: civil.hour % 12 || 12,
-    name: (options) => cachedFormat(clock.locale, { ...options, timeZone: clock.timezone }).format(instant),
+    name: (options) => dateTimeFormat(clock.locale, { ...options, timeZone: clock.timezone }).format(instant),
   };
 }

@@ -1,22 +1,11 @@
 /** Amounts, numbers, plurals, dates in words and civilities, as the message's language writes them. */
 import type { RenderClock } from './civil-time.ts';
 import { readDate } from './date-filter.ts';
+import { numberFormat, pluralRules } from './intl-formats.ts';
 import { formatPhpDate } from './php-date.ts';
 
 /** A filter that knows the message's clock and language. What it cannot read it answers as it is. */
 export type LanguageFilter = (clock: RenderClock, value: unknown, ...given: unknown[]) => unknown;
-
-const formats = new Map<string, Intl.NumberFormat>();
-
-function cachedFormat(locale: string, options: Intl.NumberFormatOptions): Intl.NumberFormat {
-  const key = `${locale} ${JSON.stringify(options)}`;
-  const known = formats.get(key);
-  if (known !== undefined) return known;
-  if (formats.size >= 200) formats.clear();
-  const format = new Intl.NumberFormat(locale, options);
-  formats.set(key, format);
-  return format;
-}
 
 /**
  * A number, or a text of digits with a point. Nothing else is guessed: `1.234` is a thousand in one language, and a text
@@ -38,7 +27,7 @@ function digitsOf(given: unknown): number | undefined {
 const amount: LanguageFilter = ({ locale }, value, currency = 'EUR') => {
   const number = readNumber(value);
   if (number === null || typeof currency !== 'string' || !/^[A-Z]{3}$/.test(currency)) return value;
-  return cachedFormat(locale, { style: 'currency', currency }).format(number);
+  return numberFormat(locale, { style: 'currency', currency }).format(number);
 };
 
 /** `1 234,5`. @param digits behind the comma, 0 to 10; default: as many as there are, three at most. */
@@ -47,7 +36,7 @@ const number: LanguageFilter = ({ locale }, value, digits) => {
   if (read === null) return value;
   const fraction = digitsOf(digits);
   const options = fraction === undefined ? {} : { minimumFractionDigits: fraction, maximumFractionDigits: fraction };
-  return cachedFormat(locale, options).format(read);
+  return numberFormat(locale, options).format(read);
 };
 
 /** `3 pièces`, `1 pièce`, `0 pièce`: the number with the word that goes with it. In French less than two is one. */
@@ -55,8 +44,8 @@ const plural: LanguageFilter = ({ locale }, value, one, other) => {
   const read = readNumber(value);
   if (read === null || typeof one !== 'string') return value;
   const many = typeof other === 'string' ? other : `${one}s`;
-  const word = new Intl.PluralRules(locale).select(Number(read)) === 'one' ? one : many;
-  return `${cachedFormat(locale, {}).format(read)}\u00a0${word}`;
+  const word = pluralRules(locale, {}).select(Number(read)) === 'one' ? one : many;
+  return `${numberFormat(locale, {}).format(read)}\u00a0${word}`;
 };
 
 /** Writes a date with PHP's letters, those of its language. */

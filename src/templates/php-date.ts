@@ -3,6 +3,7 @@
  * message's own language. https://www.php.net/manual/en/datetime.format.php
  */
 import { asUtc, isoWeek, type Moment, momentOf, offsetMinutes, offsetText, type RenderClock } from './civil-time.ts';
+import { dateTimeFormat, pluralRules } from './intl-formats.ts';
 
 type Letter = (moment: Moment) => string | number;
 
@@ -28,7 +29,7 @@ function ordinal({ civil: { day }, clock }: Moment): string {
   if (clock.locale.startsWith('fr')) return day === 1 ? 'er' : '';
   if (!clock.locale.startsWith('en')) return '';
   const endings = { one: 'st', two: 'nd', few: 'rd', other: 'th', zero: 'th', many: 'th' };
-  return endings[new Intl.PluralRules('en', { type: 'ordinal' }).select(day)];
+  return endings[pluralRules('en', { type: 'ordinal' }).select(day)];
 }
 
 /** RFC 5322 dates are in English whatever the language. */
@@ -36,7 +37,7 @@ const inEnglish = (moment: Moment): Moment => momentOf(moment.instant, { ...mome
 
 function abbreviation({ instant, clock }: Moment): string {
   // French has no letters for its own zone; British English says CET and CEST.
-  const format = new Intl.DateTimeFormat('en-GB', { timeZone: clock.timezone, timeZoneName: 'short' });
+  const format = dateTimeFormat('en-GB', { timeZone: clock.timezone, timeZoneName: 'short' });
   return format.formatToParts(instant).find(({ type }) => type === 'timeZoneName')?.value ?? clock.timezone;
 }
 

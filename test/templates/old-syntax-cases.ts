@@ -46,6 +46,7 @@ export const converted: readonly Case[] = [
   ['{Adr_Nom}', '{{ Adr_Nom }}'],
   ['{Adr_Prenom}', '{{ Adr_Prenom }}'],
   ['{Civ} {Civ}', '{{ Civ }} {{ Civ }}'],
+  ['Bonjour {Civ} {Adr_Nom}, {Civ} n°{No1}', 'Bonjour {{ Civ }} {{ Adr_Nom }}, {{ Civ }} n°{{ No1 }}'],
   ['{No1}', '{{ No1 }}'],
   ['{a}{b}', '{{ a }}{{ b }}'],
   ['n°{No1}.', 'n°{{ No1 }}.'],

@@ -78,6 +78,18 @@ t.test('each text has its lines; entities stand for letters in HTML only', async
   );
 });
 
+t.test('a field has one line, however often it is written, where it came first', async (t) => {
+  const { fields } = await convert(await startService(t), { text: 'Bonjour {Civ} {Adr_Nom}, {Civ} n°{No1}' });
+  t.same(
+    fields.map(({ field, count }: { field: string; count: number }) => [field, count]),
+    [
+      ['{Civ}', 2],
+      ['{Adr_Nom}', 1],
+      ['{No1}', 1],
+    ],
+  );
+});
+
 t.test('only the syntaxes that are asked for; faults of the result are told, of the body refused', async (t) => {
   const service = await startService(t);
   const text = '${a} {b} [URL_C] {% if %}';

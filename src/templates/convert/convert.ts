@@ -43,14 +43,13 @@ interface Found {
 const closings: Readonly<Record<string, RegExp>> = { '{{': /\}\}/g, '{%': /%\}/g, '<style': /<\/style/gi };
 
 /** Finds the end of what is left alone. Where nothing closes it, it is looked for only once: the cost stays linear. */
-function createSkipper(text: string): (opening: string, start: number) => Found | null {
-  const unclosed = new Set<string>();
-  return (opening, start) => {
-    const closing = new RegExp(closings[opening] ?? /$/g);
-    closing.lastIndex = start + opening.length;
-    const found = unclosed.has(opening) ? null : closing.exec(text);
-    if (found !== null) return { end: closing.lastIndex, inside: null };
-    unclosed.add(opening);
+function createSkipper(text: string): (closing: RegExp, from: number) => Found | null {
+  const absent = new Set<RegExp>();
+  return (closing, from) => {
+    if (absent.has(closing)) return null;
+    closing.lastIndex = from;
+    if (closing.test(text)) return { end: closing.lastIndex, inside: null };
+    absent.add(closing);
     return null;
   };
 }
@@ -81,7 +80,8 @@ function createReader(
 ): (opening: string, start: number) => Found | null {
   const skip = createSkipper(text);
   return (opening, start) => {
-    if (opening in closings) return skip(opening, start);
+    const closing = closings[opening];
+    if (closing !== undefined) return skip(closing, start + opening.length);
     if (opening.startsWith('$')) return syntaxes.has('dollar') ? readDollar(text, start) : null;
     if (opening === '{') return syntaxes.has('braces') ? readBraces(text, start) : null;
     return syntaxes.has('brackets') ? readMarked(bracketField, text, start) : null;

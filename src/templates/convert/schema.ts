@@ -1,5 +1,5 @@
 import Type from 'typebox';
-import { closed, words } from '../../fields.ts';
+import { closed, nullable, words } from '../../fields.ts';
 import { oldSyntaxes } from './convert.ts';
 
 const text = (maxLength: number, description: string) => Type.Optional(Type.String({ maxLength, description }));
@@ -42,7 +42,7 @@ export const TemplateConversion = closed(
       closed({
         part: words(['subject', 'text', 'html']),
         field: Type.String({ description: 'As it was written.' }),
-        liquid: Type.Union([Type.String(), Type.Null()], { description: 'What stands there now; null: as before.' }),
+        liquid: nullable(Type.String({ description: 'What stands there now; null: as before.' })),
         outcome: words(['converted', 'renamed', 'not_understood'], {
           description: '`renamed`: whoever gives the data must use the new name.',
         }),
@@ -55,8 +55,8 @@ export const TemplateConversion = closed(
       closed({
         part: words(['subject', 'text', 'html']),
         message: Type.String(),
-        line: Type.Union([Type.Integer(), Type.Null()]),
-        column: Type.Union([Type.Integer(), Type.Null()]),
+        line: nullable(Type.Integer()),
+        column: nullable(Type.Integer()),
       }),
       { description: 'Why a part could not be saved as it is now; none: all could.' },
     ),
