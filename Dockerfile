@@ -16,7 +16,7 @@ COPY migrations ./migrations
 COPY src ./src
 # `exec`: the signals of `docker stop` must reach Node, which drains before it ends.
 RUN printf '%s\n' '#!/bin/sh' 'case "$1" in' \
-  '  worker) shift; exec node --single-threaded-gc --max-semi-space-size=8 --max-old-space-size=1024 /app/src/worker.ts "$@" ;;' \
+  '  worker) shift; exec node --max-semi-space-size=8 --max-old-space-size=1024 /app/src/worker.ts "$@" ;;' \
   '  server | migrate) program=$1; shift; exec node "/app/src/$program.ts" "$@" ;;' \
   '  *) exec "$@" ;;' 'esac' > /usr/local/bin/service && chmod 755 /usr/local/bin/service
 USER node
