@@ -1,12 +1,12 @@
 import { and, eq, sql } from 'drizzle-orm';
-import { Value } from 'typebox/value';
 import { findDriver } from '../channels/drivers.ts';
 import type { Clock, NewId } from '../clock.ts';
 import type { Tx } from '../db/client.ts';
 import { bringLaneForward } from '../db/lanes.ts';
 import { at } from '../db/rows.ts';
 import { channelAccounts } from '../db/tables/dispatch.ts';
-import { AppError, type ErrorItem, invalidField } from '../errors.ts';
+import { AppError, invalidField } from '../errors.ts';
+import { holdToSchema } from '../hold-to-schema.ts';
 import { recordAudit } from '../tenants/audit.ts';
 import type { Actor } from '../tenants/rights.ts';
 import type { Secrets } from '../tenants/secrets.ts';
@@ -36,26 +36,14 @@ export interface NewAccount {
   isDefault?: boolean;
 }
 
-function checkAgainst(schema: object, value: unknown, place: string): void {
-  const items: ErrorItem[] = Value.Errors(schema as never, value).map((fault) => ({
-    pointer: `${place}${fault.instancePath}`,
-    code: 'not_allowed',
-    message: fault.message,
-  }));
-  const [first] = items;
-  if (first !== undefined) {
-    throw new AppError('unprocessable', { detail: `${first.pointer} ${first.message}`, items });
-  }
-}
-
 /** @throws AppError `unprocessable` naming the field the driver does not accept. */
 function checkDriver(account: { driver: string; channel: string; settings: unknown; secrets: unknown }): void {
   const driver = findDriver(account.driver);
   if (driver === undefined || driver.channel !== account.channel) {
     throw invalidField('/driver', 'driver_unknown', `there is no driver ${account.driver} for ${account.channel}`);
   }
-  checkAgainst(driver.settings, account.settings, '/settings');
-  checkAgainst(driver.secrets, account.secrets, '/secrets');
+  holdToSchema(driver.settings, account.settings, '/settings');
+  holdToSchema(driver.secrets, account.secrets, '/secrets');
 }
 
 async function clearDefault(tx: Tx, tenantId: string, channel: 'mail'): Promise<void> {

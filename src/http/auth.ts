@@ -27,6 +27,8 @@ const liveOnly: ReadonlySet<Scope> = new Set([
   'senders:create',
   'senders:update',
   'templates:update',
+  'field-lists:create',
+  'field-lists:update',
   'notification-types:create',
   'notification-types:update',
   'recipients:update',

@@ -59,7 +59,10 @@ export interface Viewer {
 
 function templateCondition(tenantId: string, template: string): SQL {
   if (uuidPattern.test(template)) return eq(messages.templateId, template);
-  return sql`${messages.templateId} in (select id from templates where tenant_id = ${tenantId} and key = ${template})`;
+  // The key of a deleted template is free: what it means is the one that has it now, else those that had it.
+  return sql`${messages.templateId} in (
+    select id from templates where tenant_id = ${tenantId} and key = ${template} and (deleted_at is null or not exists (
+      select 1 from templates live where live.tenant_id = ${tenantId} and live.key = ${template} and live.deleted_at is null)))`;
 }
 
 function recipientCondition(tenantId: string, reference: string): SQL {

@@ -136,7 +136,8 @@ export async function deleteNotificationType(
 ): Promise<void> {
   await getNotificationType(tx, tenantId, id);
   const used = await tx.execute<{ what: string }>(sql`
-    (select 'templates' as what from templates where tenant_id = ${tenantId} and notification_type_id = ${id} limit 1)
+    (select 'templates' as what from templates
+      where tenant_id = ${tenantId} and notification_type_id = ${id} and deleted_at is null limit 1)
     union all
     (select 'messages' as what from messages where tenant_id = ${tenantId} and notification_type_id = ${id} limit 1)`);
   if (used.length > 0) {

@@ -161,7 +161,8 @@ async function holdPinned(tx: Tx, { plan, caller }: PreparedRequest): Promise<vo
   };
   const held = (kind: keyof typeof pinned) => sql`
     select ${kind} as kind, id from ${sql.identifier(kind)}
-    where tenant_id = ${tenantId} and id = any(${idList(pinned[kind])}) for key share`;
+    where tenant_id = ${tenantId} and id = any(${idList(pinned[kind])})
+      ${kind === 'templates' ? sql`and deleted_at is null` : sql``} for key share`;
   const found = await tx.execute<{ kind: string; id: string }>(sql`
     with held_templates as (${held('templates')}), held_senders as (${held('senders')}),
       held_accounts as (${held('channel_accounts')})
@@ -250,6 +251,7 @@ export async function acceptSendRequest(
 /** Keeps a draft: its body and what it would do. No message exists until it is confirmed (W6). */
 export async function storeDraft(deps: IntakeDeps, tx: Tx, prepared: PreparedRequest): Promise<SendRequestOutcome> {
   const id = deps.newId();
+  await holdPinned(tx, prepared);
   await tx.insert(sendRequests).values(requestRow(prepared, id, 'draft', 0));
   await tx
     .insert(sendRequestDrafts)

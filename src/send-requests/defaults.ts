@@ -6,7 +6,7 @@ import { channelAccounts } from '../db/tables/dispatch.ts';
 import { tenants } from '../db/tables/tenants.ts';
 import { notFound } from '../errors.ts';
 import { isCurrentSenderVersion, type SenderRow, senderColumns } from '../senders/store.ts';
-import type { TemplateRow } from '../templates/store.ts';
+import { isThere, type TemplateRow } from '../templates/store.ts';
 import type { TemplateVersionRow } from '../templates/versions.ts';
 import type { TenantRow } from '../tenants/store.ts';
 
@@ -41,7 +41,10 @@ const ofTenant = prepareOnce((db) =>
     )
     .leftJoin(senders, and(eq(senders.tenantId, tenants.id), eq(senders.isDefault, true)))
     .leftJoin(senderVersions, isCurrentSenderVersion)
-    .leftJoin(templates, and(eq(templates.tenantId, tenants.id), eq(templates.key, sql.placeholder('template'))))
+    .leftJoin(
+      templates,
+      and(eq(templates.tenantId, tenants.id), eq(templates.key, sql.placeholder('template')), isThere),
+    )
     .leftJoin(
       templateVersions,
       and(

@@ -205,7 +205,9 @@ export async function deleteSender(deps: Deps, tx: Tx, tenantId: string, actor: 
   // Before the look at what uses it: intake holds the row until its messages are stored.
   await tx.execute(sql`select 1 from senders where tenant_id = ${tenantId} and id = ${id} for update`);
   const used = await tx.execute<{ what: string }>(sql`
-    (select 'templates' as what from template_versions where tenant_id = ${tenantId} and sender_id = ${id} limit 1)
+    (select 'templates' as what from template_versions version
+      join templates on templates.tenant_id = version.tenant_id and templates.id = version.template_id
+      where version.tenant_id = ${tenantId} and version.sender_id = ${id} and templates.deleted_at is null limit 1)
     union all
     (select 'messages' as what from messages where tenant_id = ${tenantId} and sender_id = ${id} limit 1)`);
   if (used.length > 0) {

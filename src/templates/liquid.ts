@@ -256,19 +256,3 @@ export function parseTemplateParts(
   }
   return problems.length === 0 ? { kind: 'parsed' } : { kind: 'problems', problems };
 }
-
-/**
- * Full paths of the fields a template reads from its data (`client.name`), each once, in the order of
- * use; names it assigns itself are not among them. A part that does not parse adds none.
- */
-export function listVariables(parts: TemplateParts): string[] {
-  const paths = new Set<string>();
-  for (const part of TEMPLATE_PARTS) {
-    try {
-      for (const path of engineOf(part).globalFullVariablesSync(parsePart(part, parts[part]))) paths.add(path);
-    } catch {
-      // parseTemplateParts is where problems are told.
-    }
-  }
-  return [...paths];
-}

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { AppError, type ErrorItem } from '../errors.ts';
 import type { TemplateParts } from './liquid.ts';
-import type { Renderer } from './renderer.ts';
+import type { PrepareResult, Renderer } from './renderer.ts';
 
 /** What a template gives with some data. */
 export interface Preview {
@@ -12,16 +12,26 @@ export interface Preview {
   hash: string;
 }
 
-/**
- * Renders a template with sample data, in the renderer's threads.
- * @param key identifies the parts for ever (template id and version).
- * @throws AppError `unprocessable` naming each missing field, `template_invalid` when it cannot be rendered.
- */
-export async function previewTemplate(
+/** A template version; `key` identifies its parts for ever (template id and version). */
+export interface KeyedParts {
+  key: string;
+  parts: TemplateParts;
+}
+
+/** Data to try a template with, and when and where it is read. */
+export interface Sample {
+  data: Record<string, unknown>;
+  clockAt: Date;
+  timezone: string;
+  locale: string;
+}
+
+/** Renders a template with sample data, in the renderer's threads. */
+export async function renderSample(
   renderer: Renderer,
-  template: { key: string; parts: TemplateParts },
-  sample: { data: Record<string, unknown>; clockAt: Date; timezone: string; locale: string },
-): Promise<Preview> {
+  template: KeyedParts,
+  sample: Sample,
+): Promise<PrepareResult | undefined> {
   const [result] = await renderer.prepare({ [template.key]: template.parts }, [
     {
       template: template.key,
@@ -34,6 +44,15 @@ export async function previewTemplate(
       composition: null,
     },
   ]);
+  return result;
+}
+
+/**
+ * What a person would see of a template with sample data.
+ * @throws AppError `unprocessable` naming each missing field, `template_invalid` when it cannot be rendered.
+ */
+export async function previewTemplate(renderer: Renderer, template: KeyedParts, sample: Sample): Promise<Preview> {
+  const result = await renderSample(renderer, template, sample);
   if (result?.kind === 'field_missing') {
     const items: ErrorItem[] = result.fields.map((field) => ({
       pointer: `/data/${field.replaceAll('.', '/')}`,

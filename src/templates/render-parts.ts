@@ -3,6 +3,7 @@
 import { type Context, type Template, toValueSync } from 'liquidjs';
 import { controlCharacter } from '../fields.ts';
 import type { RenderClock } from './civil-time.ts';
+import { hasAllowedLinksOnly, readWrittenLinks, type WrittenLinks } from './links.ts';
 import {
   boundedOutput,
   createContext,
@@ -21,13 +22,20 @@ export type RenderResult =
   | { kind: 'template_error'; part: TemplatePart; message: string }
   | { kind: 'template_timeout' };
 
-type Parsed = Record<TemplatePart, Template[] | { problem: string }>;
+interface ParsedPart {
+  templates: Template[];
+  /** Where a field may decide what kind of link it is. */
+  links: WrittenLinks | null;
+}
+
+type Parsed = Record<TemplatePart, ParsedPart | { problem: string }>;
 
 /** Parses all parts once; a problem is kept with its part, and told only if that part is rendered. */
 export function parseParts(parts: TemplateParts): Parsed {
-  const parse = (part: TemplatePart): Template[] | { problem: string } => {
+  const parse = (part: TemplatePart): ParsedPart | { problem: string } => {
     try {
-      return parsePart(part, parts[part]);
+      const links = part === 'html' ? readWrittenLinks(parts[part]) : null;
+      return { templates: parsePart(part, parts[part]), links: links?.ledByField ? links : null };
     } catch (error) {
       return { problem: messageOf(error) };
     }
@@ -60,20 +68,20 @@ export function renderParts(
 
 function renderPart(
   part: TemplatePart,
-  template: Template[] | { problem: string },
+  template: ParsedPart | { problem: string },
   data: object,
   clock: RenderClock,
   override: string | undefined,
   limitMs: number,
 ): string | Exclude<RenderResult, { kind: 'rendered' }> {
-  if (override === undefined && !Array.isArray(template))
-    return { kind: 'template_error', part, message: template.problem };
   let written = override;
   if (written === undefined) {
-    const templates = template as Template[];
+    if ('problem' in template) return { kind: 'template_error', part, message: template.problem };
+    const { templates, links } = template;
     const engine = engineOf(part);
     try {
       written = run(templates, createContext(engine, data, clock, limitMs), part);
+      if (links !== null && !hasAllowedLinksOnly(written, links)) throw new Error('unsafe_link');
     } catch (error) {
       if (isMissing(error)) return { kind: 'field_missing', fields: allMissing(templates, data, clock, part, limitMs) };
       const message = messageOf(error);

@@ -1,5 +1,6 @@
 import Type from 'typebox';
 import { closed, Instant, key, lifetimeFields, line, nullable, Uuid, words } from '../fields.ts';
+import { fieldsShape } from './fields/schema.ts';
 
 const fields = {
   title: line(200),
@@ -16,6 +17,16 @@ const fields = {
     uniqueItems: true,
     description: 'Document types it is the content of: send requests that name one of them use this template.',
   }),
+  pages: Type.Array(key(), {
+    maxItems: 50,
+    uniqueItems: true,
+    description: 'Pages of the calling application where it is offered (`?page=`); none: everywhere.',
+  }),
+  trigger: nullable(
+    words(['person', 'activity'], {
+      description: 'What it is about, and so which fields it may use. Null: not said.',
+    }),
+  ),
   notificationType: nullable(
     line(100, { description: 'Key or id of the notification type that recipients choose or refuse.' }),
   ),
@@ -34,6 +45,8 @@ const optional = {
   category: Type.Optional(fields.category),
   recipientTypes: Type.Optional(fields.recipientTypes),
   documentTypes: Type.Optional(fields.documentTypes),
+  pages: Type.Optional(fields.pages),
+  trigger: Type.Optional(fields.trigger),
   notificationType: Type.Optional(fields.notificationType),
   validation: Type.Optional(fields.validation),
   active: Type.Optional(fields.active),
@@ -48,6 +61,8 @@ export const Template = closed(
     ...fields,
     notificationType: nullable(Type.String()),
     currentVersion: nullable(Type.Integer()),
+    createdBy: nullable(Type.String({ description: 'The person, else the key, that made it.' })),
+    updatedBy: nullable(Type.String({ description: 'Who last changed it or its versions.' })),
     ...lifetimeFields,
   },
   { $id: 'Template' },
@@ -89,7 +104,9 @@ export const TemplateVersion = closed(
     version: Type.Integer(),
     status: words(['draft', 'published']),
     ...texts,
-    fields: Type.Array(Type.String(), { description: 'Merge fields the texts use.' }),
+    usedFields: Type.Array(Type.String(), { description: 'Paths of the merge fields that the texts read.' }),
+    fields: nullable(fieldsShape('What it says itself of its fields.')),
+    allowUnknown: Type.Boolean({ description: 'It may read fields that nothing gives.' }),
     sender: nullable(Uuid),
     publishedAt: nullable(Instant),
     publishedBy: nullable(Type.String()),
@@ -109,6 +126,13 @@ export const NewTemplateVersion = closed(
       }),
     ),
     sender: Type.Optional(nullable(line(100, { description: 'Key or id of the sender; null: the tenant’s default.' }))),
+    fields: Type.Optional(nullable(fieldsShape('What it says itself of its fields, beside the lists that serve it.'))),
+    allowUnknown: Type.Optional(
+      Type.Boolean({
+        description:
+          'Keep it although it reads fields that neither it nor a list of fields gives. A template that says neither trigger nor pages is held to its own `fields` only; without these nothing is unknown.',
+      }),
+    ),
   },
   {
     examples: [
@@ -164,4 +188,25 @@ export const TemplatePreview = closed(
     hash: Type.String({ description: 'SHA-256 of the three parts.' }),
   },
   { $id: 'TemplatePreview' },
+);
+
+/** How two versions differ, part by part. */
+export const VersionDiff = closed(
+  {
+    from: nullable(Type.Integer({ description: 'Null: there is none before.' })),
+    to: Type.Integer(),
+    parts: Type.Array(
+      closed({
+        part: words(['subject', 'text', 'html']),
+        changed: Type.Boolean(),
+        changes: Type.Array(
+          closed({
+            kind: words(['same', 'removed', 'added']),
+            text: Type.String({ description: 'One or more whole lines.' }),
+          }),
+        ),
+      }),
+    ),
+  },
+  { $id: 'VersionDiff' },
 );

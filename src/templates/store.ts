@@ -1,11 +1,11 @@
-import { and, arrayContains, desc, eq, lt, sql } from 'drizzle-orm';
+import { and, arrayContains, desc, eq, isNull, lt, or, type SQL, sql } from 'drizzle-orm';
 import type { Clock, NewId } from '../clock.ts';
 import type { Db, Tx } from '../db/client.ts';
-import { templates, templateVersions } from '../db/tables/content.ts';
+import { templates } from '../db/tables/content.ts';
 import { AppError, notFound } from '../errors.ts';
 import { uuidPattern } from '../fields.ts';
 import { recordAudit } from '../tenants/audit.ts';
-import type { Actor } from '../tenants/rights.ts';
+import { type Actor, nameOf } from '../tenants/rights.ts';
 
 type Deps = { clock: Clock; newId: NewId };
 
@@ -20,10 +20,15 @@ export type TemplateFields = Pick<
   | 'category'
   | 'recipientTypes'
   | 'documentTypes'
+  | 'pages'
+  | 'trigger'
   | 'notificationTypeId'
   | 'validation'
   | 'active'
 >;
+
+/** What is deleted is kept for the history only. */
+export const isThere: SQL = isNull(templates.deletedAt);
 
 /** Adds a template without any version. @throws AppError `conflict` when the key is taken. */
 export async function createTemplate(
@@ -36,8 +41,16 @@ export async function createTemplate(
   const now = deps.clock.now();
   const [row] = await tx
     .insert(templates)
-    .values({ tenantId, id: deps.newId(), ...template, createdAt: now, updatedAt: now })
-    .onConflictDoNothing({ target: [templates.tenantId, templates.key] })
+    .values({
+      ...template,
+      tenantId,
+      id: deps.newId(),
+      createdBy: nameOf(actor),
+      updatedBy: nameOf(actor),
+      createdAt: now,
+      updatedAt: now,
+    })
+    .onConflictDoNothing({ target: [templates.tenantId, templates.key], where: isThere })
     .returning();
   if (row === undefined) throw new AppError('conflict', { detail: `A template has the key ${template.key} already.` });
   await recordAudit(deps, tx, { tenantId, actor, action: 'created', resourceType: 'template', resourceId: row.id });
@@ -49,7 +62,7 @@ export async function getTemplate(db: Db | Tx, tenantId: string, id: string): Pr
   const [row] = await db
     .select()
     .from(templates)
-    .where(and(eq(templates.tenantId, tenantId), eq(templates.id, id)));
+    .where(and(eq(templates.tenantId, tenantId), eq(templates.id, id), isThere));
   if (row === undefined) throw notFound();
   return row;
 }
@@ -60,7 +73,9 @@ export async function findTemplate(db: Db | Tx, tenantId: string, idOrKey: strin
   const [row] = await db
     .select()
     .from(templates)
-    .where(and(eq(templates.tenantId, tenantId), isId ? eq(templates.id, idOrKey) : eq(templates.key, idOrKey)));
+    .where(
+      and(eq(templates.tenantId, tenantId), isThere, isId ? eq(templates.id, idOrKey) : eq(templates.key, idOrKey)),
+    );
   return row ?? null;
 }
 
@@ -77,6 +92,7 @@ export async function findTemplateOfDocumentType(
       and(
         eq(templates.tenantId, tenantId),
         eq(templates.active, true),
+        isThere,
         arrayContains(templates.documentTypes, [documentType]),
       ),
     )
@@ -84,6 +100,10 @@ export async function findTemplateOfDocumentType(
     .limit(1);
   return row ?? null;
 }
+
+/** Those that hold the value, and those that hold none: these serve everywhere. */
+const holdsOrAny = (column: typeof templates.pages | typeof templates.recipientTypes, value: string) =>
+  or(arrayContains(column, [value]), eq(column, []));
 
 /** Newest first. */
 export function listTemplates(
@@ -96,6 +116,9 @@ export function listTemplates(
     category?: TemplateRow['category'];
     active?: boolean;
     documentType?: string;
+    recipientType?: string;
+    page?: string;
+    trigger?: NonNullable<TemplateRow['trigger']>;
   },
 ): Promise<TemplateRow[]> {
   return db
@@ -104,12 +127,16 @@ export function listTemplates(
     .where(
       and(
         eq(templates.tenantId, tenantId),
+        isThere,
         page.before === null ? undefined : lt(templates.id, page.before),
         filter.key === undefined ? undefined : eq(templates.key, filter.key),
         filter.family === undefined ? undefined : eq(templates.family, filter.family),
         filter.category === undefined ? undefined : eq(templates.category, filter.category),
         filter.active === undefined ? undefined : eq(templates.active, filter.active),
         filter.documentType === undefined ? undefined : arrayContains(templates.documentTypes, [filter.documentType]),
+        filter.recipientType === undefined ? undefined : holdsOrAny(templates.recipientTypes, filter.recipientType),
+        filter.page === undefined ? undefined : holdsOrAny(templates.pages, filter.page),
+        filter.trigger === undefined ? undefined : eq(templates.trigger, filter.trigger),
       ),
     )
     .orderBy(desc(templates.id))
@@ -126,11 +153,17 @@ export async function updateTemplate(
   const { tenantId, id, actor, revision } = target;
   const [row] = await tx
     .update(templates)
-    .set({ ...change, revision: sql`${templates.revision} + 1`, updatedAt: deps.clock.now() })
+    .set({
+      ...change,
+      revision: sql`${templates.revision} + 1`,
+      updatedBy: nameOf(actor),
+      updatedAt: deps.clock.now(),
+    })
     .where(
       and(
         eq(templates.tenantId, tenantId),
         eq(templates.id, id),
+        isThere,
         revision === null ? undefined : eq(templates.revision, revision),
       ),
     )
@@ -142,25 +175,4 @@ export async function updateTemplate(
   const fields = Object.keys(change);
   await recordAudit(deps, tx, { tenantId, actor, action: 'updated', resourceType: 'template', resourceId: id, fields });
   return row;
-}
-
-/** @throws AppError `in_use` once a message or a send request was made with it; make it inactive instead. */
-export async function deleteTemplate(deps: Deps, tx: Tx, tenantId: string, actor: Actor, id: string): Promise<void> {
-  await getTemplate(tx, tenantId, id);
-  // Before the look at what uses it: intake holds the row until its messages are stored.
-  await tx.execute(sql`select 1 from templates where tenant_id = ${tenantId} and id = ${id} for update`);
-  const used = await tx.execute<{ what: string }>(sql`
-    (select 'messages' as what from messages where tenant_id = ${tenantId} and template_id = ${id} limit 1)
-    union all
-    (select 'drafts' as what from send_requests where tenant_id = ${tenantId} and status = 'draft'
-      and templates @> ${JSON.stringify([{ id }])}::jsonb limit 1)`);
-  if (used.length > 0) {
-    const detail = `Used by ${used.map(({ what }) => what).join(' and ')}: make it inactive instead.`;
-    throw new AppError('in_use', { detail });
-  }
-  await tx
-    .delete(templateVersions)
-    .where(and(eq(templateVersions.tenantId, tenantId), eq(templateVersions.templateId, id)));
-  await tx.delete(templates).where(and(eq(templates.tenantId, tenantId), eq(templates.id, id)));
-  await recordAudit(deps, tx, { tenantId, actor, action: 'deleted', resourceType: 'template', resourceId: id });
 }

@@ -5,10 +5,14 @@ import { templates, templateVersions } from '../db/tables/content.ts';
 import { AppError, notFound } from '../errors.ts';
 import { controlCharacter } from '../fields.ts';
 import { recordAudit } from '../tenants/audit.ts';
-import type { Actor } from '../tenants/rights.ts';
+import { type Actor, nameOf } from '../tenants/rights.ts';
 import { convertOldFields } from './convert/convert.ts';
-import { listVariables, parseTemplateParts, type TemplateParts } from './liquid.ts';
-import { getTemplate } from './store.ts';
+import { findUnknown, type KnownFields, readKnownFields } from './fields/known.ts';
+import type { FieldsShape } from './fields/shape.ts';
+import { findFieldsInMarkup } from './fields-in-markup.ts';
+import { parseTemplateParts, type TemplateParts } from './liquid.ts';
+import { getTemplate, isThere, type TemplateRow } from './store.ts';
+import { listVariableUses, type VariableUse } from './variables.ts';
 
 type Deps = { clock: Clock; newId: NewId };
 
@@ -22,7 +26,7 @@ function countMarks(source: string): number {
   const [, ...inside] = source.split(/\{[{%]/);
   return inside.reduce((count, text) => {
     const end = text.search(/[}%]\}/);
-    const chained = text.slice(0, end === -1 ? text.length : end).match(/[\n|]|\b(?:or|and)\b/g);
+    const chained = text.slice(0, end === -1 ? text.length : end).match(/[\n|,]|\b(?:or|and)\b/g);
     return count + 1 + (chained?.length ?? 0);
   }, 0);
 }
@@ -37,8 +41,50 @@ function checkSize(parts: TemplateParts): void {
   }
 }
 
+/** @throws AppError `template_invalid` with the place of every field that nothing gives. */
+function refuseUnknown(uses: readonly VariableUse[], known: KnownFields): void {
+  const byPath = new Map(uses.map((use) => [use.path, use]));
+  const items = findUnknown([...byPath.keys()], known)
+    .slice(0, 100)
+    .map(({ path, trigger, suggestion }) => {
+      const { part = 'text', line = 1, column = 1 } = byPath.get(path) ?? {};
+      const why = trigger !== null ? `is a field of the trigger ${trigger}` : 'is given by nothing';
+      const meant = suggestion === null ? '' : `; ${suggestion} is`;
+      return {
+        pointer: `/${part}`,
+        code: trigger === null ? 'field_unknown' : 'field_wrong_trigger',
+        message: `line ${line}, column ${column}: ${path} ${why}${meant}`,
+      };
+    });
+  const [first] = items;
+  if (first !== undefined) {
+    throw new AppError('template_invalid', { detail: `${first.pointer} ${first.message}`, items });
+  }
+}
+
+/** What was known when a text was saved may be gone when it is published: both ask. @throws AppError `template_invalid`. */
+async function mustBeKnown(
+  tx: Tx,
+  template: TemplateRow,
+  { allowUnknown, fields }: Pick<TemplateVersionRow, 'allowUnknown' | 'fields'>,
+  uses: readonly VariableUse[],
+): Promise<void> {
+  if (allowUnknown) return;
+  const known = await readKnownFields(tx, template.tenantId, template, fields);
+  if (known !== null) refuseUnknown(uses, known);
+}
+
+function checkMarkup(html: string): void {
+  const [first, ...others] = findFieldsInMarkup(html);
+  if (first === undefined) return;
+  const items = [first, ...others.slice(0, 99)].map(({ line, column, message }) => {
+    return { pointer: '/html', code: 'field_in_markup', message: `line ${line}, column ${column}: ${message}` };
+  });
+  throw new AppError('template_invalid', { detail: `/html ${items[0]?.message}`, items });
+}
+
 /** @throws AppError `template_invalid` with the part and the place of every fault. */
-function checkParts(parts: TemplateParts): string[] {
+function checkParts(parts: TemplateParts): VariableUse[] {
   if (controlCharacter.test(parts.subject)) {
     const message = 'must be one line, without control characters';
     throw new AppError('template_invalid', {
@@ -56,31 +102,40 @@ function checkParts(parts: TemplateParts): string[] {
     }));
     throw new AppError('template_invalid', { detail: `${items[0]?.pointer} ${items[0]?.message}`, items });
   }
-  return listVariables(parts);
+  checkMarkup(parts.html);
+  return listVariableUses(parts);
 }
 
-/**
- * Adds a draft version. With `braces`, `{Adr_Nom}` becomes `{{ Adr_Nom }}` and other braces stay (W1).
- * @throws AppError `not_found`, `template_invalid`.
- */
+/** A version as it is asked for. */
+export interface NewVersion extends TemplateParts {
+  /** With `braces`, `{Adr_Nom}` becomes `{{ Adr_Nom }}` and other braces stay (W1). */
+  syntax: 'liquid' | 'braces';
+  senderId: string | null;
+  fields: FieldsShape | null;
+  /** Keeps it although it reads fields that nothing gives. */
+  allowUnknown: boolean;
+}
+
+/** Adds a draft version. @throws AppError `not_found`, `template_invalid`. */
 export async function addTemplateVersion(
   deps: Deps,
   tx: Tx,
   target: { tenantId: string; templateId: string; actor: Actor },
-  version: TemplateParts & { syntax: 'liquid' | 'braces'; senderId: string | null },
+  version: NewVersion,
 ): Promise<TemplateVersionRow> {
   const { tenantId, templateId, actor } = target;
   const convert = (text: string) =>
     version.syntax === 'braces' ? convertOldFields(text, { syntaxes: ['braces'] }).text : text;
   const parts = { subject: convert(version.subject), text: convert(version.text), html: convert(version.html) };
-  const fields = checkParts(parts);
+  const uses = checkParts(parts);
   // Locks the template's row, so that two versions added at once get two numbers.
   const [template] = await tx
     .update(templates)
-    .set({ updatedAt: deps.clock.now(), revision: sql`${templates.revision} + 1` })
-    .where(and(eq(templates.tenantId, tenantId), eq(templates.id, templateId)))
+    .set({ updatedAt: deps.clock.now(), updatedBy: nameOf(actor), revision: sql`${templates.revision} + 1` })
+    .where(and(eq(templates.tenantId, tenantId), eq(templates.id, templateId), isThere))
     .returning();
   if (template === undefined) throw notFound();
+  await mustBeKnown(tx, template, version, uses);
   const [last] = await tx
     .select({ version: max(templateVersions.version) })
     .from(templateVersions)
@@ -93,7 +148,9 @@ export async function addTemplateVersion(
       version: (last?.version ?? 0) + 1,
       status: 'draft',
       ...parts,
-      fields,
+      usedFields: uses.map(({ path }) => path),
+      fields: version.fields,
+      allowUnknown: version.allowUnknown,
       senderId: version.senderId,
       createdAt: deps.clock.now(),
     })
@@ -154,7 +211,7 @@ export function listTemplateVersions(
 
 /**
  * Publishes a version: it becomes the template's current one and never changes again.
- * @throws AppError `not_found`, `already_published`.
+ * @throws AppError `not_found`, `already_published`; `template_invalid` for a field that nothing gives any more.
  */
 export async function publishTemplateVersion(
   deps: Deps,
@@ -165,9 +222,11 @@ export async function publishTemplateVersion(
   const { tenantId, templateId, actor } = target;
   // Locked before its version, as a deletion does.
   await tx.execute(sql`select 1 from templates where tenant_id = ${tenantId} and id = ${templateId} for update`);
-  await getTemplate(tx, tenantId, templateId);
+  const template = await getTemplate(tx, tenantId, templateId);
+  const draft = await getTemplateVersion(tx, tenantId, templateId, version);
+  if (draft.status === 'draft') await mustBeKnown(tx, template, draft, listVariableUses(draft));
   const now = deps.clock.now();
-  const publishedBy = actor.kind === 'key' ? (actor.user ?? actor.keyId) : null;
+  const publishedBy = nameOf(actor);
   const [row] = await tx
     .update(templateVersions)
     .set({ status: 'published', publishedAt: now, publishedBy })
@@ -186,7 +245,12 @@ export async function publishTemplateVersion(
   }
   await tx
     .update(templates)
-    .set({ currentVersion: version, updatedAt: now, revision: sql`${templates.revision} + 1` })
+    .set({
+      currentVersion: version,
+      updatedAt: now,
+      updatedBy: publishedBy,
+      revision: sql`${templates.revision} + 1`,
+    })
     .where(and(eq(templates.tenantId, tenantId), eq(templates.id, templateId)));
   await recordAudit(deps, tx, {
     tenantId,

@@ -6,6 +6,7 @@ const resources = [
   'api-keys',
   'audit-entries',
   'templates',
+  'field-lists',
   'senders',
   'documents',
   'recipients',
@@ -58,6 +59,11 @@ export const serviceActor: Actor = { kind: 'service' };
 /** The caller as an actor of transitions and audit entries. */
 export function actorOf(caller: Caller, user: string | null = null): Actor {
   return { kind: 'key', keyId: caller.keyId, user: user ?? caller.user };
+}
+
+/** The person an actor stands for, else its key; null for the service. */
+export function nameOf(actor: Actor): string | null {
+  return actor.kind === 'key' ? (actor.user ?? actor.keyId) : null;
 }
 
 /** Whether the caller has a right. */

@@ -230,7 +230,7 @@ const ask = (service: Sending, key: string, body: object) => {
 const stranded = (service: Sending) =>
   service.execute(sql`
     select id from messages where status in ('E', 'V') and (
-      not exists (select 1 from templates where templates.id = template_id)
+      not exists (select 1 from templates where templates.id = template_id and templates.deleted_at is null)
       or not exists (select 1 from senders where senders.id = sender_id)
       or channel_account_id is not null
         and not exists (select 1 from channel_accounts where channel_accounts.id = channel_account_id))`);

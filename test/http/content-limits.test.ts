@@ -49,23 +49,23 @@ t.test('a part of a template has at most 2,000 outputs and tags', async (t) => {
   );
   t.equal(await count(), 0, 'nothing was kept');
 
-  t.match(await add({ text: outputs(marks), html: outputs(marks) }), { status: 201, body: { fields: ['a'] } });
+  t.match(await add({ text: outputs(marks), html: outputs(marks) }), { status: 201, body: { usedFields: ['a'] } });
   t.match(await add({ html: conditions(marks) }), { status: 201 });
   t.match(await add({ text: '{Adr_Nom}'.repeat(marks), syntax: 'braces' }), {
     status: 201,
-    body: { fields: ['Adr_Nom'] },
+    body: { usedFields: ['Adr_Nom'] },
   });
   t.match(await add({ text: '{ braces } and % signs are no marks '.repeat(marks + 1) }), { status: 201 });
   const named = Array.from({ length: marks }, (_, index) => `{{ field${index} }}`).join('');
   const distinct = await add({ text: named });
-  t.equal(distinct.body.fields.length, marks, 'all at the cap are listed');
+  t.equal(distinct.body.usedFields.length, marks, 'all at the cap are listed');
 });
 
 t.test('the lines of a liquid tag, filters and conditions count like the outputs and tags they are in', async (t) => {
   const service = await startService(t);
   const { add } = await versionsOf(service);
   const tags = (number: number) => `{% liquid\n${'echo a\n'.repeat(number)}%}`;
-  t.match(await add({ text: tags(100) }), { status: 201, body: { fields: ['a'] } });
+  t.match(await add({ text: tags(100) }), { status: 201, body: { usedFields: ['a'] } });
   const refused = { status: 422, body: { errors: [{ code: 'too_complex' }] } };
   t.match(await add({ text: tags(marks + 1) }), refused);
   t.match(await add({ text: `{{ a${' | upcase'.repeat(marks)} }}` }), refused);

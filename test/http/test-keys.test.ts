@@ -177,6 +177,8 @@ t.test(
     const sender = await make('/v1/senders', { key: 'office', fromAddress: 'office@broker.test' });
     const template = await make('/v1/templates', { key: 'notice', title: 'Notice', channel: 'mail' });
     const type = await make('/v1/notification-types', { key: 'ae', title: 'AE', defaultChoice: 'on' });
+    const fields = { type: 'object', properties: { nom: { type: 'string' } } };
+    const list = await make('/v1/field-lists', { key: 'person', title: 'Person', fields });
     const person = { addresses: [{ kind: 'mail', value: 'ann@people.test' }] };
     const versions = `/v1/templates/${template.id}/versions`;
     const texts = { subject: 's', text: 't', html: '<p>h</p>' };
@@ -185,6 +187,8 @@ t.test(
       ['PATCH', `/v1/senders/${sender.id}`, { replyTo: 'other@broker.test' }],
       ['PATCH', `/v1/templates/${template.id}`, { active: false }],
       ['POST', versions, texts],
+      ['POST', '/v1/field-lists', { key: 'other', title: 'Other', fields }],
+      ['PATCH', `/v1/field-lists/${list.id}`, { pages: ['file'] }],
       ['POST', '/v1/notification-types', { key: 'other', title: 'Other', defaultChoice: 'on' }],
       ['PATCH', `/v1/notification-types/${type.id}`, { active: false }],
       ['PUT', '/v1/recipients/external:client:C-1', person],

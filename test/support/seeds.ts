@@ -14,6 +14,7 @@ export interface Seeds {
   template: string;
   /** Version 1 is published, version 2 is a draft. */
   unusedTemplate: string;
+  fieldList: string;
   sender: string;
   unusedSender: string;
   document: string;
@@ -75,7 +76,21 @@ async function seedContent(api: Api) {
   const unusedTemplate = await addTemplate(api, { key: 'inutile' }, texts);
   await post(api, `/v1/templates/${unusedTemplate}/versions`, { ...texts, sender: 'accueil' });
   const document = await upload(api, 'avis.pdf', pdf('avis'));
-  return { sender: sender.id, unusedSender: unusedSender.id, template, unusedTemplate, document };
+  const properties = { numero: { type: 'string', title: 'Numéro', examples: ['D-2026-000123'] } };
+  const fieldList = await post(api, '/v1/field-lists', {
+    key: 'dossier',
+    title: 'Champs du dossier',
+    pages: ['dossier'],
+    fields: { type: 'object', properties },
+  });
+  return {
+    sender: sender.id,
+    unusedSender: unusedSender.id,
+    template,
+    unusedTemplate,
+    fieldList: fieldList.id,
+    document,
+  };
 }
 
 async function seedPeople(api: Api) {
@@ -177,6 +192,7 @@ const usual: Record<string, (seeds: Seeds) => string> = {
   tenants: (seeds) => seeds.tenant.id,
   'api-keys': (seeds) => seeds.apiKey,
   templates: (seeds) => seeds.template,
+  'field-lists': (seeds) => seeds.fieldList,
   senders: (seeds) => seeds.sender,
   documents: (seeds) => seeds.document,
   recipients: (seeds) => seeds.recipient,

@@ -1,8 +1,9 @@
 import t from 'tap';
 import type { RenderClock } from '../../src/templates/civil-time.ts';
 import { formatDate, readDate } from '../../src/templates/date-filter.ts';
-import { listVariables, parseTemplateParts, type TemplateParts } from '../../src/templates/liquid.ts';
+import { parseTemplateParts, type TemplateParts } from '../../src/templates/liquid.ts';
 import { createRenderer, type PrepareTask, RendererOverloadedError } from '../../src/templates/renderer.ts';
+import { listVariableUses } from '../../src/templates/variables.ts';
 import { compositionDefaults, contentWith, taskWith } from './render-fixtures.ts';
 
 const renderer = createRenderer({ threads: 1 });
@@ -149,11 +150,11 @@ t.test('problems carry part, sentence and place', async (t) => {
 
 t.test('the fields of a template are listed by path, without its own names', async (t) => {
   t.same(
-    listVariables({
+    listVariableUses({
       subject: '{{ a.b }}',
       text: '{% for i in rows %}{{ i.x }}{{ forloop.index }}{% endfor %}{% assign k = q %}{{ k }}',
       html: '{{ a.b }}{{ c[0].d }}{% if e == f %}{% endif %}{{ g | append: h }}',
-    }),
+    }).map(({ path }) => path),
     ['a.b', 'rows', 'q', 'c[0].d', 'e', 'f', 'g', 'h'],
   );
 });

@@ -4,6 +4,7 @@ import {
   check,
   index,
   integer,
+  json,
   jsonb,
   pgTable,
   primaryKey,
@@ -95,17 +96,64 @@ export const templates = pgTable(
     category: text('category', { enum: ['transactional', 'service', 'marketing'] }).notNull(),
     recipientTypes: text('recipient_types').array().notNull(),
     documentTypes: text('document_types').array().notNull(),
+    pages: text('pages').array().notNull().default(sql`'{}'`),
+    trigger: text('trigger', { enum: ['person', 'activity'] }),
     notificationTypeId: uuid('notification_type_id'),
     validation: text('validation', { enum: ['manual', 'automatic'] }),
     active: boolean('active').notNull(),
     currentVersion: integer('current_version'),
+    createdBy: text('created_by'),
+    updatedBy: text('updated_by'),
+    /** Kept for the history of what was sent with it (M6); for everything else it is gone. */
+    deletedAt: instant('deleted_at'),
     revision: integer('revision').notNull().default(1),
     ...lifetime(),
   },
   (table) => [
     primaryKey({ columns: [table.tenantId, table.id] }),
-    uniqueIndex('templates_key').on(table.tenantId, table.key),
+    uniqueIndex('templates_key').on(table.tenantId, table.key).where(sql`${table.deletedAt} is null`),
     index('templates_document_types').using('gin', table.documentTypes),
+  ],
+);
+
+/** A merge field, in a part of JSON Schema. */
+export interface FieldShape {
+  type: 'string' | 'number' | 'integer' | 'boolean' | 'object' | 'array';
+  title?: string;
+  description?: string;
+  format?: 'date' | 'date-time' | 'email' | 'uri';
+  examples?: unknown[];
+  /** Whether it differs for each recipient of a group (J2). */
+  scope?: 'individual' | 'shared';
+  properties?: Record<string, FieldShape>;
+  items?: FieldShape;
+  required?: string[];
+}
+
+/** Merge fields by name. `json`, not `jsonb`, keeps their order. */
+export interface FieldsShape {
+  type: 'object';
+  properties: Record<string, FieldShape>;
+  required?: string[];
+}
+
+/** Merge fields that a page of the calling application gives, or all of them. */
+export const fieldLists = pgTable(
+  'field_lists',
+  {
+    tenantId: tenantId(),
+    id: uuid('id').notNull(),
+    key: text('key').notNull(),
+    title: text('title').notNull(),
+    trigger: text('trigger', { enum: ['person', 'activity'] }),
+    pages: text('pages').array().notNull(),
+    fields: json('fields').$type<FieldsShape>().notNull(),
+    revision: integer('revision').notNull().default(1),
+    ...lifetime(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.tenantId, table.id] }),
+    uniqueIndex('field_lists_key').on(table.tenantId, table.key),
   ],
 );
 
@@ -120,7 +168,11 @@ export const templateVersions = pgTable(
     subject: text('subject').notNull(),
     text: text('text').notNull(),
     html: text('html').notNull(),
-    fields: jsonb('fields').$type<string[]>().notNull(),
+    /** Paths of the fields the texts read. */
+    usedFields: jsonb('fields').$type<string[]>().notNull(),
+    /** What it says itself of its fields; null: nothing. */
+    fields: json('declared_fields').$type<FieldsShape>(),
+    allowUnknown: boolean('allow_unknown').notNull().default(false),
     senderId: uuid('sender_id'),
     publishedAt: instant('published_at'),
     publishedBy: text('published_by'),

@@ -5,6 +5,7 @@ import { channelAccountRoutes } from './channel-accounts.ts';
 import { documentRoutes } from './documents.ts';
 import { eventRoutes } from './events.ts';
 import { exportRoutes } from './exports.ts';
+import { fieldRoutes } from './fields.ts';
 import { healthRoutes } from './health.ts';
 import { messageActionRoutes } from './message-actions.ts';
 import { messageViewRoutes } from './message-views.ts';
@@ -15,6 +16,7 @@ import { recipientRoutes } from './recipients.ts';
 import { sendRequestRoutes } from './send-requests.ts';
 import { senderRoutes } from './senders.ts';
 import { templateConversionRoutes } from './template-conversion.ts';
+import { templateReviewRoutes } from './template-review.ts';
 import { templateVersionRoutes } from './template-versions.ts';
 import { templateRoutes } from './templates.ts';
 import { tenantRoutes } from './tenants.ts';
@@ -28,7 +30,9 @@ const allRoutes: readonly Routes[] = [
   accessRoutes,
   templateRoutes,
   templateVersionRoutes,
+  templateReviewRoutes,
   templateConversionRoutes,
+  fieldRoutes,
   senderRoutes,
   documentRoutes,
   recipientRoutes,

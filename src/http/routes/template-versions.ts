@@ -3,8 +3,8 @@ import { invalidField } from '../../errors.ts';
 import { closed, reference, Uuid } from '../../fields.ts';
 import type { Runtime } from '../../runtime.ts';
 import { findSender } from '../../senders/store.ts';
-import { previewTemplate } from '../../templates/preview.ts';
-import { NewTemplateVersion, PreviewRequest, TemplatePreview, TemplateVersion } from '../../templates/schema.ts';
+import { checkFieldsShape } from '../../templates/fields/keep.ts';
+import { NewTemplateVersion, TemplateVersion } from '../../templates/schema.ts';
 import { getTemplate } from '../../templates/store.ts';
 import {
   addTemplateVersion,
@@ -14,7 +14,6 @@ import {
   type TemplateVersionRow,
 } from '../../templates/versions.ts';
 import { actorOf } from '../../tenants/rights.ts';
-import { getTenant } from '../../tenants/store.ts';
 import { callerOf } from '../auth.ts';
 import { runIdempotently } from '../idempotency.ts';
 import { operation } from '../openapi.ts';
@@ -52,13 +51,20 @@ function writeRoutes(app: App, runtime: Runtime): void {
     }),
     async (request, reply) => {
       const caller = callerOf(request);
-      const { sender, syntax = 'liquid', ...parts } = request.body;
+      const { sender, syntax = 'liquid', fields = null, allowUnknown = false, ...parts } = request.body;
+      if (fields !== null) checkFieldsShape(fields, '/fields');
       const target = { tenantId: caller.tenantId, templateId: request.params.id, actor: actorOf(caller) };
       await getTemplate(runtime.db, caller.tenantId, request.params.id);
       const senderId = await senderIdOf(runtime, caller.tenantId, sender);
       return runIdempotently<{ version: number }>(runtime, request, reply, request.body, {
         async commit(tx) {
-          const { version } = await addTemplateVersion(runtime, tx, target, { ...parts, syntax, senderId });
+          const { version } = await addTemplateVersion(runtime, tx, target, {
+            ...parts,
+            syntax,
+            senderId,
+            fields,
+            allowUnknown,
+          });
           return { status: 201, answer: { version } };
         },
         present: async ({ version }) =>
@@ -79,7 +85,7 @@ function writeRoutes(app: App, runtime: Runtime): void {
       params: versionParams,
       idempotency: 'accepted',
       answers: { 200: reference('TemplateVersion') },
-      errors: ['already_published'],
+      errors: ['already_published', 'template_invalid'],
     }),
     (request, reply) => {
       const caller = callerOf(request);
@@ -134,51 +140,17 @@ function readRoutes(app: App, runtime: Runtime): void {
       answers: { 200: reference('TemplateVersion') },
     }),
     async (request) => {
-      const { id, version } = request.params;
-      return presentVersion(await getTemplateVersion(runtime.db, callerOf(request).tenantId, id, version));
-    },
-  );
-}
-
-function previewRoute(app: App, runtime: Runtime): void {
-  app.post(
-    '/v1/templates/:id/preview',
-    operation({
-      id: 'previewTemplate',
-      tag: 'content',
-      summary: 'Render a template with sample data',
-      description: 'Nothing is kept.',
-      access: ['templates:read'],
-      params: templateParams,
-      body: PreviewRequest,
-      answers: { 200: reference('TemplatePreview') },
-      errors: ['template_invalid', 'unprocessable'],
-    }),
-    async (request) => {
       const { tenantId } = callerOf(request);
-      const { id } = request.params;
-      const template = await getTemplate(runtime.db, tenantId, id);
-      const wanted = request.body.version ?? template.currentVersion;
-      const version =
-        wanted === null
-          ? (await listTemplateVersions(runtime.db, tenantId, id, { limit: 1, before: null }))[0]
-          : await getTemplateVersion(runtime.db, tenantId, id, wanted);
-      if (version === undefined) throw invalidField('/version', 'version_missing', 'the template has no version yet');
-      const { timezone, locale } = await getTenant(runtime.db, tenantId);
-      const preview = await previewTemplate(
-        runtime.renderer,
-        { key: `${id}/${version.version}`, parts: version },
-        { data: request.body.data as Record<string, unknown>, clockAt: runtime.clock.now(), timezone, locale },
-      );
-      return { version: version.version, ...preview };
+      const { id, version } = request.params;
+      await getTemplate(runtime.db, tenantId, id);
+      return presentVersion(await getTemplateVersion(runtime.db, tenantId, id, version));
     },
   );
 }
 
-/** Versions of templates, and their preview. */
+/** Versions of templates. What people look at before they publish one is in `template-review.ts`. */
 export function templateVersionRoutes(app: App, runtime: Runtime): void {
-  for (const component of [TemplateVersion, TemplatePreview]) app.addSchema(component);
+  app.addSchema(TemplateVersion);
   writeRoutes(app, runtime);
   readRoutes(app, runtime);
-  previewRoute(app, runtime);
 }

@@ -3,10 +3,10 @@ import { invalidField } from '../../errors.ts';
 import { key, words } from '../../fields.ts';
 import { findNotificationType } from '../../recipients/notification-types.ts';
 import type { Runtime } from '../../runtime.ts';
+import { deleteTemplate } from '../../templates/delete.ts';
 import { NewTemplate, Template, TemplateChange } from '../../templates/schema.ts';
 import {
   createTemplate,
-  deleteTemplate,
   getTemplate,
   listTemplates,
   type TemplateFields,
@@ -49,6 +49,8 @@ const defaults: Omit<TemplateFields, 'title'> = {
   category: 'transactional',
   recipientTypes: [],
   documentTypes: [],
+  pages: [],
+  trigger: null,
   notificationTypeId: null,
   validation: null,
   active: true,
@@ -60,6 +62,9 @@ const filter = {
   category: Type.Optional(words(['transactional', 'service', 'marketing'], { description: 'Those of this category.' })),
   active: Type.Optional(Type.Boolean({ description: 'Those that can be used, or cannot.' })),
   documentType: Type.Optional(key({ description: 'Those that are the content of this document type.' })),
+  recipientType: Type.Optional(key({ description: 'Those that may go to recipients of this type (J1).' })),
+  page: Type.Optional(key({ description: 'Those that are offered on this page (M7).' })),
+  trigger: Type.Optional(words(['person', 'activity'], { description: 'Those about this.' })),
 };
 
 /** Templates. Their versions are in `template-versions.ts`. */
@@ -70,7 +75,7 @@ export function templateRoutes(app: App, runtime: Runtime): void {
     component: 'Template',
     tag: 'content',
     get: (tenantId, id) => getTemplate(runtime.db, tenantId, id),
-    present({ tenantId: _tenantId, revision: _revision, notificationTypeId, ...shown }) {
+    present({ tenantId: _tenantId, revision: _revision, deletedAt: _deletedAt, notificationTypeId, ...shown }) {
       return { ...shown, notificationType: notificationTypeId };
     },
   };
@@ -95,7 +100,9 @@ export function templateRoutes(app: App, runtime: Runtime): void {
     },
   });
   deleteRoute(app, runtime, templates, {
-    summary: 'Delete a template that was never used',
+    summary: 'Delete a template',
+    description:
+      'For good; what was sent with it stays in the history. Refused while messages wait, a draft or the tenant names it: `errors` has a line for each use.',
     errors: ['in_use'],
     remove: (tx, tenantId, actor, id) => deleteTemplate(runtime, tx, tenantId, actor, id),
   });

@@ -22,7 +22,7 @@ t.test(
     const kept = await done(service.inject('GET', `/v1/templates/${templateId}/versions/1`));
     t.match(kept, { subject: /\{\{ contrat \}\}/, text: /\{\{ Adr_Nom \}\}/, html: /\{\{ Adr_Prenom \}\}/ });
     for (const name of ['Adr_Titre', 'Adr_Nom', 'Adr_Prenom', 'contrat', 'montant', 'echeance']) {
-      t.ok(kept.fields.includes(name), `${name} is a merge field`);
+      t.ok(kept.usedFields.includes(name), `${name} is a merge field`);
     }
 
     const ids = await edit(service, [one]);

@@ -1,0 +1,134 @@
+import Type from 'typebox';
+import { invalidField } from '../../errors.ts';
+import { closed, reference, Uuid } from '../../fields.ts';
+import type { Runtime } from '../../runtime.ts';
+import { checkTemplate } from '../../templates/check/check.ts';
+import { CheckRequest, TemplateCheck } from '../../templates/check/schema.ts';
+import { readKnownFields } from '../../templates/fields/known.ts';
+import { type KeyedParts, previewTemplate, type Sample } from '../../templates/preview.ts';
+import { PreviewRequest, TemplatePreview, VersionDiff } from '../../templates/schema.ts';
+import { getTemplate } from '../../templates/store.ts';
+import { diffVersions } from '../../templates/version-diff.ts';
+import { getTemplateVersion, listTemplateVersions, type TemplateVersionRow } from '../../templates/versions.ts';
+import { getTenant } from '../../tenants/store.ts';
+import { callerOf } from '../auth.ts';
+import { operation } from '../openapi.ts';
+import type { App } from '../validation.ts';
+
+const templateParams = closed({ id: Uuid });
+const versionNumber = Type.Integer({ minimum: 1, maximum: 1_000_000 });
+
+/** The version that was asked for, else the published one, else the newest. @throws AppError `not_found`, `unprocessable`. */
+async function versionOf(
+  runtime: Runtime,
+  tenantId: string,
+  id: string,
+  asked: number | undefined,
+): Promise<TemplateVersionRow> {
+  const template = await getTemplate(runtime.db, tenantId, id);
+  const wanted = asked ?? template.currentVersion;
+  if (wanted !== null) return getTemplateVersion(runtime.db, tenantId, id, wanted);
+  const [newest] = await listTemplateVersions(runtime.db, tenantId, id, { limit: 1, before: null });
+  if (newest === undefined) throw invalidField('/version', 'version_missing', 'the template has no version yet');
+  return newest;
+}
+
+const keyed = (version: TemplateVersionRow): KeyedParts => ({
+  key: `${version.templateId}/${version.version}`,
+  parts: version,
+});
+
+async function sampleOf(runtime: Runtime, tenantId: string, data: Record<string, unknown>): Promise<Sample> {
+  const { timezone, locale } = await getTenant(runtime.db, tenantId);
+  return { data, clockAt: runtime.clock.now(), timezone, locale };
+}
+
+function previewRoute(app: App, runtime: Runtime): void {
+  app.post(
+    '/v1/templates/:id/preview',
+    operation({
+      id: 'previewTemplate',
+      tag: 'content',
+      summary: 'Render a template with sample data',
+      description: 'Nothing is kept.',
+      access: ['templates:read'],
+      params: templateParams,
+      body: PreviewRequest,
+      answers: { 200: reference('TemplatePreview') },
+      errors: ['template_invalid', 'unprocessable'],
+    }),
+    async (request) => {
+      const { tenantId } = callerOf(request);
+      const { id } = request.params;
+      const version = await versionOf(runtime, tenantId, id, request.body.version);
+      const sample = await sampleOf(runtime, tenantId, request.body.data);
+      const preview = await previewTemplate(runtime.renderer, keyed(version), sample);
+      return { version: version.version, ...preview };
+    },
+  );
+}
+
+function checkRoute(app: App, runtime: Runtime): void {
+  app.post(
+    '/v1/templates/:id/check',
+    operation({
+      id: 'checkTemplate',
+      tag: 'content',
+      summary: 'Look for what is wrong with a template',
+      description:
+        'Personal data typed into the texts (J14), markup that mail programs refuse or that can do harm, fields that neither the template nor a list of fields gives, or that a sample does not give. Nothing is kept.',
+      access: ['templates:read'],
+      params: templateParams,
+      body: CheckRequest,
+      answers: { 200: reference('TemplateCheck') },
+      errors: ['unprocessable'],
+    }),
+    async (request) => {
+      const { tenantId } = callerOf(request);
+      const version = await versionOf(runtime, tenantId, request.params.id, request.body.version);
+      const { data } = request.body;
+      const sample = data === undefined ? null : await sampleOf(runtime, tenantId, data);
+      const template = await getTemplate(runtime.db, tenantId, version.templateId);
+      const known = await readKnownFields(runtime.db, tenantId, template, version.fields);
+      const checked = { ...keyed(version), known, declared: version.fields };
+      const problems = await checkTemplate(runtime.renderer, checked, sample);
+      return { version: version.version, problems };
+    },
+  );
+}
+
+function diffRoute(app: App, runtime: Runtime): void {
+  app.get(
+    '/v1/templates/:id/versions/:version/diff',
+    operation({
+      id: 'diffTemplateVersions',
+      tag: 'content',
+      summary: 'Compare two versions, line by line',
+      access: ['templates:read'],
+      params: closed({ id: Uuid, version: versionNumber }),
+      query: closed({
+        from: Type.Optional(
+          Type.Integer({ minimum: 1, maximum: 1_000_000, description: 'The older one. Default: the one before.' }),
+        ),
+      }),
+      answers: { 200: reference('VersionDiff') },
+    }),
+    async (request) => {
+      const { tenantId } = callerOf(request);
+      const { id, version } = request.params;
+      await getTemplate(runtime.db, tenantId, id);
+      const after = await getTemplateVersion(runtime.db, tenantId, id, version);
+      const from = request.query.from ?? version - 1;
+      const before = from === 0 ? null : await getTemplateVersion(runtime.db, tenantId, id, from);
+      return diffVersions(before, after);
+    },
+  );
+}
+
+/** What people look at before a version is published, or used. */
+export function templateReviewRoutes(app: App, runtime: Runtime): void {
+  for (const component of [TemplatePreview, TemplateCheck, VersionDiff]) app.addSchema(component);
+  previewRoute(app, runtime);
+  checkRoute(app, runtime);
+  diffRoute(app, runtime);
+}

@@ -1,0 +1,27 @@
+/** The fields that a template reads, held against those that are known where it is used. */
+import { findUnknown, type KnownFields } from '../fields/known.ts';
+import { createCoverage } from '../fields/path.ts';
+import { type FieldsShape, listFields } from '../fields/shape.ts';
+import type { VariableUse } from '../variables.ts';
+import type { FieldProblem } from './sample-fields.ts';
+
+/** @param declared what the template says itself: only of these it is told that they are not used. */
+export function compareKnown(
+  uses: readonly VariableUse[],
+  known: KnownFields | null,
+  declared: FieldsShape | null,
+): FieldProblem[] {
+  if (known === null) return [];
+  const byPath = new Map(uses.map((use) => [use.path, use]));
+  const unknown = findUnknown([...byPath.keys()], known).map(({ path, trigger, suggestion }): FieldProblem => {
+    const code = trigger === null ? 'field_unknown' : 'field_wrong_trigger';
+    return { code, field: path, use: byPath.get(path) ?? null, suggestion };
+  });
+  if (declared === null) return unknown;
+  const isRead = createCoverage([...byPath.keys()]);
+  const unused = [...listFields(declared)].filter(({ path }) => !isRead(path));
+  return [
+    ...unknown,
+    ...unused.map(({ path }): FieldProblem => ({ code: 'field_unused', field: path, use: null, suggestion: null })),
+  ];
+}

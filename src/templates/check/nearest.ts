@@ -1,0 +1,14 @@
+import { closest, distance } from 'fastest-levenshtein';
+
+/** Names of fields are shorter; what is longer was not mistyped. */
+const longest = 200;
+
+/** The nearest of the names, where it is near: one typing error in four letters, and one in any name. */
+export function nearestName(name: string, names: readonly string[]): string | null {
+  if (name.length > longest) return null;
+  const most = Math.max(1, Math.floor(name.length / 4));
+  const alike = names.filter((other) => Math.abs(other.length - name.length) <= most);
+  if (alike.length === 0) return null;
+  const found = closest(name, alike);
+  return distance(name, found) <= most ? found : null;
+}

@@ -1,0 +1,18 @@
+import type { Db } from '../../db/client.ts';
+import { recipientFields } from './known.ts';
+import { type FieldEntry, listFields } from './shape.ts';
+import { type FieldUsage, listsFor } from './store.ts';
+
+function shown({ path, field }: FieldEntry, source: string) {
+  const { type, title = null, description = null, format = null, examples = [], scope = 'shared' } = field;
+  return { path, type, title, description, format, example: examples[0] ?? null, scope, source };
+}
+
+/** Every field that templates of a trigger or page may use, by list and in its order (J2). */
+export async function offeredFields(db: Db, tenantId: string, usage: FieldUsage) {
+  const lists = await listsFor(db, tenantId, usage);
+  return [
+    ...lists.flatMap(({ key, fields }) => [...listFields(fields)].map((entry) => shown(entry, key))),
+    ...[...listFields(recipientFields)].map((entry) => shown(entry, 'service')),
+  ];
+}

@@ -1,0 +1,152 @@
+import { and, arrayOverlaps, desc, eq, isNull, lt, or, sql } from 'drizzle-orm';
+import type { Clock, NewId } from '../../clock.ts';
+import type { Db, Tx } from '../../db/client.ts';
+import { fieldLists, templates, templateVersions } from '../../db/tables/content.ts';
+import { AppError, notFound } from '../../errors.ts';
+import { recordAudit } from '../../tenants/audit.ts';
+import type { Actor } from '../../tenants/rights.ts';
+import { isThere, type TemplateRow } from '../store.ts';
+
+type Deps = { clock: Clock; newId: NewId };
+
+export type FieldListRow = typeof fieldLists.$inferSelect;
+
+/** What people may change of a list. */
+export type FieldListFields = Pick<FieldListRow, 'title' | 'trigger' | 'pages' | 'fields'>;
+
+/** Adds a list whose shape was checked. @throws AppError `conflict` when the key is taken. */
+export async function createFieldList(
+  deps: Deps,
+  tx: Tx,
+  tenantId: string,
+  actor: Actor,
+  list: FieldListFields & { key: string },
+): Promise<FieldListRow> {
+  const now = deps.clock.now();
+  const [row] = await tx
+    .insert(fieldLists)
+    .values({ tenantId, id: deps.newId(), ...list, createdAt: now, updatedAt: now })
+    .onConflictDoNothing({ target: [fieldLists.tenantId, fieldLists.key] })
+    .returning();
+  if (row === undefined)
+    throw new AppError('conflict', { detail: `A list of fields has the key ${list.key} already.` });
+  await recordAudit(deps, tx, { tenantId, actor, action: 'created', resourceType: 'field-list', resourceId: row.id });
+  return row;
+}
+
+/** @throws AppError `not_found`. */
+export async function getFieldList(db: Db | Tx, tenantId: string, id: string): Promise<FieldListRow> {
+  const [row] = await db
+    .select()
+    .from(fieldLists)
+    .where(and(eq(fieldLists.tenantId, tenantId), eq(fieldLists.id, id)));
+  if (row === undefined) throw notFound();
+  return row;
+}
+
+/** Newest first. */
+export function listFieldLists(
+  db: Db | Tx,
+  tenantId: string,
+  page: { limit: number; before: string | null },
+  filter: { key?: string },
+): Promise<FieldListRow[]> {
+  return db
+    .select()
+    .from(fieldLists)
+    .where(
+      and(
+        eq(fieldLists.tenantId, tenantId),
+        page.before === null ? undefined : lt(fieldLists.id, page.before),
+        filter.key === undefined ? undefined : eq(fieldLists.key, filter.key),
+      ),
+    )
+    .orderBy(desc(fieldLists.id))
+    .limit(page.limit);
+}
+
+/** How many lists a tenant has. */
+export function countFieldLists(db: Db | Tx, tenantId: string): Promise<number> {
+  return db.$count(fieldLists, eq(fieldLists.tenantId, tenantId));
+}
+
+/** Where fields are used: what a template is about, and the pages it is on. Nothing said: anywhere. */
+export type FieldUsage = Pick<TemplateRow, 'trigger' | 'pages'>;
+
+/** Nothing said of either. */
+export const everywhere: FieldUsage = { trigger: null, pages: [] };
+
+/** Lists that serve there: those of the trigger and of any, of one of the pages and of all. By key. */
+export function listsFor(db: Db | Tx, tenantId: string, { trigger, pages }: FieldUsage): Promise<FieldListRow[]> {
+  return db
+    .select()
+    .from(fieldLists)
+    .where(
+      and(
+        eq(fieldLists.tenantId, tenantId),
+        trigger === null ? undefined : or(isNull(fieldLists.trigger), eq(fieldLists.trigger, trigger)),
+        pages.length === 0 ? undefined : or(eq(fieldLists.pages, []), arrayOverlaps(fieldLists.pages, pages)),
+      ),
+    )
+    .orderBy(fieldLists.key);
+}
+
+/** Changes a list. @throws AppError 404, 412. */
+export async function updateFieldList(
+  deps: Deps,
+  tx: Tx,
+  target: { tenantId: string; id: string; actor: Actor; revision: number | null },
+  change: Partial<FieldListFields>,
+): Promise<FieldListRow> {
+  const { tenantId, id, actor, revision } = target;
+  const [row] = await tx
+    .update(fieldLists)
+    .set({ ...change, revision: sql`${fieldLists.revision} + 1`, updatedAt: deps.clock.now() })
+    .where(
+      and(
+        eq(fieldLists.tenantId, tenantId),
+        eq(fieldLists.id, id),
+        revision === null ? undefined : eq(fieldLists.revision, revision),
+      ),
+    )
+    .returning();
+  if (row === undefined) {
+    await getFieldList(tx, tenantId, id);
+    throw new AppError('precondition_failed');
+  }
+  const entry = { tenantId, actor, resourceType: 'field-list', resourceId: id };
+  await recordAudit(deps, tx, { ...entry, action: 'updated', fields: Object.keys(change) });
+  return row;
+}
+
+/** Deletes a list, whoever uses its fields: see `broken.ts` for who that is. @throws AppError `not_found`. */
+export async function removeFieldList(deps: Deps, tx: Tx, tenantId: string, actor: Actor, id: string): Promise<void> {
+  await getFieldList(tx, tenantId, id);
+  await tx.delete(fieldLists).where(and(eq(fieldLists.tenantId, tenantId), eq(fieldLists.id, id)));
+  await recordAudit(deps, tx, { tenantId, actor, action: 'deleted', resourceType: 'field-list', resourceId: id });
+}
+
+/** The published texts of a tenant, with what their templates are about. */
+export function publishedUses(db: Db | Tx, tenantId: string) {
+  return db
+    .select({
+      id: templates.id,
+      key: templates.key,
+      trigger: templates.trigger,
+      pages: templates.pages,
+      version: templateVersions.version,
+      usedFields: templateVersions.usedFields,
+      fields: templateVersions.fields,
+    })
+    .from(templates)
+    .innerJoin(
+      templateVersions,
+      and(
+        eq(templateVersions.tenantId, templates.tenantId),
+        eq(templateVersions.templateId, templates.id),
+        eq(templateVersions.version, templates.currentVersion),
+      ),
+    )
+    .where(and(eq(templates.tenantId, tenantId), isThere))
+    .orderBy(templates.id);
+}
