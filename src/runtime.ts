@@ -7,7 +7,7 @@ import { type Config, namingSetting, SettingError } from './config.ts';
 import { connectDatabase, type Db, databaseError } from './db/client.ts';
 import { isMigrated } from './db/migrated.ts';
 import { type JobQueue, openJobQueue } from './queue/boss.ts';
-import { createRenderer, type Renderer } from './templates/renderer.ts';
+import { createRenderer, type Renderer } from './templates/rendering/renderer.ts';
 import { createSecrets, type Secrets } from './tenants/secrets.ts';
 
 /**

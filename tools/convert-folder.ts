@@ -11,7 +11,7 @@ import {
   type OldSyntax,
   oldSyntaxes,
 } from '../src/templates/convert/convert.ts';
-import { parseTemplateParts } from '../src/templates/liquid.ts';
+import { parseTemplateParts } from '../src/templates/rendering/liquid.ts';
 import { createProgressDisplay } from './progress.ts';
 
 const usage = `npm run convert -- <folder> [--into <folder>] [--syntax ${oldSyntaxes.join('|')}]…`;

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AppError, type ErrorCode, type ErrorItem, errorCodes, type Language } from '../errors.ts';
-import { RendererOverloadedError } from '../templates/renderer.ts';
+import { RendererOverloadedError } from '../templates/rendering/renderer.ts';
 
 /** Most items in one answer: beyond them the caller has a systematic mistake. */
 const maximumItems = 1_000;

@@ -6,7 +6,7 @@ import type { Db, Tx } from '../db/client.ts';
 import type { messages, StoredCopy } from '../db/tables/messages.ts';
 import { loadContents } from '../documents/store.ts';
 import { getSenderVersion, type SenderContent } from '../senders/store.ts';
-import type { PrepareTask, TemplateParts } from '../templates/renderer.ts';
+import type { PrepareTask, TemplateParts } from '../templates/rendering/renderer.ts';
 import { getTemplateVersion } from '../templates/versions.ts';
 
 export type MessageRow = typeof messages.$inferSelect;

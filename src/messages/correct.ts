@@ -6,7 +6,7 @@ import { attachDocuments } from '../documents/attach.ts';
 import { useDocuments } from '../documents/store.ts';
 import { AppError, invalidField } from '../errors.ts';
 import { recordEvents } from '../events/store.ts';
-import type { Renderer } from '../templates/renderer.ts';
+import type { Renderer } from '../templates/rendering/renderer.ts';
 import { recordAudit } from '../tenants/audit.ts';
 import type { Actor } from '../tenants/rights.ts';
 import { createContentCache, type MessageRow } from './content.ts';

@@ -1,6 +1,6 @@
 import { assembleMail } from '../channels/mail/assembly.ts';
 import { AppError } from '../errors.ts';
-import type { Renderer } from '../templates/renderer.ts';
+import type { Renderer } from '../templates/rendering/renderer.ts';
 import { type ContentCache, compositionOf, type MessageRow, partsKey, prepareTask, type Redirect } from './content.ts';
 
 /** A message as it will leave. */

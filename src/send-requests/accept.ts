@@ -10,7 +10,7 @@ import type { NewEvent } from '../events/store.ts';
 import { enqueueUrgent, openLanes, type WaitingMessage } from '../messages/enqueue.ts';
 import { moveRows } from '../messages/record-moves.ts';
 import type { JobQueue } from '../queue/boss.ts';
-import type { Renderer } from '../templates/renderer.ts';
+import type { Renderer } from '../templates/rendering/renderer.ts';
 import { actorOf, type Caller } from '../tenants/rights.ts';
 import { type DraftMessage, draftMessages } from './draft-messages.ts';
 import { outcomeOf, type SendRequestOutcome } from './outcome.ts';

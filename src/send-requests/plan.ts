@@ -4,7 +4,7 @@ import type { Db } from '../db/client.ts';
 import { AppError, invalidField } from '../errors.ts';
 import { uuidPattern } from '../fields.ts';
 import { findSender, getSender, type SenderRow } from '../senders/store.ts';
-import { LONGEST_DATA } from '../templates/renderer.ts';
+import { LONGEST_DATA } from '../templates/rendering/renderer.ts';
 import { findTemplate, findTemplateOfDocumentType, type TemplateRow } from '../templates/store.ts';
 import { getTemplateVersion, type TemplateVersionRow } from '../templates/versions.ts';
 import { type Caller, may } from '../tenants/rights.ts';

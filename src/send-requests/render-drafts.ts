@@ -1,5 +1,5 @@
 import { type PinnedContent, partsKey, prepareTask } from '../messages/content.ts';
-import type { Renderer } from '../templates/renderer.ts';
+import type { Renderer } from '../templates/rendering/renderer.ts';
 import { type DraftMessage, stopDraft } from './draft-messages.ts';
 import type { Plan } from './plan.ts';
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { AppError, type ErrorItem } from '../errors.ts';
-import type { TemplateParts } from './liquid.ts';
-import type { PrepareResult, Renderer } from './renderer.ts';
+import type { TemplateParts } from './rendering/liquid.ts';
+import type { PrepareResult, Renderer } from './rendering/renderer.ts';
 
 /** What a template gives with some data. */
 export interface Preview {

@@ -1,5 +1,5 @@
 import { diffLines } from 'diff';
-import { TEMPLATE_PARTS, type TemplatePart, type TemplateParts } from './liquid.ts';
+import { TEMPLATE_PARTS, type TemplatePart, type TemplateParts } from './rendering/liquid.ts';
 
 /** Lines that stayed, went or came. */
 export interface LineChange {

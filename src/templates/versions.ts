@@ -9,10 +9,10 @@ import { type Actor, nameOf } from '../tenants/rights.ts';
 import { convertOldFields } from './convert/convert.ts';
 import { findUnknown, type KnownFields, readKnownFields } from './fields/known.ts';
 import type { FieldsShape } from './fields/shape.ts';
-import { findFieldsInMarkup } from './fields-in-markup.ts';
-import { parseTemplateParts, type TemplateParts } from './liquid.ts';
+import { findFieldsInMarkup } from './markup/fields-in-markup.ts';
+import { parseTemplateParts, type TemplateParts } from './rendering/liquid.ts';
+import { listVariableUses, type VariableUse } from './rendering/variables.ts';
 import { getTemplate, isThere, type TemplateRow } from './store.ts';
-import { listVariableUses, type VariableUse } from './variables.ts';
 
 type Deps = { clock: Clock; newId: NewId };
 

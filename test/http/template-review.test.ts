@@ -3,9 +3,9 @@ import t from 'tap';
 import { findRiskyMarkup } from '../../src/templates/check/markup.ts';
 import { nearestName } from '../../src/templates/check/nearest.ts';
 import { findTypedIn } from '../../src/templates/check/typed-in.ts';
-import { findFieldsInMarkup } from '../../src/templates/fields-in-markup.ts';
-import { hasAllowedLinksOnly, readWrittenLinks } from '../../src/templates/links.ts';
-import { withoutMarks } from '../../src/templates/marks.ts';
+import { findFieldsInMarkup } from '../../src/templates/markup/fields-in-markup.ts';
+import { hasAllowedLinksOnly, readWrittenLinks } from '../../src/templates/markup/links.ts';
+import { withoutMarks } from '../../src/templates/markup/marks.ts';
 import { startService } from '../support/service.ts';
 import { addTemplate, must } from '../support/templates.ts';
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import type { MailContent } from '../../src/channels/mail/content.ts';
-import { contentHash } from '../../src/templates/content-hash.ts';
+import { contentHash } from '../../src/templates/rendering/content-hash.ts';
 import { contentWith } from './render-fixtures.ts';
 
 const text = fc.string({ unit: 'grapheme' });

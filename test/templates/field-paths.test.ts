@@ -1,7 +1,7 @@
 import t from 'tap';
 import { createCoverage, stepsOf } from '../../src/templates/fields/path.ts';
 import { type FieldsShape, isFieldOf, listFields } from '../../src/templates/fields/shape.ts';
-import { listVariableUses } from '../../src/templates/variables.ts';
+import { listVariableUses } from '../../src/templates/rendering/variables.ts';
 
 const shape: FieldsShape = {
   type: 'object',

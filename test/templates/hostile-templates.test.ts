@@ -1,6 +1,6 @@
 import t from 'tap';
-import { LONGEST_TEMPLATE } from '../../src/templates/liquid.ts';
-import { createRenderer, LONGEST_DATA, type PrepareResult } from '../../src/templates/renderer.ts';
+import { LONGEST_TEMPLATE } from '../../src/templates/rendering/liquid.ts';
+import { createRenderer, LONGEST_DATA, type PrepareResult } from '../../src/templates/rendering/renderer.ts';
 import { taskWith } from './render-fixtures.ts';
 
 /** Each template, and what may become of it. None may give `prepared` unless `text` says with what. */

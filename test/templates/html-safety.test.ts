@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { type DefaultTreeAdapterTypes, parse } from 'parse5';
 import t from 'tap';
-import { isAllowedLink } from '../../src/templates/links.ts';
-import { createRenderer } from '../../src/templates/renderer.ts';
+import { isAllowedLink } from '../../src/templates/markup/links.ts';
+import { createRenderer } from '../../src/templates/rendering/renderer.ts';
 import { startService } from '../support/service.ts';
 import { must } from '../support/templates.ts';
 import { taskWith } from './render-fixtures.ts';

@@ -1,6 +1,6 @@
 /** What the tests of rendering share: a task with defaults, and a clock. */
 import type { MailContent } from '../../src/channels/mail/content.ts';
-import type { PrepareTask } from '../../src/templates/renderer.ts';
+import type { PrepareTask } from '../../src/templates/rendering/renderer.ts';
 
 export function taskWith(change: Partial<PrepareTask> & { data?: unknown } = {}): PrepareTask {
   const { data = {}, ...rest } = change;

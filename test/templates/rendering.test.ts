@@ -1,9 +1,9 @@
 import t from 'tap';
-import type { RenderClock } from '../../src/templates/civil-time.ts';
-import { formatDate, readDate } from '../../src/templates/date-filter.ts';
-import { parseTemplateParts, type TemplateParts } from '../../src/templates/liquid.ts';
-import { createRenderer, type PrepareTask, RendererOverloadedError } from '../../src/templates/renderer.ts';
-import { listVariableUses } from '../../src/templates/variables.ts';
+import type { RenderClock } from '../../src/templates/language/civil-time.ts';
+import { formatDate, readDate } from '../../src/templates/language/date-filter.ts';
+import { parseTemplateParts, type TemplateParts } from '../../src/templates/rendering/liquid.ts';
+import { createRenderer, type PrepareTask, RendererOverloadedError } from '../../src/templates/rendering/renderer.ts';
+import { listVariableUses } from '../../src/templates/rendering/variables.ts';
 import { compositionDefaults, contentWith, taskWith } from './render-fixtures.ts';
 
 const renderer = createRenderer({ threads: 1 });

@@ -9,7 +9,7 @@ import {
   prepareTask,
   type Redirect,
 } from '../../messages/content.ts';
-import type { PrepareResult, PrepareTask, Renderer, TemplateParts } from '../../templates/renderer.ts';
+import type { PrepareResult, PrepareTask, Renderer, TemplateParts } from '../../templates/rendering/renderer.ts';
 
 /** What preparing needs. */
 export interface PrepareDeps {

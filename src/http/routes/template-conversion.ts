@@ -1,7 +1,7 @@
 import { reference } from '../../fields.ts';
 import { convertOldFields } from '../../templates/convert/convert.ts';
 import { ConversionRequest, TemplateConversion } from '../../templates/convert/schema.ts';
-import { parseTemplateParts, TEMPLATE_PARTS } from '../../templates/liquid.ts';
+import { parseTemplateParts, TEMPLATE_PARTS } from '../../templates/rendering/liquid.ts';
 import { operation } from '../openapi.ts';
 import type { App } from '../validation.ts';
 

@@ -2,13 +2,13 @@
 
 import type { KnownFields } from '../fields/known.ts';
 import type { FieldsShape } from '../fields/shape.ts';
-import type { TemplatePart } from '../liquid.ts';
-import { TEMPLATE_PARTS } from '../liquid.ts';
-import { withoutMarks } from '../marks.ts';
-import { createPlaceOf } from '../places.ts';
+import { withoutMarks } from '../markup/marks.ts';
+import { createPlaceOf } from '../markup/places.ts';
 import { type KeyedParts, renderSample, type Sample } from '../preview.ts';
-import type { PrepareResult, Renderer } from '../renderer.ts';
-import { listVariableUses } from '../variables.ts';
+import type { TemplatePart } from '../rendering/liquid.ts';
+import { TEMPLATE_PARTS } from '../rendering/liquid.ts';
+import type { PrepareResult, Renderer } from '../rendering/renderer.ts';
+import { listVariableUses } from '../rendering/variables.ts';
 import { compareKnown } from './known-fields.ts';
 import { findRiskyMarkup, type RiskyMarkup } from './markup.ts';
 import { compareFields, type FieldProblem } from './sample-fields.ts';

@@ -2,7 +2,7 @@
 import { findUnknown, type KnownFields } from '../fields/known.ts';
 import { createCoverage } from '../fields/path.ts';
 import { type FieldsShape, listFields } from '../fields/shape.ts';
-import type { VariableUse } from '../variables.ts';
+import type { VariableUse } from '../rendering/variables.ts';
 import type { FieldProblem } from './sample-fields.ts';
 
 /** @param declared what the template says itself: only of these it is told that they are not used. */

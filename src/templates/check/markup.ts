@@ -1,7 +1,7 @@
 /** Markup that mail programs refuse or strip, or that can do harm where they do not. */
-import { type HtmlAttribute, readHtml } from '../html-tags.ts';
-import { isAllowedLink, isLedByField, isLinkAttribute } from '../links.ts';
-import { outputCharacter, withOutputsMarked } from '../marks.ts';
+import { type HtmlAttribute, readHtml } from '../markup/html-tags.ts';
+import { isAllowedLink, isLedByField, isLinkAttribute } from '../markup/links.ts';
+import { outputCharacter, withOutputsMarked } from '../markup/marks.ts';
 
 /** What is risky, and where. */
 export interface RiskyMarkup {

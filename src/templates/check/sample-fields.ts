@@ -1,6 +1,6 @@
 /** The fields that a template reads, held against the data of a sample. */
 import { createCoverage, stepsOf } from '../fields/path.ts';
-import type { VariableUse } from '../variables.ts';
+import type { VariableUse } from '../rendering/variables.ts';
 import { nearestName } from './nearest.ts';
 
 /** A field that is read and not given, or given and not read. */

@@ -1,4 +1,4 @@
-import { createBoundedCache } from '../bounded-cache.ts';
+import { createBoundedCache } from '../../bounded-cache.ts';
 
 /** The cap holds should languages and zones come from data. */
 const formatsKept = 200;

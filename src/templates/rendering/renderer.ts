@@ -1,9 +1,9 @@
 /**
  * Rendering and composing away from the event loop: a small pool of threads, fed in batches.
  */
-import type { ComposedMail } from '../channels/mail/assembly.ts';
-import type { MailComposition } from '../channels/mail/composition.ts';
-import type { MailContent } from '../channels/mail/content.ts';
+import type { ComposedMail } from '../../channels/mail/assembly.ts';
+import type { MailComposition } from '../../channels/mail/composition.ts';
+import type { MailContent } from '../../channels/mail/content.ts';
 import type { TemplatePart, TemplateParts } from './liquid.ts';
 import { createRenderThread, type RenderThread } from './render-thread.ts';
 

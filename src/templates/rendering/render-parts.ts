@@ -1,9 +1,9 @@
 /** Rendering the three parts of one message, in the thread. */
 
 import { type Context, type Template, toValueSync } from 'liquidjs';
-import { controlCharacter } from '../fields.ts';
-import type { RenderClock } from './civil-time.ts';
-import { hasAllowedLinksOnly, readWrittenLinks, type WrittenLinks } from './links.ts';
+import { controlCharacter } from '../../fields.ts';
+import type { RenderClock } from '../language/civil-time.ts';
+import { hasAllowedLinksOnly, readWrittenLinks, type WrittenLinks } from '../markup/links.ts';
 import {
   boundedOutput,
   createContext,

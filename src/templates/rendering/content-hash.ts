@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import canonicalize from 'canonicalize';
-import type { Mailbox, MailContent } from '../channels/mail/content.ts';
+import type { Mailbox, MailContent } from '../../channels/mail/content.ts';
 
 function mailboxOf({ name, address }: Mailbox): Mailbox {
   return { name, address };

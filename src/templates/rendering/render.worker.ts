@@ -3,8 +3,8 @@
  * it cannot survive kills it alone, and `render-thread.ts` starts another.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import { createBoundedCache } from '../bounded-cache.ts';
-import { composeMail } from '../channels/mail/composition.ts';
+import { createBoundedCache } from '../../bounded-cache.ts';
+import { composeMail } from '../../channels/mail/composition.ts';
 import { contentHash } from './content-hash.ts';
 import type { TemplateParts } from './liquid.ts';
 import { parseParts, renderParts } from './render-parts.ts';

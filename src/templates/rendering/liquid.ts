@@ -17,11 +17,11 @@ import {
   type LiquidOptions,
   type Template,
 } from 'liquidjs';
-import type { RenderClock } from './civil-time.ts';
-import { formatDate, readDate } from './date-filter.ts';
-import { type LanguageFilter, languageFilters } from './language-filters.ts';
+import type { RenderClock } from '../language/civil-time.ts';
+import { formatDate, readDate } from '../language/date-filter.ts';
+import { type LanguageFilter, languageFilters } from '../language/language-filters.ts';
+import { formatPhpDate } from '../language/php-date.ts';
 import { FILTERS, TAGS } from './liquid-allowed.ts';
-import { formatPhpDate } from './php-date.ts';
 
 /** The three texts of a template version. */
 export interface TemplateParts {
