@@ -15,10 +15,19 @@ const maximumCount = 10_000;
 const shownMessages = 12;
 const pollEveryMs = 250;
 
+function parsed() {
+  try {
+    return parseArgs({
+      options: { exit: { type: 'boolean', default: false }, count: { type: 'string', default: '500' } },
+    }).values;
+  } catch (error) {
+    console.error(`${(error as Error).message.split('.')[0]}. The options are --exit and --count <number>.`);
+    return process.exit(2);
+  }
+}
+
 function readOptions(): { exit: boolean; count: number } {
-  const { values } = parseArgs({
-    options: { exit: { type: 'boolean', default: false }, count: { type: 'string', default: '500' } },
-  });
+  const values = parsed();
   const count = Number(values.count);
   if (!Number.isInteger(count) || count < minimumCount || count > maximumCount) {
     console.error(`--count must be a whole number from ${minimumCount} to ${maximumCount}`);
@@ -140,7 +149,10 @@ async function runUntilStopped(service: DemoService, count: number, exit: boolea
   finished.catch(() => undefined);
   const complete = await Promise.race([finished, stopAsked.then(() => null)]);
   if (complete === null) return 0;
-  if (exit) return complete ? 0 : 1;
+  if (exit) {
+    console.log('The service stops now: `npm start` starts it again, on the same data.');
+    return complete ? 0 : 1;
+  }
   console.log('The service stays up. Ctrl+C stops it.');
   await stopAsked;
   return 0;

@@ -51,7 +51,7 @@ export async function blockMessages(
   if (first === undefined) return [];
   const moved = await tx.execute<{ id: string }>(sql`
     update messages set status = 'B', reason = ${why.reason}, reason_detail = null, dispatch_state = 'idle',
-      job_id = null, remark = coalesce(${why.remark}, remark), revision = revision + 1, updated_at = ${at(deps.clock.now())}
+      job_id = null, remark = coalesce(remark, ${why.remark}), revision = revision + 1, updated_at = ${at(deps.clock.now())}
     where tenant_id = ${first.tenantId} and id = any(${idList(rows.map(({ id }) => id))})
       and status in ('E', 'V') and dispatch_state <> 'sending'
     returning id`);

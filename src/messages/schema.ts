@@ -121,7 +121,11 @@ export const MessageChange = closed(
 export type MessageChangeBody = Static<typeof MessageChange>;
 
 const remark = Type.Optional(
-  Type.String({ minLength: 1, maxLength: 2_000, description: 'Why, in words; kept with the move.' }),
+  Type.String({
+    minLength: 1,
+    maxLength: 2_000,
+    description: 'Why, in words; kept with the move. When blocked it is the remark, too, of a message that has none.',
+  }),
 );
 const contentHash = Type.Optional(
   Type.String({

@@ -107,6 +107,17 @@ t.test('a message shows everything about it, in the language of the reader (W8)'
   const french = await service.inject('GET', `/v1/messages/${id}`, { headers: { 'accept-language': 'fr' } });
   t.match(french.body, { status: 'B', reasonText: 'Une personne l’a bloqué.', remark: 'Doublon' });
   t.match((await notices.message(id)).body, { reasonText: 'A person blocked it.' });
+
+  const [other = ''] = await notices.send([anna]);
+  await notices.correct(other, { remark: 'Ne pas rappeler' });
+  await notices.act(other, 'block', { reason: 'Doublon' });
+  t.match(
+    (await notices.message(other)).body,
+    { status: 'B', remark: 'Ne pas rappeler' },
+    'a remark that is there stays',
+  );
+  const moves = (await service.inject('GET', `/v1/messages/${other}/transitions`)).body.items;
+  t.match(moves.at(-1), { to: 'B', remark: 'Doublon' }, 'the reason is kept with the move');
 });
 
 t.test('a message of another tenant, of a live key for a test key, or none at all, is not found', async (t) => {

@@ -51,6 +51,12 @@ t.test('W2 a document type without a template of its own uses the default conten
     status: 422,
     body: { errors: [{ pointer: '/documentType', code: 'template_unknown' }] },
   });
+  const absent = { body: { defaultTemplate: 'nulle-part' }, headers: { 'if-match': '*' } };
+  t.match(await inject('PATCH', '/v1/tenant', absent), {
+    status: 422,
+    body: { errors: [{ pointer: '/defaultTemplate', code: 'template_unknown' }] },
+  });
+  t.match((await inject('GET', '/v1/tenant')).body, { defaultTemplate: null }, 'nothing was changed');
   const settings = { body: { defaultTemplate: 'avis' }, headers: { 'if-match': '*' } };
   t.equal((await inject('PATCH', '/v1/tenant', settings)).status, 200);
   const answer = await post(unknown);

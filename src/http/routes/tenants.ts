@@ -1,12 +1,15 @@
+import type { Static } from 'typebox';
 import { provisionTenant } from '../../accounts/provision-tenant.ts';
+import { invalidField } from '../../errors.ts';
 import { closed, reference, Uuid } from '../../fields.ts';
 import type { Runtime } from '../../runtime.ts';
+import { findTemplate } from '../../templates/store.ts';
 import { getKey } from '../../tenants/keys.ts';
-import { actorOf, demand } from '../../tenants/rights.ts';
+import { type Actor, actorOf, demand, serviceActor } from '../../tenants/rights.ts';
 import { NewTenant, Tenant, TenantChange } from '../../tenants/schema.ts';
 import { getTenant, listTenants, type TenantRow, updateTenant } from '../../tenants/store.ts';
 import { callerOf } from '../auth.ts';
-import { runIdempotently } from '../idempotency.ts';
+import { type EffectTx, runIdempotently } from '../idempotency.ts';
 import { operation } from '../openapi.ts';
 import { pageOf, pageQuery, paginate, readPage } from '../pagination.ts';
 import { expectedRevision, shown } from '../precondition.ts';
@@ -14,6 +17,21 @@ import type { App } from '../validation.ts';
 import { presentKey } from './access.ts';
 
 const tenantParams = closed({ id: Uuid });
+
+/** @throws AppError 404, 412; `unprocessable` for a default content that does not exist. */
+async function changeTenant(
+  runtime: Runtime,
+  tx: EffectTx,
+  { id, actor, revision }: { id: string; actor: Actor; revision: number | null },
+  change: Static<typeof TenantChange>,
+): Promise<TenantRow> {
+  const { defaultTemplate } = change;
+  const row = await updateTenant(runtime, tx, id, actor, revision, change);
+  if (defaultTemplate != null && (await findTemplate(tx, id, defaultTemplate)) === null) {
+    throw invalidField('/defaultTemplate', 'template_unknown', `there is no template ${defaultTemplate}`);
+  }
+  return row;
+}
 
 function presentTenant(row: TenantRow) {
   const { revision: _revision, ...shown } = row;
@@ -112,7 +130,7 @@ function platformTenantRoutes(app: App, runtime: Runtime): void {
     async (request, reply) => {
       const revision = expectedRevision(request);
       const row = await runtime.db.transaction((tx) =>
-        updateTenant(runtime, tx, request.params.id, { kind: 'service' }, revision, request.body),
+        changeTenant(runtime, tx, { id: request.params.id, actor: serviceActor, revision }, request.body),
       );
       return shown(reply, row, presentTenant);
     },
@@ -157,7 +175,7 @@ function ownTenantRoutes(app: App, runtime: Runtime): void {
       const revision = expectedRevision(request);
       if (request.body.defaultValidation === 'automatic') demand(caller, 'messages:validate');
       const row = await runtime.db.transaction((tx) =>
-        updateTenant(runtime, tx, caller.tenantId, actorOf(caller), revision, request.body),
+        changeTenant(runtime, tx, { id: caller.tenantId, actor: actorOf(caller), revision }, request.body),
       );
       return shown(reply, row, presentTenant);
     },

@@ -70,6 +70,8 @@ t.test('J8 · a template that others than its own tenant name like theirs can be
   const service = await startOffice(t);
   const path = await addTemplate(service, { key: 'avis' });
   const other = await service.addTenant('Autre');
+  const template = { key: 'avis', title: 'Avis', channel: 'mail' };
+  must(await service.inject('POST', '/v1/templates', { body: template, key: other.key }), 201);
   const body = { defaultTemplate: 'avis' };
   must(await service.inject('PATCH', '/v1/tenant', { body, headers: anyRevision, key: other.key }), 200);
   t.equal((await service.inject('DELETE', path)).status, 204);
