@@ -41,7 +41,6 @@ export async function deleteTemplate(
   actor: Actor,
   id: string,
 ): Promise<void> {
-  await getTemplate(tx, tenantId, id);
   // Before the look at what uses it: intake holds the row until its messages are stored.
   await tx.execute(sql`select 1 from templates where tenant_id = ${tenantId} and id = ${id} for update`);
   const template = await getTemplate(tx, tenantId, id);

@@ -2,7 +2,7 @@ import { and, desc, eq, lt, max, sql } from 'drizzle-orm';
 import type { Clock, NewId } from '../clock.ts';
 import type { Db, Tx } from '../db/client.ts';
 import { templates, templateVersions } from '../db/tables/content.ts';
-import { AppError, notFound } from '../errors.ts';
+import { AppError, type ErrorItem, notFound } from '../errors.ts';
 import { controlCharacter } from '../fields.ts';
 import { recordAudit } from '../tenants/audit.ts';
 import { type Actor, nameOf } from '../tenants/rights.ts';
@@ -21,6 +21,14 @@ export type TemplateVersionRow = typeof templateVersions.$inferSelect;
 /** Parsing and reading the fields grow faster than the text: 2,000 marks take some tens of milliseconds. */
 const maximumMarks = 2_000;
 
+/** The first fault is the detail. @throws AppError `template_invalid`, where there is any. */
+function refuseFaults(items: readonly ErrorItem[]): void {
+  const [first] = items;
+  if (first !== undefined) {
+    throw new AppError('template_invalid', { detail: `${first.pointer} ${first.message}`, items });
+  }
+}
+
 /** Outputs and tags, and what is chained inside them: filters, conditions, the lines of `{% liquid %}`. */
 function countMarks(source: string): number {
   const [, ...inside] = source.split(/\{[{%]/);
@@ -36,18 +44,15 @@ function checkSize(parts: TemplateParts): void {
     const marks = countMarks(source);
     if (marks <= maximumMarks) continue;
     const message = `has ${marks} outputs, tags, filters and conditions; ${maximumMarks} is the most`;
-    const items = [{ pointer: `/${part}`, code: 'too_complex', message }];
-    throw new AppError('template_invalid', { detail: `/${part} ${message}`, items });
+    refuseFaults([{ pointer: `/${part}`, code: 'too_complex', message }]);
   }
 }
 
 /** @throws AppError `template_invalid` with the place of every field that nothing gives. */
 function refuseUnknown(uses: readonly VariableUse[], known: KnownFields): void {
-  const byPath = new Map(uses.map((use) => [use.path, use]));
-  const items = findUnknown([...byPath.keys()], known)
-    .slice(0, 100)
-    .map(({ path, trigger, suggestion }) => {
-      const { part = 'text', line = 1, column = 1 } = byPath.get(path) ?? {};
+  const unknown = findUnknown(uses, known).slice(0, 100);
+  refuseFaults(
+    unknown.map(({ path, part, line, column, trigger, suggestion }) => {
       const why = trigger !== null ? `is a field of the trigger ${trigger}` : 'is given by nothing';
       const meant = suggestion === null ? '' : `; ${suggestion} is`;
       return {
@@ -55,11 +60,8 @@ function refuseUnknown(uses: readonly VariableUse[], known: KnownFields): void {
         code: trigger === null ? 'field_unknown' : 'field_wrong_trigger',
         message: `line ${line}, column ${column}: ${path} ${why}${meant}`,
       };
-    });
-  const [first] = items;
-  if (first !== undefined) {
-    throw new AppError('template_invalid', { detail: `${first.pointer} ${first.message}`, items });
-  }
+    }),
+  );
 }
 
 /** What was known when a text was saved may be gone when it is published: both ask. @throws AppError `template_invalid`. */
@@ -75,32 +77,26 @@ async function mustBeKnown(
 }
 
 function checkMarkup(html: string): void {
-  const [first, ...others] = findFieldsInMarkup(html);
-  if (first === undefined) return;
-  const items = [first, ...others.slice(0, 99)].map(({ line, column, message }) => {
-    return { pointer: '/html', code: 'field_in_markup', message: `line ${line}, column ${column}: ${message}` };
-  });
-  throw new AppError('template_invalid', { detail: `/html ${items[0]?.message}`, items });
+  const found = findFieldsInMarkup(html).slice(0, 100);
+  refuseFaults(
+    found.map(({ line, column, message }) => {
+      return { pointer: '/html', code: 'field_in_markup', message: `line ${line}, column ${column}: ${message}` };
+    }),
+  );
 }
 
 /** @throws AppError `template_invalid` with the part and the place of every fault. */
 function checkParts(parts: TemplateParts): VariableUse[] {
   if (controlCharacter.test(parts.subject)) {
     const message = 'must be one line, without control characters';
-    throw new AppError('template_invalid', {
-      detail: `/subject ${message}`,
-      items: [{ pointer: '/subject', code: 'control_character', message }],
-    });
+    refuseFaults([{ pointer: '/subject', code: 'control_character', message }]);
   }
   checkSize(parts);
   const parsed = parseTemplateParts(parts);
   if (parsed.kind === 'problems') {
-    const items = parsed.problems.map(({ part, message }) => ({
-      pointer: `/${part}`,
-      code: 'template_invalid',
-      message,
-    }));
-    throw new AppError('template_invalid', { detail: `${items[0]?.pointer} ${items[0]?.message}`, items });
+    refuseFaults(
+      parsed.problems.map(({ part, message }) => ({ pointer: `/${part}`, code: 'template_invalid', message })),
+    );
   }
   checkMarkup(parts.html);
   return listVariableUses(parts);
@@ -224,7 +220,8 @@ export async function publishTemplateVersion(
   await tx.execute(sql`select 1 from templates where tenant_id = ${tenantId} and id = ${templateId} for update`);
   const template = await getTemplate(tx, tenantId, templateId);
   const draft = await getTemplateVersion(tx, tenantId, templateId, version);
-  if (draft.status === 'draft') await mustBeKnown(tx, template, draft, listVariableUses(draft));
+  if (draft.status === 'published') throw new AppError('already_published');
+  await mustBeKnown(tx, template, draft, listVariableUses(draft));
   const now = deps.clock.now();
   const publishedBy = nameOf(actor);
   const [row] = await tx
@@ -239,10 +236,7 @@ export async function publishTemplateVersion(
       ),
     )
     .returning();
-  if (row === undefined) {
-    await getTemplateVersion(tx, tenantId, templateId, version);
-    throw new AppError('already_published');
-  }
+  if (row === undefined) throw new Error('the draft was published under the lock of its template');
   await tx
     .update(templates)
     .set({

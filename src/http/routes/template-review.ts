@@ -7,7 +7,7 @@ import { CheckRequest, TemplateCheck } from '../../templates/check/schema.ts';
 import { readKnownFields } from '../../templates/fields/known.ts';
 import { type KeyedParts, previewTemplate, type Sample } from '../../templates/preview.ts';
 import { PreviewRequest, TemplatePreview, VersionDiff } from '../../templates/schema.ts';
-import { getTemplate } from '../../templates/store.ts';
+import { getTemplate, type TemplateRow } from '../../templates/store.ts';
 import { diffVersions } from '../../templates/version-diff.ts';
 import { getTemplateVersion, listTemplateVersions, type TemplateVersionRow } from '../../templates/versions.ts';
 import { getTenant } from '../../tenants/store.ts';
@@ -18,19 +18,19 @@ import type { App } from '../validation.ts';
 const templateParams = closed({ id: Uuid });
 const versionNumber = Type.Integer({ minimum: 1, maximum: 1_000_000 });
 
-/** The version that was asked for, else the published one, else the newest. @throws AppError `not_found`, `unprocessable`. */
+/** A template, and the version that was asked for, else the published one, else the newest. @throws AppError `not_found`, `unprocessable`. */
 async function versionOf(
   runtime: Runtime,
   tenantId: string,
   id: string,
   asked: number | undefined,
-): Promise<TemplateVersionRow> {
+): Promise<{ template: TemplateRow; version: TemplateVersionRow }> {
   const template = await getTemplate(runtime.db, tenantId, id);
   const wanted = asked ?? template.currentVersion;
-  if (wanted !== null) return getTemplateVersion(runtime.db, tenantId, id, wanted);
+  if (wanted !== null) return { template, version: await getTemplateVersion(runtime.db, tenantId, id, wanted) };
   const [newest] = await listTemplateVersions(runtime.db, tenantId, id, { limit: 1, before: null });
   if (newest === undefined) throw invalidField('/version', 'version_missing', 'the template has no version yet');
-  return newest;
+  return { template, version: newest };
 }
 
 const keyed = (version: TemplateVersionRow): KeyedParts => ({
@@ -60,7 +60,7 @@ function previewRoute(app: App, runtime: Runtime): void {
     async (request) => {
       const { tenantId } = callerOf(request);
       const { id } = request.params;
-      const version = await versionOf(runtime, tenantId, id, request.body.version);
+      const { version } = await versionOf(runtime, tenantId, id, request.body.version);
       const sample = await sampleOf(runtime, tenantId, request.body.data);
       const preview = await previewTemplate(runtime.renderer, keyed(version), sample);
       return { version: version.version, ...preview };
@@ -85,10 +85,9 @@ function checkRoute(app: App, runtime: Runtime): void {
     }),
     async (request) => {
       const { tenantId } = callerOf(request);
-      const version = await versionOf(runtime, tenantId, request.params.id, request.body.version);
-      const { data } = request.body;
+      const { data, version: asked } = request.body;
+      const { template, version } = await versionOf(runtime, tenantId, request.params.id, asked);
       const sample = data === undefined ? null : await sampleOf(runtime, tenantId, data);
-      const template = await getTemplate(runtime.db, tenantId, version.templateId);
       const known = await readKnownFields(runtime.db, tenantId, template, version.fields);
       const checked = { ...keyed(version), known, declared: version.fields };
       const problems = await checkTemplate(runtime.renderer, checked, sample);

@@ -12,13 +12,12 @@ export function compareKnown(
   declared: FieldsShape | null,
 ): FieldProblem[] {
   if (known === null) return [];
-  const byPath = new Map(uses.map((use) => [use.path, use]));
-  const unknown = findUnknown([...byPath.keys()], known).map(({ path, trigger, suggestion }): FieldProblem => {
+  const unknown = findUnknown(uses, known).map(({ trigger, suggestion, ...use }): FieldProblem => {
     const code = trigger === null ? 'field_unknown' : 'field_wrong_trigger';
-    return { code, field: path, use: byPath.get(path) ?? null, suggestion };
+    return { code, field: use.path, use, suggestion };
   });
   if (declared === null) return unknown;
-  const isRead = createCoverage([...byPath.keys()]);
+  const isRead = createCoverage(uses.map(({ path }) => path));
   const unused = [...listFields(declared)].filter(({ path }) => !isRead(path));
   return [
     ...unknown,

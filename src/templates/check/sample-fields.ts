@@ -25,8 +25,8 @@ function* pathsOf(value: unknown, path: string): Generator<string> {
   const entries = Object.entries(value);
   if (entries.length === 0 && path !== '') yield path;
   for (const [name, inner] of entries) {
-    const written = /[^\p{L}\p{N}_-]/u.test(name) ? `["${name}"]` : name;
-    yield* pathsOf(inner, path === '' ? name : written === name ? `${path}.${name}` : `${path}${written}`);
+    const step = /[^\p{L}\p{N}_-]/u.test(name) ? `["${name}"]` : `.${name}`;
+    yield* pathsOf(inner, path === '' ? name : `${path}${step}`);
   }
 }
 

@@ -2,7 +2,7 @@
 import type { Db, Tx } from '../../db/client.ts';
 import { findUnknown, knownFields, serves, type UnknownField } from './known.ts';
 import { isFieldOf } from './shape.ts';
-import { everywhere, type FieldListRow, listsFor, publishedUses } from './store.ts';
+import { allFieldLists, type FieldListRow, publishedUses } from './store.ts';
 
 /** A template and the fields it reads in vain. */
 export interface BrokenTemplate {
@@ -13,7 +13,7 @@ export interface BrokenTemplate {
 }
 
 /**
- * Which templates are broken now, among those that each list serves. @param lists default: all of the tenant.
+ * Which templates are broken now, among those that each of these lists serves.
  * @returns by the id of the list.
  */
 export async function brokenTemplates(
@@ -22,11 +22,17 @@ export async function brokenTemplates(
   lists: readonly FieldListRow[],
 ): Promise<Map<string, BrokenTemplate[]>> {
   if (lists.length === 0) return new Map();
-  const every = await listsFor(db, tenantId, everywhere);
+  const every = await allFieldLists(db, tenantId);
   const uses = (await publishedUses(db, tenantId)).filter((use) => lists.some((list) => serves(list, use)));
   const broken = uses.flatMap((use) => {
     const known = knownFields(every, use, use.fields);
-    const fields = known === null ? [] : findUnknown(use.usedFields, known);
+    const fields =
+      known === null
+        ? []
+        : findUnknown(
+            use.usedFields.map((path) => ({ path })),
+            known,
+          );
     return fields.length === 0 ? [] : [{ use, fields }];
   });
   return new Map(
@@ -40,7 +46,7 @@ export async function brokenTemplates(
 /** Published templates that read a field which this list alone gives, with those fields. */
 export async function templatesThatNeed(db: Db | Tx, list: FieldListRow): Promise<{ key: string; fields: string[] }[]> {
   const { tenantId } = list;
-  const others = (await listsFor(db, tenantId, everywhere)).filter(({ id }) => id !== list.id);
+  const others = (await allFieldLists(db, tenantId)).filter(({ id }) => id !== list.id);
   const uses = (await publishedUses(db, tenantId)).filter((use) => serves(list, use));
   return uses.flatMap((use) => {
     const shapes = knownFields(others, use, use.fields)?.shapes ?? [];

@@ -2,7 +2,7 @@
 import type { Db, Tx } from '../../db/client.ts';
 import { nearestName } from '../check/nearest.ts';
 import { type FieldsShape, isFieldOf, listFields } from './shape.ts';
-import { everywhere, type FieldListRow, type FieldUsage, listsFor } from './store.ts';
+import { allFieldLists, type FieldListRow, type FieldUsage } from './store.ts';
 
 /** What the service adds to the data of a known recipient. */
 export const recipientFields: FieldsShape = {
@@ -44,10 +44,13 @@ const isOnPage = (list: FieldListRow, pages: readonly string[]) =>
 const isAbout = (list: FieldListRow, trigger: FieldUsage['trigger']) =>
   trigger === null || list.trigger === null || list.trigger === trigger;
 
+/** Whether a list has fields for this use: those of its trigger and of any, of one of its pages and of all. */
+export const offers = (list: FieldListRow, { trigger, pages }: FieldUsage): boolean =>
+  isAbout(list, trigger) && isOnPage(list, pages);
+
 /** Whether a template is held to a list. One that says neither its trigger nor its pages is held to none. */
-export function serves(list: FieldListRow, { trigger, pages }: FieldUsage): boolean {
-  return (trigger !== null || pages.length > 0) && isAbout(list, trigger) && isOnPage(list, pages);
-}
+export const serves = (list: FieldListRow, usage: FieldUsage): boolean =>
+  (usage.trigger !== null || usage.pages.length > 0) && offers(list, usage);
 
 /**
  * What is known where a template is used: its declared fields, and those of the lists that serve it. Null where neither
@@ -72,21 +75,24 @@ export async function readKnownFields(
   usage: FieldUsage,
   declared: FieldsShape | null,
 ): Promise<KnownFields | null> {
-  return knownFields(await listsFor(db, tenantId, everywhere), usage, declared);
+  return knownFields(await allFieldLists(db, tenantId), usage, declared);
 }
 
 /** For so many a name that is near is looked for. */
 const suggestionsAtMost = 100;
 
-/** Those of the paths that nothing gives. In their order. */
-export function findUnknown(paths: readonly string[], { shapes, anything, others }: KnownFields): UnknownField[] {
-  const absent = paths.filter((path) => !shapes.some((shape) => isFieldOf(shape, path)));
+/** Those of the fields that are read which nothing gives, with what else is known of each use. In their order. */
+export function findUnknown<Use extends { path: string }>(
+  uses: readonly Use[],
+  { shapes, anything, others }: KnownFields,
+): (Use & UnknownField)[] {
+  const absent = uses.filter(({ path }) => !shapes.some((shape) => isFieldOf(shape, path)));
   if (absent.length === 0) return [];
   const names = shapes.flatMap((shape) => [...listFields(shape)].map(({ path }) => path));
-  return absent.flatMap((path, index): UnknownField[] => {
-    const other = others.find(({ fields }) => isFieldOf(fields, path));
-    if (other !== undefined) return [{ path, trigger: other.trigger, suggestion: null }];
+  return absent.flatMap((use, index): (Use & UnknownField)[] => {
+    const other = others.find(({ fields }) => isFieldOf(fields, use.path));
+    if (other !== undefined) return [{ ...use, trigger: other.trigger, suggestion: null }];
     if (anything) return [];
-    return [{ path, trigger: null, suggestion: index < suggestionsAtMost ? nearestName(path, names) : null }];
+    return [{ ...use, trigger: null, suggestion: index < suggestionsAtMost ? nearestName(use.path, names) : null }];
   });
 }

@@ -1,7 +1,7 @@
 import type { Db } from '../../db/client.ts';
-import { recipientFields } from './known.ts';
+import { offers, recipientFields } from './known.ts';
 import { type FieldEntry, listFields } from './shape.ts';
-import { type FieldUsage, listsFor } from './store.ts';
+import { allFieldLists, type FieldUsage } from './store.ts';
 
 function shown({ path, field }: FieldEntry, source: string) {
   const { type, title = null, description = null, format = null, examples = [], scope = 'shared' } = field;
@@ -10,7 +10,7 @@ function shown({ path, field }: FieldEntry, source: string) {
 
 /** Every field that templates of a trigger or page may use, by list and in its order (J2). */
 export async function offeredFields(db: Db, tenantId: string, usage: FieldUsage) {
-  const lists = await listsFor(db, tenantId, usage);
+  const lists = (await allFieldLists(db, tenantId)).filter((list) => offers(list, usage));
   return [
     ...lists.flatMap(({ key, fields }) => [...listFields(fields)].map((entry) => shown(entry, key))),
     ...[...listFields(recipientFields)].map((entry) => shown(entry, 'service')),

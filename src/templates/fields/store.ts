@@ -1,4 +1,4 @@
-import { and, arrayOverlaps, desc, eq, isNull, lt, or, sql } from 'drizzle-orm';
+import { and, desc, eq, lt, sql } from 'drizzle-orm';
 import type { Clock, NewId } from '../../clock.ts';
 import type { Db, Tx } from '../../db/client.ts';
 import { fieldLists, templates, templateVersions } from '../../db/tables/content.ts';
@@ -73,22 +73,9 @@ export function countFieldLists(db: Db | Tx, tenantId: string): Promise<number> 
 /** Where fields are used: what a template is about, and the pages it is on. Nothing said: anywhere. */
 export type FieldUsage = Pick<TemplateRow, 'trigger' | 'pages'>;
 
-/** Nothing said of either. */
-export const everywhere: FieldUsage = { trigger: null, pages: [] };
-
-/** Lists that serve there: those of the trigger and of any, of one of the pages and of all. By key. */
-export function listsFor(db: Db | Tx, tenantId: string, { trigger, pages }: FieldUsage): Promise<FieldListRow[]> {
-  return db
-    .select()
-    .from(fieldLists)
-    .where(
-      and(
-        eq(fieldLists.tenantId, tenantId),
-        trigger === null ? undefined : or(isNull(fieldLists.trigger), eq(fieldLists.trigger, trigger)),
-        pages.length === 0 ? undefined : or(eq(fieldLists.pages, []), arrayOverlaps(fieldLists.pages, pages)),
-      ),
-    )
-    .orderBy(fieldLists.key);
+/** Every list of a tenant, by key: there are few (`keep.ts`). */
+export function allFieldLists(db: Db | Tx, tenantId: string): Promise<FieldListRow[]> {
+  return db.select().from(fieldLists).where(eq(fieldLists.tenantId, tenantId)).orderBy(fieldLists.key);
 }
 
 /** Changes a list. @throws AppError 404, 412. */
