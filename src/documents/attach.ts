@@ -1,4 +1,4 @@
-import type { StoredDocument } from '../db/tables/messages.ts';
+import type { StoredDocument } from '../db/tables/content.ts';
 import type { DocumentRow } from './store.ts';
 
 /** Most documents of one message, and most bytes of them together. */
@@ -11,14 +11,21 @@ export type Attached =
   /** `index`: of the id it is about; null: of all together. */
   | { kind: 'refused'; index: number | null; why: string };
 
-/** Attaches documents to a message, in the order of the ids; an id that is there twice counts once. */
-export function attachDocuments(ids: readonly string[], known: ReadonlyMap<string, DocumentRow>): Attached {
-  const documents = new Map<string, StoredDocument>();
+/**
+ * Attaches documents to a message, in the order of the ids; one that is there twice counts once.
+ * @param pinned those that come before: the template's own.
+ */
+export function attachDocuments(
+  ids: readonly string[],
+  known: ReadonlyMap<string, DocumentRow>,
+  pinned: readonly StoredDocument[] = [],
+): Attached {
+  const documents = new Map(pinned.map((document) => [document.id, document]));
   for (const [index, id] of ids.entries()) {
     const document = known.get(id);
     if (document === undefined) return { kind: 'refused', index, why: `there is no document ${id}` };
     const { filename, mediaType, size, sha256 } = document;
-    documents.set(id, { id, filename, mediaType, size, sha256 });
+    documents.set(document.id, { id: document.id, filename, mediaType, size, sha256 });
   }
   const list = [...documents.values()];
   const bytes = list.reduce((sum, { size }) => sum + size, 0);

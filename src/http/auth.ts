@@ -28,6 +28,8 @@ const liveOnly: ReadonlySet<Scope> = new Set([
   'senders:update',
   'templates:update',
   'field-lists:create',
+  'layouts:create',
+  'layouts:update',
   'field-lists:update',
   'notification-types:create',
   'notification-types:update',

@@ -5,8 +5,9 @@ import type { MailContent } from '../channels/mail/content.ts';
 import type { Db, Tx } from '../db/client.ts';
 import type { messages, StoredCopy } from '../db/tables/messages.ts';
 import { loadContents } from '../documents/store.ts';
-import { getSenderVersion, type SenderContent } from '../senders/store.ts';
-import type { PrepareTask, TemplateParts } from '../templates/rendering/renderer.ts';
+import { getSenderVersion, type SenderContent, shownSender } from '../senders/store.ts';
+import type { PrepareTask } from '../templates/rendering/renderer.ts';
+import { type KeyedParts, readsSender, textsFor, type VersionContent } from '../templates/version-content.ts';
 import { getTemplateVersion } from '../templates/versions.ts';
 
 export type MessageRow = typeof messages.$inferSelect;
@@ -34,10 +35,15 @@ export type PinnedContent = Pick<
   | 'highPriority'
 >;
 
+/** The texts that a message pins, in its language, with what belongs to them. */
+export interface PinnedTexts extends KeyedParts {
+  inlineImages: VersionContent['inlineImages'];
+  readsSender: boolean;
+}
+
 /** The texts and senders that messages pin. They never change, so a process may keep them. */
 export interface ContentCache {
-  /** Key of a version among the parts. */
-  parts(message: Pick<PinnedContent, 'tenantId' | 'templateId' | 'templateVersion'>): Promise<TemplateParts>;
+  texts(message: Pick<PinnedContent, 'tenantId' | 'templateId' | 'templateVersion' | 'locale'>): Promise<PinnedTexts>;
   sender(message: Pick<PinnedContent, 'tenantId' | 'senderId' | 'senderVersion'>): Promise<SenderContent>;
   /** Documents by hash, as they stand in a mail. Those whose content is gone are absent. */
   attachments(tenantId: string, hashes: Iterable<string>): Promise<Map<string, Uint8Array>>;
@@ -84,23 +90,23 @@ export function createContentCache(db: Db | Tx): ContentCache {
       return loading;
     };
   };
-  const parts = keep(async (tenantId = '', templateId = '', version = '') => {
-    const { subject, text, html } = await getTemplateVersion(db, tenantId, templateId, Number(version));
-    return { subject, text, html };
-  });
+  const texts = keep(async (locale = '', tenantId = '', templateId = '', version = '') =>
+    pinnedTexts(await getTemplateVersion(db, tenantId, templateId, Number(version)), locale),
+  );
   const sender = keep((tenantId = '', senderId = '', version = '') =>
     getSenderVersion(db, tenantId, senderId, Number(version)),
   );
   return {
-    parts: (message) => parts(message.tenantId, message.templateId, String(message.templateVersion)),
+    texts: ({ locale, tenantId, templateId, templateVersion }) =>
+      texts(locale, tenantId, templateId, String(templateVersion)),
     sender: (message) => sender(message.tenantId, message.senderId ?? '', String(message.senderVersion)),
     attachments: createAttachmentCache(db),
   };
 }
 
-/** The name under which a template version's parts are given to the renderer: it never means another text. */
-export function partsKey(message: Pick<PinnedContent, 'templateId' | 'templateVersion'>): string {
-  return `${message.templateId}/${message.templateVersion}`;
+/** What messages of one language need of the version they pin. */
+export function pinnedTexts(version: VersionContent, locale: string): PinnedTexts {
+  return { ...textsFor(version, locale), inlineImages: version.inlineImages, readsSender: readsSender(version) };
 }
 
 /** `Message-ID` (RFC 5322 §3.6.4) without brackets: the same for every retry, new after a correction or resend. */
@@ -130,15 +136,17 @@ export function mailOf(message: PinnedContent, sender: SenderContent): Omit<Mail
 export function prepareTask(
   message: PinnedContent,
   sender: SenderContent,
+  texts: PinnedTexts,
   composition: MailComposition | null,
 ): PrepareTask {
   return {
-    template: partsKey(message),
+    template: texts.key,
     dataJson: JSON.stringify(message.data),
     clockAt: message.clockAt.toISOString(),
     timezone: message.timezone,
     locale: message.locale,
     overrides: message.overrides,
+    ...(texts.readsSender ? { sender: shownSender(sender) } : {}),
     mail: mailOf(message, sender),
     composition,
   };
@@ -173,10 +181,17 @@ export function mayReachPeople(config: {
   return config.deployment === 'production' || config.safeRecipientEmail !== null;
 }
 
+/** Hashes of the files that a mail carries. */
+export function carriedFiles(composition: MailComposition | null): string[] {
+  if (composition === null) return [];
+  return [...composition.attachments, ...composition.inlineImages].map(({ sha256 }) => sha256);
+}
+
 /** How a message's mail is carried. Its attachments are put in afterwards. */
 export function compositionOf(
   message: PinnedContent,
   sender: SenderContent,
+  { inlineImages }: PinnedTexts,
   carriage: { date: Date; redirect: Redirect | null },
 ): MailComposition {
   return {
@@ -185,6 +200,7 @@ export function compositionOf(
     highPriority: message.highPriority,
     headers: {},
     attachments: message.documents.map(({ filename, mediaType, sha256 }) => ({ name: filename, mediaType, sha256 })),
+    inlineImages: inlineImages.map(({ filename, ...image }) => ({ name: filename, ...image })),
     redirect: carriage.redirect,
   };
 }

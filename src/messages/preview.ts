@@ -1,7 +1,14 @@
 import { assembleMail } from '../channels/mail/assembly.ts';
 import { AppError } from '../errors.ts';
 import type { Renderer } from '../templates/rendering/renderer.ts';
-import { type ContentCache, compositionOf, type MessageRow, partsKey, prepareTask, type Redirect } from './content.ts';
+import {
+  type ContentCache,
+  carriedFiles,
+  compositionOf,
+  type MessageRow,
+  prepareTask,
+  type Redirect,
+} from './content.ts';
 
 /** A message as it will leave. */
 export interface PreparedMessage {
@@ -28,11 +35,11 @@ export async function previewMessage(
     throw new AppError('cannot_be_sent', { detail: `It has no content to show: ${reason}.`, extra: { reason } });
   }
   const sender = await content.sender(row);
-  const hashes = composed === null ? [] : row.documents.map(({ sha256 }) => sha256);
-  const attachments = await content.attachments(row.tenantId, hashes);
-  const composition = composed === null ? null : compositionOf(row, sender, composed);
-  const [result] = await deps.renderer.prepare({ [partsKey(row)]: await content.parts(row) }, [
-    prepareTask(row, sender, composition),
+  const texts = await content.texts(row);
+  const composition = composed === null ? null : compositionOf(row, sender, texts, composed);
+  const attachments = await content.attachments(row.tenantId, carriedFiles(composition));
+  const [result] = await deps.renderer.prepare({ [texts.key]: texts.parts }, [
+    prepareTask(row, sender, texts, composition),
   ]);
   if (result?.kind === 'prepared' && result.contentHash !== null) {
     const { subject, text, html, contentHash, mail } = result;

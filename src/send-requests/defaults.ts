@@ -1,4 +1,4 @@
-import { and, eq, sql } from 'drizzle-orm';
+import { and, eq, or, sql } from 'drizzle-orm';
 import type { Db } from '../db/client.ts';
 import { prepareOnce } from '../db/prepare-once.ts';
 import { senders, senderVersions, templates, templateVersions } from '../db/tables/content.ts';
@@ -15,6 +15,8 @@ export interface Defaults {
   tenant: TenantRow;
   accountId: string | null;
   sender: SenderRow | null;
+  /** Of the person who asks (M2). */
+  ownSender: SenderRow | null;
   /** The template of the key that was asked for, with its current version. */
   template: TemplateRow | null;
   version: TemplateVersionRow | null;
@@ -39,7 +41,10 @@ const ofTenant = prepareOnce((db) =>
         eq(channelAccounts.isDefault, true),
       ),
     )
-    .leftJoin(senders, and(eq(senders.tenantId, tenants.id), eq(senders.isDefault, true)))
+    .leftJoin(
+      senders,
+      and(eq(senders.tenantId, tenants.id), or(eq(senders.isDefault, true), eq(senders.user, sql.placeholder('user')))),
+    )
     .leftJoin(senderVersions, isCurrentSenderVersion)
     .leftJoin(
       templates,
@@ -57,15 +62,19 @@ const ofTenant = prepareOnce((db) =>
 );
 
 /**
- * Reads in one question what five would tell: it is asked for every request.
- * @param asked.template a template's key; empty: none. @throws AppError `not_found` without a tenant.
+ * Reads in one question what six would tell: it is asked for every request.
+ * @param asked.template a template's key, `user` whoever asks; empty: none. @throws AppError `not_found` without a tenant.
  */
 export async function readDefaults(
   db: Db,
-  asked: { tenantId: string; test: boolean; template: string },
+  asked: { tenantId: string; test: boolean; template: string; user: string },
 ): Promise<Defaults> {
-  const [found] = await ofTenant(db).execute(asked);
-  if (found === undefined) throw notFound();
-  const { sender } = found;
-  return { ...found, sender: sender.id === null ? null : (sender as SenderRow) };
+  // A row for each sender: the default one, and that of whoever asks.
+  const found = await ofTenant(db).execute(asked);
+  const [first] = found;
+  if (first === undefined) throw notFound();
+  const known = found.flatMap(({ sender }) => (sender.id === null ? [] : [sender as SenderRow]));
+  const sender = known.find(({ isDefault }) => isDefault) ?? null;
+  const ownSender = asked.user === '' ? null : (known.find(({ user }) => user === asked.user) ?? null);
+  return { ...first, sender, ownSender };
 }

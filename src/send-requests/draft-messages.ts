@@ -6,9 +6,20 @@ import type { Reason } from '../messages/reasons.ts';
 import { applyRules } from '../messages/rules.ts';
 import { priorityNumber } from '../messages/status.ts';
 import { findRecipients, type RecipientWithAddresses } from '../recipients/lookup.ts';
+import type { Renderer } from '../templates/rendering/renderer.ts';
+import { constantsFor, localeOf } from '../templates/version-content.ts';
 import type { Caller } from '../tenants/rights.ts';
+import { expressAddresses } from './express-addresses.ts';
 import type { Plan, PlannedTemplate } from './plan.ts';
-import { copiesOf, type Documents, documentsOf, type RowBody, type Target, targetOf } from './row-parts.ts';
+import {
+  copiesOf,
+  type Documents,
+  documentsOf,
+  type ExpressedAddress,
+  type RowBody,
+  type Target,
+  targetOf,
+} from './row-parts.ts';
 import type { SendRequestBody } from './schema.ts';
 
 /** What is wrong with a row: where, which code, in words. */
@@ -28,11 +39,13 @@ export interface DraftMessage {
 }
 
 function dataOf(
-  body: SendRequestBody,
+  { body, plan, recipients }: Source,
+  { version }: PlannedTemplate,
   row: RowBody,
-  recipient: RecipientWithAddresses | null,
 ): Record<string, unknown> {
-  const data: Record<string, unknown> = { ...body.data, ...row.data };
+  const recipient = row.recipient === undefined ? null : (recipients.get(row.recipient) ?? null);
+  const constants = constantsFor(version, plan.tenant.constants);
+  const data: Record<string, unknown> = { ...constants, ...body.data, ...row.data };
   if (recipient === null || 'recipient' in data) return data;
   const { type, externalId, displayName, attributes } = recipient;
   return { ...data, recipient: { type, externalId, displayName, attributes } };
@@ -83,7 +96,6 @@ function sharedColumns({ body, plan, caller }: Source) {
     contentRevision: 1,
     clockAt: plan.sendAt ?? plan.now,
     timezone: plan.tenant.timezone,
-    locale: plan.tenant.locale,
     priority: priorityNumber(body.priority ?? 'normal'),
     validatedByPerson: false,
     sendAt: plan.sendAt,
@@ -108,12 +120,25 @@ function sharedColumns({ body, plan, caller }: Source) {
 /** A fault as a message keeps it: its code, and the part of the row it is about. */
 const faultOf = ({ pointer, code }: { pointer: string; code: Reason }) => ({ code, part: pointer.split('/')[1] ?? '' });
 
-function draftOf(newId: NewId, source: Source, planned: PlannedTemplate, index: number, row: RowBody): DraftMessage {
+/** One row of the request, for one of its templates. */
+interface SourceRow {
+  planned: PlannedTemplate;
+  index: number;
+  row: RowBody;
+  /** What the template's expression of the address gives; null: it has none. */
+  expressed: ExpressedAddress | null;
+}
+
+function draftOf(newId: NewId, source: Source, { planned, index, row, expressed }: SourceRow): DraftMessage {
   const { body, plan } = source;
   const { template, version, sender, validation } = planned;
-  const target = targetOf(row, source.recipients);
+  const target = targetOf(row, source.recipients, expressed);
   const { copies, faults: copyFaults } = copiesOf(row, sender?.archiveBcc ?? []);
-  const attached = documentsOf([...(body.documents ?? []), ...(row.documents ?? [])], source.documents);
+  const attached = documentsOf(
+    [...(body.documents ?? []), ...(row.documents ?? [])],
+    source.documents,
+    version.documents,
+  );
   const faults = [target.fault, ...copyFaults, attached.fault, ...plannedFaults(planned, target)].filter(
     (fault) => fault !== null,
   );
@@ -145,7 +170,8 @@ function draftOf(newId: NewId, source: Source, planned: PlannedTemplate, index: 
       toAddress: target.address,
       toNormalized: target.normalized,
       copies,
-      data: dataOf(body, row, target.recipient),
+      data: dataOf(source, planned, row),
+      locale: localeOf(version, row.locale ?? target.recipient?.locale ?? null, plan.tenant.locale),
       documents: attached.documents,
       validation,
       releaseAt: status === 'V' ? (plan.sendAt ?? plan.now) : null,
@@ -187,7 +213,7 @@ async function applyRulesToDrafts(db: Db, tenantId: string, drafts: readonly Dra
  * the row (`KO`) or a rule (`B`) stops it. Nobody is left out: each row and template gives one draft.
  */
 export async function draftMessages(
-  deps: { db: Db; clock: Clock; newId: NewId },
+  deps: { db: Db; clock: Clock; newId: NewId; renderer: Renderer },
   caller: Caller,
   plan: Plan,
   body: SendRequestBody,
@@ -204,9 +230,15 @@ export async function draftMessages(
     recipients: await findRecipients(deps.db, caller.tenantId, [...references]),
     documents: await findDocuments(deps.db, caller.tenantId, [...documentIds]),
   };
-  const drafts = plan.templates.flatMap((planned) =>
-    body.recipients.map((row, index) => draftOf(deps.newId, source, planned, index, row)),
-  );
+  const drafts: DraftMessage[] = [];
+  for (const planned of plan.templates) {
+    const expressed = await expressAddresses(deps, plan, planned, body.recipients, (row) =>
+      dataOf(source, planned, row),
+    );
+    for (const [index, row] of body.recipients.entries()) {
+      drafts.push(draftOf(deps.newId, source, { planned, index, row, expressed: expressed.get(index) ?? null }));
+    }
+  }
   await applyRulesToDrafts(deps.db, caller.tenantId, drafts);
   return drafts;
 }

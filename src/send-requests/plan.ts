@@ -169,7 +169,8 @@ async function senderOf(db: Db, defaults: Defaults, version: TemplateVersionRow,
     if (sender === null) throw invalidField('/overrides/sender', 'sender_unknown', `there is no sender ${override}`);
     return sender;
   }
-  return version.senderId === null ? defaults.sender : getSender(db, tenantId, version.senderId);
+  if (version.senderId !== null) return getSender(db, tenantId, version.senderId);
+  return defaults.ownSender ?? defaults.sender;
 }
 
 function replyToOf(body: SendRequestBody): string | null {
@@ -195,7 +196,8 @@ export async function planSendRequest(
   const times = readTimes(body, now);
   const { tenantId, testOnly: test } = caller;
   const key = body.template === undefined || uuidPattern.test(body.template) ? '' : body.template;
-  const defaults = await readDefaults(deps.db, { tenantId, test, template: key });
+  const user = body.requestedBy?.user ?? caller.user ?? '';
+  const defaults = await readDefaults(deps.db, { tenantId, test, template: key, user });
   const { tenant, accountId } = defaults;
   const templates: PlannedTemplate[] = [];
   for (const [pointer, template] of await wantedTemplates(deps.db, defaults, body)) {

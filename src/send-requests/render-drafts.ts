@@ -1,5 +1,5 @@
-import { type PinnedContent, partsKey, prepareTask } from '../messages/content.ts';
-import type { Renderer } from '../templates/rendering/renderer.ts';
+import { type PinnedContent, type PinnedTexts, pinnedTexts, prepareTask } from '../messages/content.ts';
+import type { Renderer, TemplateParts } from '../templates/rendering/renderer.ts';
 import { type DraftMessage, stopDraft } from './draft-messages.ts';
 import type { Plan } from './plan.ts';
 
@@ -13,19 +13,19 @@ export async function renderDrafts(
   plan: Plan,
   drafts: readonly DraftMessage[],
 ): Promise<void> {
-  const templates = Object.fromEntries(
-    plan.templates.map(({ template, version: { version, subject, text, html } }) => [
-      partsKey({ templateId: template.id, templateVersion: version }),
-      { subject, text, html },
-    ]),
-  );
-  const senders = new Map(plan.templates.map(({ template, sender }) => [template.id, sender]));
+  const planned = new Map(plan.templates.map((one) => [one.template.id, one]));
+  const templates: Record<string, TemplateParts> = {};
+  const known = new Map<string, PinnedTexts>();
   const renderable = drafts.filter(({ row }) => row.status !== 'KO' && row.toAddress !== null);
   const tasks = renderable.map(({ row }) => {
-    const sender = senders.get(row.templateId);
-    if (sender == null) throw new Error('a draft without a sender is KO');
+    const { sender = null, version } = planned.get(row.templateId) ?? {};
+    if (sender === null || version === undefined) throw new Error('a draft without a sender is KO');
+    const name = `${row.templateId}/${row.locale}`;
+    const texts = known.get(name) ?? pinnedTexts(version, row.locale);
+    known.set(name, texts);
+    templates[texts.key] = texts.parts;
     const pinned: PinnedContent = { ...row, tenantId };
-    return prepareTask(pinned, sender, null);
+    return prepareTask(pinned, sender, texts, null);
   });
   const results = await deps.renderer.prepare(templates, tasks);
   for (const [position, draft] of renderable.entries()) {

@@ -1,5 +1,6 @@
 import { parseAddrSpec } from '../channels/mail/addr-spec.ts';
-import type { StoredCopy, StoredDocument } from '../db/tables/messages.ts';
+import type { StoredDocument } from '../db/tables/content.ts';
+import type { StoredCopy } from '../db/tables/messages.ts';
 import { attachDocuments } from '../documents/attach.ts';
 import type { findDocuments } from '../documents/store.ts';
 import type { Reason } from '../messages/reasons.ts';
@@ -10,7 +11,7 @@ import type { SendRequestBody } from './schema.ts';
 export type RowBody = SendRequestBody['recipients'][number];
 
 /** What is wrong with a row: where, which code, in words. */
-interface Fault {
+export interface Fault {
   pointer: string;
   code: Reason;
   message: string;
@@ -27,10 +28,36 @@ export interface Target {
   block: Reason | null;
 }
 
+/** What the expression of a template's address gives for a row. */
+export type ExpressedAddress = { kind: 'address'; address: string } | { kind: 'fault'; fault: Fault };
+
 const nowhere = { name: null, address: null, normalized: null, block: null };
 
-/** Whom a row writes to: the inline `to` first, else the address of the recipient's record. */
-export function targetOf(row: RowBody, recipients: ReadonlyMap<string, RecipientWithAddresses>): Target {
+/** An address as it came, read. */
+function readAddress(
+  recipient: RecipientWithAddresses | null,
+  pointer: string,
+  given: { address: string; name: string | null },
+): Target {
+  const parsed = parseAddrSpec(given.address);
+  const { name } = given;
+  if (parsed.kind === 'invalid') {
+    const fault = { pointer, code: 'address_invalid' as const, message: parsed.why };
+    // Kept as it came, so that a person sees what is to be corrected.
+    return { recipient, name, address: given.address, normalized: null, fault, block: null };
+  }
+  return { recipient, name, address: parsed.address, normalized: parsed.normalized, fault: null, block: null };
+}
+
+/**
+ * Whom a row writes to: the inline `to` first, then what the template's expression gives (M4), else the address of the
+ * recipient's record. @param expressed what the expression gives; null: the template has none.
+ */
+export function targetOf(
+  row: RowBody,
+  recipients: ReadonlyMap<string, RecipientWithAddresses>,
+  expressed: ExpressedAddress | null,
+): Target {
   const recipient = row.recipient === undefined ? null : (recipients.get(row.recipient) ?? null);
   if (row.recipient !== undefined && recipient === null) {
     const fault = {
@@ -42,14 +69,11 @@ export function targetOf(row: RowBody, recipients: ReadonlyMap<string, Recipient
   }
   const fallbackName = recipient?.displayName ?? null;
   if (row.to !== undefined) {
-    const parsed = parseAddrSpec(row.to.address);
-    const name = row.to.name ?? fallbackName;
-    if (parsed.kind === 'invalid') {
-      const fault = { pointer: '/to/address', code: 'address_invalid' as const, message: parsed.why };
-      // Kept as it came, so that a person sees what is to be corrected.
-      return { recipient, name, address: row.to.address, normalized: null, fault, block: null };
-    }
-    return { recipient, name, address: parsed.address, normalized: parsed.normalized, fault: null, block: null };
+    return readAddress(recipient, '/to/address', { address: row.to.address, name: row.to.name ?? fallbackName });
+  }
+  if (expressed !== null) {
+    if (expressed.kind === 'fault') return { ...nowhere, name: fallbackName, recipient, fault: expressed.fault };
+    return readAddress(recipient, '/to', { address: expressed.address, name: null });
   }
   const chosen = recipient === null ? null : chooseMailAddress(recipient);
   if (chosen !== null) return { recipient, ...chosen, name: chosen.name ?? fallbackName, fault: null, block: null };
@@ -87,12 +111,13 @@ export function copiesOf(row: RowBody, archive: readonly string[]): { copies: St
 /** The request's documents that exist, by id. */
 export type Documents = Awaited<ReturnType<typeof findDocuments>>;
 
-/** The documents of a row; the first fault of them, if any. */
+/** The documents of a row behind those of its template; the first fault of them, if any. */
 export function documentsOf(
   ids: readonly string[],
   known: Documents,
+  pinned: readonly StoredDocument[],
 ): { documents: StoredDocument[]; fault: Target['fault'] } {
-  const attached = attachDocuments(ids, known);
+  const attached = attachDocuments(ids, known, pinned);
   if (attached.kind === 'attached') return { documents: attached.documents, fault: null };
   return { documents: [], fault: { pointer: '/documents', code: 'document_invalid', message: attached.why } };
 }

@@ -33,6 +33,12 @@ const RecipientRow = closed({
     Type.String({ minLength: 1, maxLength: 400, description: 'Id, or `external:{type}:{externalId}`.' }),
   ),
   to: Type.Optional(InlineMailbox),
+  locale: Type.Optional(
+    Type.String({
+      pattern: '^[a-z]{2}(-[A-Z]{2})?$',
+      description: 'Language, where the template has it; default: that of the recipient’s record, else the tenant’s.',
+    }),
+  ),
   data: Type.Optional(Data),
   documents: Type.Optional(Type.Array(Uuid, { maxItems: 10, uniqueItems: true })),
   cc: Type.Optional(Copies),

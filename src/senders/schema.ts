@@ -12,11 +12,32 @@ const fields = {
     uniqueItems: true,
     description: 'Addresses that get a hidden copy of every message (W3).',
   }),
+  user: nullable(
+    line(200, {
+      description:
+        'The person of the calling application whose own it is: what they ask for (`requestedBy.user`, else `On-Behalf-Of`) comes from it unless the template or the request names a sender (M2).',
+    }),
+  ),
+  signature: nullable(
+    Type.String({
+      minLength: 1,
+      maxLength: 20_000,
+      description: 'HTML, literal: templates put it in as `{{ sender.signature }}` (M2).',
+    }),
+  ),
 };
 
 /** Who messages come from. `version` goes up with each change; messages keep the one they were made with. */
 export const Sender = closed(
-  { id: Uuid, key: key(), ...fields, isDefault: Type.Boolean(), version: Type.Integer(), ...lifetimeFields },
+  {
+    id: Uuid,
+    key: key(),
+    ...fields,
+    signatureText: nullable(Type.String({ description: 'The signature in text parts, made from the other.' })),
+    isDefault: Type.Boolean(),
+    version: Type.Integer(),
+    ...lifetimeFields,
+  },
   { $id: 'Sender' },
 );
 
@@ -28,6 +49,8 @@ export const NewSender = closed(
     fromName: Type.Optional(fields.fromName),
     replyTo: Type.Optional(fields.replyTo),
     archiveBcc: Type.Optional(fields.archiveBcc),
+    user: Type.Optional(fields.user),
+    signature: Type.Optional(fields.signature),
     isDefault: Type.Optional(
       Type.Boolean({ description: 'The first sender is the default one unless it says false.' }),
     ),
@@ -52,6 +75,8 @@ export const SenderChange = closed(
     fromName: Type.Optional(fields.fromName),
     replyTo: Type.Optional(fields.replyTo),
     archiveBcc: Type.Optional(fields.archiveBcc),
+    user: Type.Optional(fields.user),
+    signature: Type.Optional(fields.signature),
     isDefault: Type.Optional(
       Type.Literal(true, { description: 'Makes it the default one in the place of the other.' }),
     ),

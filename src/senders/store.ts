@@ -1,4 +1,4 @@
-import { and, desc, eq, lt, sql } from 'drizzle-orm';
+import { and, desc, eq, lt, ne, sql } from 'drizzle-orm';
 import { parseAddrSpec } from '../channels/mail/addr-spec.ts';
 import type { Clock, NewId } from '../clock.ts';
 import type { Db, Tx } from '../db/client.ts';
@@ -23,12 +23,26 @@ export interface SenderRow {
   fromName: string | null;
   replyTo: string | null;
   archiveBcc: string[];
+  /** The person of the calling application whose own it is. */
+  user: string | null;
+  /** HTML; and the same as text. */
+  signature: string | null;
+  signatureText: string | null;
   createdAt: Date;
   updatedAt: Date;
 }
 
 /** What a sender says. */
-export type SenderContent = Pick<SenderRow, 'fromAddress' | 'fromName' | 'replyTo' | 'archiveBcc'>;
+export type SenderContent = Pick<
+  SenderRow,
+  'fromAddress' | 'fromName' | 'replyTo' | 'archiveBcc' | 'signature' | 'signatureText'
+>;
+
+/** A sender as texts may show it: as `sender`. */
+export function shownSender({ fromName, fromAddress, signature, signatureText }: SenderContent) {
+  const given = signature === null ? null : { html: signature, text: signatureText ?? '' };
+  return { name: fromName, address: fromAddress, signature: given };
+}
 
 /** Columns of a sender with what its current version says. */
 export const senderColumns = {
@@ -42,6 +56,9 @@ export const senderColumns = {
   fromName: senderVersions.fromName,
   replyTo: senderVersions.replyTo,
   archiveBcc: senderVersions.archiveBcc,
+  user: senders.user,
+  signature: senderVersions.signature,
+  signatureText: senderVersions.signatureText,
   createdAt: senders.createdAt,
   updatedAt: senders.updatedAt,
 };
@@ -69,6 +86,8 @@ function strictContent(content: SenderContent): SenderContent {
     fromName: content.fromName,
     replyTo: content.replyTo === null ? null : strictAddress(content.replyTo, '/replyTo'),
     archiveBcc: content.archiveBcc.map((value, index) => strictAddress(value, `/archiveBcc/${index}`)),
+    signature: content.signature,
+    signatureText: content.signatureText,
   };
 }
 
@@ -88,7 +107,7 @@ export async function createSender(
   tx: Tx,
   tenantId: string,
   actor: Actor,
-  sender: SenderContent & { key: string; isDefault: boolean | undefined },
+  sender: SenderContent & { key: string; user: string | null; isDefault: boolean | undefined },
 ): Promise<{ id: string }> {
   const content = strictContent(sender);
   const now = deps.clock.now();
@@ -96,14 +115,26 @@ export async function createSender(
   // Two first senders at once would both become the default one.
   await lockTenant(tx, tenantId);
   const current = await defaultSender(tx, tenantId);
-  const isDefault = sender.isDefault ?? current === null;
+  // Somebody's own is nobody else's default, unless that is said.
+  const isDefault = sender.isDefault ?? (current === null && sender.user === null);
   if (isDefault) await makeDefault(tx, tenantId);
   const [row] = await tx
     .insert(senders)
-    .values({ tenantId, id, key: sender.key, isDefault, currentVersion: 1, createdAt: now, updatedAt: now })
-    .onConflictDoNothing({ target: [senders.tenantId, senders.key] })
+    .values({
+      tenantId,
+      id,
+      key: sender.key,
+      user: sender.user,
+      isDefault,
+      currentVersion: 1,
+      createdAt: now,
+      updatedAt: now,
+    })
+    .onConflictDoNothing()
     .returning({ id: senders.id });
-  if (row === undefined) throw new AppError('conflict', { detail: `A sender has the key ${sender.key} already.` });
+  if (row === undefined) {
+    throw new AppError('conflict', { detail: `A sender has the key ${sender.key}, or is that of its user, already.` });
+  }
   await tx.insert(senderVersions).values({ tenantId, senderId: id, version: 1, ...content, createdAt: now });
   await recordAudit(deps, tx, { tenantId, actor, action: 'created', resourceType: 'sender', resourceId: id });
   return { id };
@@ -158,6 +189,16 @@ export function listSenders(db: Db, tenantId: string, page: { limit: number; bef
     .limit(page.limit);
 }
 
+/** @throws AppError `conflict` when another sender is this person's. */
+async function mustBeFree(tx: Tx, tenantId: string, id: string, user: string): Promise<void> {
+  await lockTenant(tx, tenantId);
+  const [other] = await tx
+    .select({ key: senders.key })
+    .from(senders)
+    .where(and(eq(senders.tenantId, tenantId), eq(senders.user, user), ne(senders.id, id)));
+  if (other !== undefined) throw new AppError('conflict', { detail: `The sender ${other.key} is that of ${user}.` });
+}
+
 /**
  * Changes a sender: a new version, which messages made from now on use.
  * @throws AppError `not_found`, `precondition_failed`, `unprocessable`.
@@ -166,11 +207,12 @@ export async function updateSender(
   deps: Deps,
   tx: Tx,
   target: { tenantId: string; id: string; actor: Actor; revision: number | null },
-  change: Partial<SenderContent> & { isDefault?: true },
+  change: Partial<SenderContent> & { isDefault?: true; user?: string | null },
 ): Promise<SenderRow> {
   const { tenantId, id, actor, revision } = target;
   const before = await getSender(tx, tenantId, id);
-  const { isDefault, ...texts } = change;
+  const { isDefault, user, ...texts } = change;
+  if (user != null) await mustBeFree(tx, tenantId, id, user);
   const content = strictContent({ ...before, ...texts });
   const now = deps.clock.now();
   if (isDefault) {
@@ -184,6 +226,7 @@ export async function updateSender(
       currentVersion: version,
       // Only when it is asked for: another one may have become the default since this one was read.
       ...(isDefault === undefined ? {} : { isDefault }),
+      ...(user === undefined ? {} : { user }),
       revision: sql`${senders.revision} + 1`,
       updatedAt: now,
     })

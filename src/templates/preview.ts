@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { AppError, type ErrorItem } from '../errors.ts';
-import type { TemplateParts } from './rendering/liquid.ts';
-import type { PrepareResult, Renderer } from './rendering/renderer.ts';
+import type { PrepareResult, Renderer, ShownSender } from './rendering/renderer.ts';
+import type { KeyedParts } from './version-content.ts';
 
 /** What a template gives with some data. */
 export interface Preview {
@@ -12,18 +12,14 @@ export interface Preview {
   hash: string;
 }
 
-/** A template version; `key` identifies its parts for ever (template id and version). */
-export interface KeyedParts {
-  key: string;
-  parts: TemplateParts;
-}
-
 /** Data to try a template with, and when and where it is read. */
 export interface Sample {
   data: Record<string, unknown>;
   clockAt: Date;
   timezone: string;
   locale: string;
+  /** Null: it has none yet. */
+  sender: ShownSender | null;
 }
 
 /** Renders a template with sample data, in the renderer's threads. */
@@ -40,12 +36,19 @@ export async function renderSample(
       timezone: sample.timezone,
       locale: sample.locale,
       overrides: {},
+      ...(sample.sender === null ? {} : { sender: sample.sender }),
       mail: null,
       composition: null,
     },
   ]);
   return result;
 }
+
+/** Renders one line of Liquid, such as the expression of an address. @param key identifies it for ever. */
+export const lineParts = (key: string, line: string): KeyedParts => ({
+  key,
+  parts: { subject: line, text: '', html: '' },
+});
 
 /**
  * What a person would see of a template with sample data.

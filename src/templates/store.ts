@@ -24,6 +24,8 @@ export type TemplateFields = Pick<
   | 'trigger'
   | 'notificationTypeId'
   | 'validation'
+  | 'consentPurpose'
+  | 'resendAllowed'
   | 'active'
 >;
 

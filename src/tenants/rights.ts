@@ -7,6 +7,7 @@ const resources = [
   'audit-entries',
   'templates',
   'field-lists',
+  'layouts',
   'senders',
   'documents',
   'recipients',

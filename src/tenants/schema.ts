@@ -23,6 +23,17 @@ const settings = {
   defaultTemplate: nullable(
     key({ description: 'Key of the template for document types that have none of their own (W2).' }),
   ),
+  constants: Type.Record(
+    Type.String({ pattern: '^[\\p{L}_][\\p{L}\\p{N}_-]{0,99}$' }),
+    Type.String({ maxLength: 2_000 }),
+    {
+      additionalProperties: false,
+      maxProperties: 100,
+      description:
+        'Merge fields that are the same in every message, e.g. an address of a site; what a request gives comes before them.',
+      examples: [{ URL_PJ_WEB: 'https://pj.universite.example' }],
+    },
+  ),
   documentMaxBytes: Type.Integer({ minimum: 1, maximum: 10_000_000, description: 'Largest document, in bytes.' }),
 };
 
@@ -49,6 +60,7 @@ export const TenantChange = closed(
     defaultValidation: Type.Optional(settings.defaultValidation),
     testRedirect: Type.Optional(settings.testRedirect),
     defaultTemplate: Type.Optional(settings.defaultTemplate),
+    constants: Type.Optional(settings.constants),
     documentMaxBytes: Type.Optional(settings.documentMaxBytes),
   },
   { minProperties: 1, examples: [{ defaultValidation: 'automatic' }] },

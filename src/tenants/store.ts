@@ -13,7 +13,14 @@ export type TenantRow = typeof tenants.$inferSelect;
 export type TenantSettings = Partial<
   Pick<
     TenantRow,
-    'name' | 'timezone' | 'locale' | 'defaultValidation' | 'testRedirect' | 'defaultTemplate' | 'documentMaxBytes'
+    | 'name'
+    | 'timezone'
+    | 'locale'
+    | 'defaultValidation'
+    | 'testRedirect'
+    | 'defaultTemplate'
+    | 'constants'
+    | 'documentMaxBytes'
   >
 >;
 

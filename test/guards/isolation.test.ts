@@ -166,9 +166,9 @@ t.test('a body that names what another tenant has is told that it does not exist
   t.same(pointerOf(type), [422, '/notificationType', 'notification_type_unknown']);
 
   const mine = await seedTenant(service, other);
-  const version = { subject: 'a', text: 'b', html: '<p>c</p>', sender: owner.sender };
+  const version = { subject: 'a', text: 'b', html: '<p>c</p>', senderId: owner.sender };
   const versions = await mine.inject('POST', `/v1/templates/${mine.template}/versions`, { body: version });
-  t.same(pointerOf(versions), [422, '/sender', 'sender_unknown']);
+  t.same(pointerOf(versions), [422, '/senderId', 'sender_unknown']);
   const sender = await ask('POST', '/v1/send-requests', {
     template: 'avis-echeance',
     overrides: { sender: owner.sender },

@@ -48,7 +48,7 @@ const entries = [
 ];
 
 const packageHomes: [pattern: RegExp, home: string][] = [
-  [/^liquidjs(\/|$)/, 'templates'],
+  [/^(liquidjs|juice|html-to-text|mjml)(\/|$)/, 'templates'],
   [/^(nodemailer|twilio)(\/|$)/, 'channels'],
   [/^pg-boss(\/|$)/, 'queue'],
   [/^(fastify$|@fastify\/(?!type-provider-typebox))/, 'http'],

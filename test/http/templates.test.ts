@@ -190,7 +190,8 @@ t.test('merge fields between single braces become Liquid, and other braces stay 
   t.match((await inject('GET', `${path}/versions/1`)).body, {
     subject: 'Avis {{ contrat }}',
     text: '{{ Adr_Titre }} {{ Adr_Nom }} { pas un champ }',
-    html: '<style>p { color: #333 }</style><p>{{ Adr_Titre }} {{ Adr_Nom }}</p>',
+    html: '<p style="color: #333;">{{ Adr_Titre }} {{ Adr_Nom }}</p>',
+    written: { html: '<style>p { color: #333 }</style><p>{{ Adr_Titre }} {{ Adr_Nom }}</p>' },
   });
   const fields = { Adr_Titre: 'Madame', Adr_Nom: 'L’Hôte', contrat: 'C-88' };
   t.match((await inject('POST', `${path}/preview`, { body: { data: fields } })).body, {
@@ -210,9 +211,9 @@ t.test('a text that is no template is refused with the part and the place of eac
     refused.body.errors.map(({ pointer }: { pointer: string }) => pointer),
     ['/subject', '/text', '/html'],
   );
-  t.match(await inject('POST', `${path}/versions`, { body: { ...texts, sender: 'nobody' } }), {
+  t.match(await inject('POST', `${path}/versions`, { body: { ...texts, senderId: 'nobody' } }), {
     status: 422,
-    body: { errors: [{ pointer: '/sender', code: 'sender_unknown' }] },
+    body: { errors: [{ pointer: '/senderId', code: 'sender_unknown' }] },
   });
   t.match(await inject('POST', `${path}/versions`, { body: { ...texts, subject: '' } }), { status: 400 });
   t.match(await inject('POST', `${path}/versions`, { body: { ...texts, text: 'x'.repeat(200_001) } }), {

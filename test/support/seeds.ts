@@ -15,6 +15,7 @@ export interface Seeds {
   /** Version 1 is published, version 2 is a draft. */
   unusedTemplate: string;
   fieldList: string;
+  layout: string;
   sender: string;
   unusedSender: string;
   document: string;
@@ -74,7 +75,7 @@ async function seedContent(api: Api) {
     texts,
   );
   const unusedTemplate = await addTemplate(api, { key: 'inutile' }, texts);
-  await post(api, `/v1/templates/${unusedTemplate}/versions`, { ...texts, sender: 'accueil' });
+  await post(api, `/v1/templates/${unusedTemplate}/versions`, { ...texts, senderId: 'accueil' });
   const document = await upload(api, 'avis.pdf', pdf('avis'));
   const properties = { numero: { type: 'string', title: 'Numéro', examples: ['D-2026-000123'] } };
   const fieldList = await post(api, '/v1/field-lists', {
@@ -83,12 +84,14 @@ async function seedContent(api: Api) {
     pages: ['dossier'],
     fields: { type: 'object', properties },
   });
+  const layout = await post(api, '/v1/layouts', { key: 'central', title: 'Scolarité centrale' });
   return {
     sender: sender.id,
     unusedSender: unusedSender.id,
     template,
     unusedTemplate,
     fieldList: fieldList.id,
+    layout: layout.id as string,
     document,
   };
 }
@@ -193,6 +196,7 @@ const usual: Record<string, (seeds: Seeds) => string> = {
   'api-keys': (seeds) => seeds.apiKey,
   templates: (seeds) => seeds.template,
   'field-lists': (seeds) => seeds.fieldList,
+  layouts: (seeds) => seeds.layout,
   senders: (seeds) => seeds.sender,
   documents: (seeds) => seeds.document,
   recipients: (seeds) => seeds.recipient,

@@ -20,7 +20,7 @@ const shape: FieldsShape = {
 
 /** The path that a template with this output reads first. */
 const pathOf = (written: string) => {
-  const uses = listVariableUses({ subject: `{{ ${written} }}`, text: '', html: '' });
+  const uses = listVariableUses([{ place: 'subject', html: false, source: `{{ ${written} }}` }]);
   return uses[0]?.path ?? '';
 };
 

@@ -38,5 +38,6 @@ export const compositionDefaults = {
   highPriority: false,
   headers: {},
   attachments: [],
+  inlineImages: [],
   redirect: null,
 };

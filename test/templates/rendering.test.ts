@@ -150,11 +150,15 @@ t.test('problems carry part, sentence and place', async (t) => {
 
 t.test('the fields of a template are listed by path, without its own names', async (t) => {
   t.same(
-    listVariableUses({
-      subject: '{{ a.b }}',
-      text: '{% for i in rows %}{{ i.x }}{{ forloop.index }}{% endfor %}{% assign k = q %}{{ k }}',
-      html: '{{ a.b }}{{ c[0].d }}{% if e == f %}{% endif %}{{ g | append: h }}',
-    }).map(({ path }) => path),
+    listVariableUses([
+      { place: 'subject', html: false, source: '{{ a.b }}' },
+      {
+        place: 'text',
+        html: false,
+        source: '{% for i in rows %}{{ i.x }}{{ forloop.index }}{% endfor %}{% assign k = q %}{{ k }}',
+      },
+      { place: 'html', html: true, source: '{{ a.b }}{{ c[0].d }}{% if e == f %}{% endif %}{{ g | append: h }}' },
+    ]).map(({ path }) => path),
     ['a.b', 'rows', 'q', 'c[0].d', 'e', 'f', 'g', 'h'],
   );
 });

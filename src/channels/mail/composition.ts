@@ -21,6 +21,8 @@ export interface MailComposition {
   headers: Record<string, string>;
   /** Files, in order, by the hash of their content. `message/*` and `multipart/*` travel as `application/octet-stream`. */
   attachments: { name: string; mediaType: string; sha256: string }[];
+  /** Pictures that the HTML shows as `cid:…` (RFC 2392, 2387). Those it does not name are left out. */
+  inlineImages: { contentId: string; name: string; mediaType: string; sha256: string }[];
   /**
    * Test redirect: the mail goes to `to` alone. `banner` is a sentence in the tenant's language; it is
    * put at the top of text and html, followed by the addresses of all real recipients (bcc too, which
@@ -46,7 +48,7 @@ export function composeMail(content: MailContent, composition: MailComposition):
   const root = new MailComposer({
     text: lines(redirect === null ? content.text : textWithBanner(content, redirect.banner)),
     html: lines(redirect === null ? content.html : htmlWithBanner(content, redirect.banner)),
-    attachments: composition.attachments.map(attachmentOf),
+    attachments: [...composition.attachments.map(attachmentOf), ...shownImages(content, composition)],
     messageId: `<${messageId}>`,
     date,
     // "=_" cannot occur in quoted-printable nor in base64, so no content can close a part early.
@@ -125,11 +127,20 @@ function attachmentOf({ name, mediaType, sha256 }: MailComposition['attachments'
     filename,
     // These two may not be base64 (RFC 2046 §5.2.1), and anything else could break lines or structure.
     contentType: /^(?:message|multipart)\//i.test(mediaType) ? 'application/octet-stream' : mediaType,
-    contentDisposition: 'attachment',
+    contentDisposition: 'attachment' as 'attachment' | 'inline',
     contentTransferEncoding: 'base64',
     // What stands here while the tree is made: the bytes themselves never come to this thread.
     content: Buffer.from(sha256),
   };
+}
+
+function shownImages({ html }: MailContent, { inlineImages }: MailComposition) {
+  return inlineImages
+    .filter(({ contentId }) => html.includes(`cid:${contentId}`))
+    .map(({ contentId, ...image }) => {
+      if (!/^[\w.-]{1,100}@[\w.-]{1,100}$/.test(contentId)) throw new Error('invalid content id');
+      return { ...attachmentOf(image), contentDisposition: 'inline', cid: contentId };
+    });
 }
 
 /**

@@ -14,6 +14,15 @@ import {
 } from 'drizzle-orm/pg-core';
 import { bytea, instant, lifetime, tenantId } from './columns.ts';
 
+/** A document as a message, or a template, pins it. */
+export interface StoredDocument {
+  id: string;
+  filename: string;
+  mediaType: string;
+  size: number;
+  sha256: string;
+}
+
 /** A file as one caller named it; its bytes are in `document_contents`. */
 export const documents = pgTable(
   'documents',
@@ -55,6 +64,8 @@ export const senders = pgTable(
     id: uuid('id').notNull(),
     key: text('key').notNull(),
     isDefault: boolean('is_default').notNull(),
+    /** The person of the calling application whose own it is (M2). */
+    user: text('user_name'),
     currentVersion: integer('current_version').notNull(),
     revision: integer('revision').notNull().default(1),
     ...lifetime(),
@@ -62,6 +73,7 @@ export const senders = pgTable(
   (table) => [
     primaryKey({ columns: [table.tenantId, table.id] }),
     uniqueIndex('senders_key').on(table.tenantId, table.key),
+    uniqueIndex('senders_user').on(table.tenantId, table.user).where(sql`${table.user} is not null`),
     uniqueIndex('senders_one_default').on(table.tenantId).where(sql`${table.isDefault}`),
   ],
 );
@@ -77,6 +89,9 @@ export const senderVersions = pgTable(
     fromName: text('from_name'),
     replyTo: text('reply_to'),
     archiveBcc: jsonb('archive_bcc').$type<string[]>().notNull(),
+    /** HTML, literal; and the same as text (M2). */
+    signature: text('signature'),
+    signatureText: text('signature_text'),
     createdAt: instant('created_at').notNull(),
   },
   (table) => [primaryKey({ columns: [table.tenantId, table.senderId, table.version] })],
@@ -100,6 +115,9 @@ export const templates = pgTable(
     trigger: text('trigger', { enum: ['person', 'activity'] }),
     notificationTypeId: uuid('notification_type_id'),
     validation: text('validation', { enum: ['manual', 'automatic'] }),
+    /** What recipients must have consented to (M8). */
+    consentPurpose: text('consent_purpose', { enum: ['management', 'prospecting', 'third-party'] }),
+    resendAllowed: boolean('resend_allowed').notNull().default(false),
     active: boolean('active').notNull(),
     currentVersion: integer('current_version'),
     createdBy: text('created_by'),
@@ -157,6 +175,65 @@ export const fieldLists = pgTable(
   ],
 );
 
+/** The frame that the sections of mails are put into (A8). A change makes new versions of the templates that use it. */
+export const layouts = pgTable(
+  'layouts',
+  {
+    tenantId: tenantId(),
+    id: uuid('id').notNull(),
+    key: text('key').notNull(),
+    title: text('title').notNull(),
+    logo: jsonb('logo').$type<StoredDocument>(),
+    logoText: text('logo_text').notNull(),
+    academicYear: text('academic_year'),
+    /** Liquid. */
+    identity: text('identity'),
+    css: text('css'),
+    /** The whole frame with the places of sections; null: the service's own. */
+    html: text('html'),
+    version: integer('version').notNull(),
+    revision: integer('revision').notNull().default(1),
+    ...lifetime(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.tenantId, table.id] }),
+    uniqueIndex('layouts_key').on(table.tenantId, table.key),
+  ],
+);
+
+/** The texts of one language as they were written: HTML and text, MJML, or sections of a layout. */
+export interface WrittenTexts {
+  subject: string;
+  html?: string;
+  text?: string;
+  mjml?: string;
+  sections?: WrittenSections;
+}
+
+/** What stands in the places of a layout. */
+export interface WrittenSections {
+  header?: string;
+  body?: string;
+  list?: string;
+  information?: string;
+  signature?: string;
+}
+
+/** The three texts that are rendered. */
+export interface StoredParts {
+  subject: string;
+  text: string;
+  html: string;
+}
+
+/** A picture that a mail shows within its text, by its content id (RFC 2392). */
+export interface StoredInlineImage {
+  contentId: string;
+  filename: string;
+  mediaType: string;
+  sha256: string;
+}
+
 /** The texts of a template at one time. A published version never changes. */
 export const templateVersions = pgTable(
   'template_versions',
@@ -173,6 +250,17 @@ export const templateVersions = pgTable(
     /** What it says itself of its fields; null: nothing. */
     fields: json('declared_fields').$type<FieldsShape>(),
     allowUnknown: boolean('allow_unknown').notNull().default(false),
+    /** Liquid that gives the address to write to (M4). */
+    to: text('to_expression'),
+    /** The texts in other languages, by language tag. */
+    locales: json('locales').$type<Record<string, StoredParts>>().notNull().default({}),
+    /** What the texts were made from, by language tag, the empty one for those above; null: they were written as they are. */
+    written: json('written').$type<Record<string, WrittenTexts>>(),
+    layoutId: uuid('layout_id'),
+    layoutVersion: integer('layout_version'),
+    inlineImages: jsonb('inline_images').$type<StoredInlineImage[]>().notNull().default([]),
+    /** Attached to every message. */
+    documents: jsonb('documents').$type<StoredDocument[]>().notNull().default([]),
     senderId: uuid('sender_id'),
     publishedAt: instant('published_at'),
     publishedBy: text('published_by'),

@@ -14,6 +14,7 @@ import {
   uuid,
 } from 'drizzle-orm/pg-core';
 import { instant, lifetime, tenantId } from './columns.ts';
+import type { StoredDocument } from './content.ts';
 
 /** A display name and one address, as kept with a message. */
 export interface StoredMailbox {
@@ -30,15 +31,6 @@ export interface StoredCopy extends StoredMailbox {
   at: string | null;
   /** How often nobody could tell whether it had left. */
   doubts?: number;
-}
-
-/** A document as a message pins it. */
-export interface StoredDocument {
-  id: string;
-  filename: string;
-  mediaType: string;
-  size: number;
-  sha256: string;
 }
 
 /** Literal texts that replace what the template would give. */
@@ -180,6 +172,7 @@ export const messages = pgTable(
     primaryKey({ columns: [table.tenantId, table.id] }),
     index('messages_send_request').on(table.tenantId, table.sendRequestId, table.rowIndex),
     index('messages_status').on(table.tenantId, table.status, table.id),
+    index('messages_template').on(table.tenantId, table.templateId, table.status, table.test),
     index('messages_address').on(table.tenantId, table.toNormalized),
     // What most rows have not is not in their indexes: each costs every move of every message.
     index('messages_recipient').on(table.tenantId, table.recipientId).where(sql`${table.recipientId} is not null`),

@@ -26,6 +26,8 @@ export const tenants = pgTable(
     testRedirect: text('test_redirect'),
     /** Key of the template used where a document type has none of its own (W2). */
     defaultTemplate: text('default_template'),
+    /** Merge fields that are the same for every message (A8: `URL_PJ_WEB`). */
+    constants: jsonb('constants').$type<Record<string, string>>().notNull().default({}),
     documentMaxBytes: integer('document_max_bytes').notNull(),
     revision: integer('revision').notNull().default(1),
     ...lifetime(),

@@ -4,6 +4,7 @@ import type { Config } from '../../config.ts';
 import { databaseError, isUnavailable } from '../../db/client.ts';
 import {
   type ContentCache,
+  carriedFiles,
   compositionOf,
   type MessageRow,
   prepareTask,
@@ -40,9 +41,9 @@ async function taskOf(
 ): Promise<Task | null> {
   try {
     const sender = await deps.content.sender(row);
-    const parts = await deps.content.parts(row);
-    const task = prepareTask(row, sender, compositionOf(row, sender, carriage));
-    return { from: sender.fromAddress, parts, task };
+    const texts = await deps.content.texts(row);
+    const task = prepareTask(row, sender, texts, compositionOf(row, sender, texts, carriage));
+    return { from: sender.fromAddress, parts: texts.parts, task };
   } catch (error) {
     // Whatever the database's own trouble is, it says nothing of the message.
     if (isUnavailable(error) || databaseError(error) !== null) throw error;
@@ -80,9 +81,9 @@ export async function prepareMessages(
   const [first] = rows;
   if (first === undefined) return [];
   const date = deps.clock.now();
-  const hashes = rows.flatMap(({ documents }) => documents.map(({ sha256 }) => sha256));
-  const attachments = await deps.content.attachments(first.tenantId, hashes);
   const made = await Promise.all(rows.map((row) => taskOf(deps, row, { date, redirect })));
+  const hashes = made.flatMap((one) => (one === null ? [] : carriedFiles(one.task.composition)));
+  const attachments = await deps.content.attachments(first.tenantId, hashes);
   const templates = Object.fromEntries(
     made.flatMap((one) => (one === null ? [] : [[one.task.template, one.parts] as const])),
   );

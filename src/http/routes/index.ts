@@ -7,6 +7,7 @@ import { eventRoutes } from './events.ts';
 import { exportRoutes } from './exports.ts';
 import { fieldRoutes } from './fields.ts';
 import { healthRoutes } from './health.ts';
+import { layoutRoutes } from './layouts.ts';
 import { messageActionRoutes } from './message-actions.ts';
 import { messageViewRoutes } from './message-views.ts';
 import { messageRoutes } from './messages.ts';
@@ -33,6 +34,7 @@ const allRoutes: readonly Routes[] = [
   templateReviewRoutes,
   templateConversionRoutes,
   fieldRoutes,
+  layoutRoutes,
   senderRoutes,
   documentRoutes,
   recipientRoutes,

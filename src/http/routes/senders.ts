@@ -8,6 +8,7 @@ import {
   type SenderRow,
   updateSender,
 } from '../../senders/store.ts';
+import { makeSignature } from '../../templates/authoring/signature.ts';
 import { actorOf } from '../../tenants/rights.ts';
 import { changeRoute, createRoute, deleteRoute, listRoute, type Resource, readRoute } from '../resource-routes.ts';
 import type { App } from '../validation.ts';
@@ -28,22 +29,27 @@ export function senderRoutes(app: App, runtime: Runtime): void {
     summary: 'Create a sender',
     body: NewSender,
     errors: ['conflict', 'unprocessable'],
-    create: (tx, caller, body) =>
+    create: async (tx, caller, body) =>
       createSender(runtime, tx, caller.tenantId, actorOf(caller), {
         key: body.key,
+        user: body.user ?? null,
         fromAddress: body.fromAddress,
         fromName: body.fromName ?? null,
         replyTo: body.replyTo ?? null,
         archiveBcc: body.archiveBcc ?? [],
         isDefault: body.isDefault,
+        ...(await makeSignature(runtime.compiler, body.signature ?? null)),
       }),
   });
   changeRoute(app, runtime, senders, {
     summary: 'Change a sender',
     description: 'Messages that exist keep what it said when they were made.',
     body: SenderChange,
-    errors: ['unprocessable'],
-    change: (tx, target, body) => updateSender(runtime, tx, target, body),
+    errors: ['conflict', 'unprocessable'],
+    async change(tx, target, { signature, ...body }) {
+      const made = signature === undefined ? {} : await makeSignature(runtime.compiler, signature);
+      return updateSender(runtime, tx, target, { ...body, ...made });
+    },
   });
   deleteRoute(app, runtime, senders, {
     summary: 'Delete a sender that nothing uses',

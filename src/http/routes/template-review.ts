@@ -2,14 +2,22 @@ import Type from 'typebox';
 import { invalidField } from '../../errors.ts';
 import { closed, reference, Uuid } from '../../fields.ts';
 import type { Runtime } from '../../runtime.ts';
+import { defaultSender, getSender, shownSender } from '../../senders/store.ts';
+import { listWritten, writtenOf } from '../../templates/authoring/written.ts';
 import { checkTemplate } from '../../templates/check/check.ts';
 import { CheckRequest, TemplateCheck } from '../../templates/check/schema.ts';
 import { readKnownFields } from '../../templates/fields/known.ts';
-import { type KeyedParts, previewTemplate, type Sample } from '../../templates/preview.ts';
+import { lineParts, previewTemplate, type Sample } from '../../templates/preview.ts';
 import { PreviewRequest, TemplatePreview, VersionDiff } from '../../templates/schema.ts';
 import { getTemplate, type TemplateRow } from '../../templates/store.ts';
+import { constantsFor, localeOf, textsFor } from '../../templates/version-content.ts';
 import { diffVersions } from '../../templates/version-diff.ts';
-import { getTemplateVersion, listTemplateVersions, type TemplateVersionRow } from '../../templates/versions.ts';
+import {
+  getTemplateVersion,
+  listTemplateVersions,
+  type TemplateVersionRow,
+  usesOfVersion,
+} from '../../templates/versions.ts';
 import { getTenant } from '../../tenants/store.ts';
 import { callerOf } from '../auth.ts';
 import { operation } from '../openapi.ts';
@@ -33,14 +41,30 @@ async function versionOf(
   return { template, version: newest };
 }
 
-const keyed = (version: TemplateVersionRow): KeyedParts => ({
-  key: `${version.templateId}/${version.version}`,
-  parts: version,
-});
+async function sampleOf(
+  runtime: Runtime,
+  tenantId: string,
+  version: TemplateVersionRow,
+  { data, locale: wanted }: { data: Record<string, unknown>; locale?: string },
+): Promise<Sample> {
+  const { timezone, locale: own, constants } = await getTenant(runtime.db, tenantId);
+  const { senderId } = version;
+  const sender =
+    senderId === null ? await defaultSender(runtime.db, tenantId) : await getSender(runtime.db, tenantId, senderId);
+  return {
+    data: { ...constantsFor(version, constants), ...data },
+    clockAt: runtime.clock.now(),
+    timezone,
+    locale: localeOf(version, wanted ?? null, own),
+    sender: sender === null ? null : shownSender(sender),
+  };
+}
 
-async function sampleOf(runtime: Runtime, tenantId: string, data: Record<string, unknown>): Promise<Sample> {
-  const { timezone, locale } = await getTenant(runtime.db, tenantId);
-  return { data, clockAt: runtime.clock.now(), timezone, locale };
+/** What the expression of the address gives; null where there is none. @throws AppError as previewing does. */
+async function addressOf(runtime: Runtime, version: TemplateVersionRow, sample: Sample): Promise<string | null> {
+  if (version.to === null) return null;
+  const expression = lineParts(`${version.templateId}/${version.version}/to`, version.to);
+  return (await previewTemplate(runtime.renderer, expression, sample)).subject;
 }
 
 function previewRoute(app: App, runtime: Runtime): void {
@@ -61,9 +85,10 @@ function previewRoute(app: App, runtime: Runtime): void {
       const { tenantId } = callerOf(request);
       const { id } = request.params;
       const { version } = await versionOf(runtime, tenantId, id, request.body.version);
-      const sample = await sampleOf(runtime, tenantId, request.body.data);
-      const preview = await previewTemplate(runtime.renderer, keyed(version), sample);
-      return { version: version.version, ...preview };
+      const sample = await sampleOf(runtime, tenantId, version, request.body);
+      const { locale } = sample;
+      const preview = await previewTemplate(runtime.renderer, textsFor(version, locale), sample);
+      return { version: version.version, locale, to: await addressOf(runtime, version, sample), ...preview };
     },
   );
 }
@@ -87,10 +112,16 @@ function checkRoute(app: App, runtime: Runtime): void {
       const { tenantId } = callerOf(request);
       const { data, version: asked } = request.body;
       const { template, version } = await versionOf(runtime, tenantId, request.params.id, asked);
-      const sample = data === undefined ? null : await sampleOf(runtime, tenantId, data);
+      const sample = await sampleOf(runtime, tenantId, version, { data: data ?? {} });
       const known = await readKnownFields(runtime.db, tenantId, template, version.fields);
-      const checked = { ...keyed(version), known, declared: version.fields };
-      const problems = await checkTemplate(runtime.renderer, checked, sample);
+      const checked = {
+        ...textsFor(version, sample.locale),
+        texts: listWritten(writtenOf(version), version.to),
+        uses: usesOfVersion(version),
+        known,
+        declared: version.fields,
+      };
+      const problems = await checkTemplate(runtime.renderer, checked, data === undefined ? null : sample);
       return { version: version.version, problems };
     },
   );

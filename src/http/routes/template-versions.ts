@@ -1,9 +1,14 @@
-import Type from 'typebox';
+import Type, { type Static } from 'typebox';
+import { attachDocuments } from '../../documents/attach.ts';
+import { useDocuments } from '../../documents/store.ts';
 import { invalidField } from '../../errors.ts';
 import { closed, reference, Uuid } from '../../fields.ts';
 import type { Runtime } from '../../runtime.ts';
 import { findSender } from '../../senders/store.ts';
+import { makeTexts } from '../../templates/authoring/make-texts.ts';
+import { writtenOf } from '../../templates/authoring/written.ts';
 import { checkFieldsShape } from '../../templates/fields/keep.ts';
+import { findLayout } from '../../templates/layouts/store.ts';
 import { NewTemplateVersion, TemplateVersion } from '../../templates/schema.ts';
 import { getTemplate } from '../../templates/store.ts';
 import {
@@ -14,8 +19,9 @@ import {
   type TemplateVersionRow,
 } from '../../templates/versions.ts';
 import { actorOf } from '../../tenants/rights.ts';
+import { getTenant } from '../../tenants/store.ts';
 import { callerOf } from '../auth.ts';
-import { runIdempotently } from '../idempotency.ts';
+import { type EffectTx, runIdempotently } from '../idempotency.ts';
 import { operation } from '../openapi.ts';
 import { pageOf, pageQuery, paginate, readPage } from '../pagination.ts';
 import type { App } from '../validation.ts';
@@ -24,15 +30,50 @@ const templateParams = closed({ id: Uuid });
 const versionParams = closed({ id: Uuid, version: Type.Integer({ minimum: 1, maximum: 1_000_000 }) });
 
 function presentVersion(row: TemplateVersionRow) {
-  const { tenantId: _tenantId, senderId, ...shown } = row;
-  return { ...shown, sender: senderId };
+  const { tenantId: _tenantId, inlineImages: _inlineImages, documents, ...shown } = row;
+  const { '': own, ...locales } = writtenOf(row);
+  const written = { ...own, ...(Object.keys(locales).length === 0 ? {} : { locales }) };
+  return { ...shown, written, documents: documents.map(({ id }) => id) };
 }
 
-async function senderIdOf(runtime: Runtime, tenantId: string, sender: string | null | undefined) {
-  if (sender == null) return null;
-  const row = await findSender(runtime.db, tenantId, sender);
-  if (row === null) throw invalidField('/sender', 'sender_unknown', `there is no sender ${sender}`);
-  return row.id;
+/** A sender or a layout by what the body names it. @throws AppError `unprocessable`. */
+async function named<Row>(
+  find: (db: Runtime['db'], tenantId: string, idOrKey: string) => Promise<Row | null>,
+  [runtime, tenantId]: [Runtime, string],
+  what: 'sender' | 'layout',
+  name: string | null | undefined,
+): Promise<Row | null> {
+  if (name == null) return null;
+  const row = await find(runtime.db, tenantId, name);
+  if (row === null) throw invalidField(`/${what}Id`, `${what}_unknown`, `there is no ${what} ${name}`);
+  return row;
+}
+
+/** The documents of a version, kept from now on. @throws AppError `unprocessable`. */
+async function pinDocuments(runtime: Runtime, tx: EffectTx, tenantId: string, ids: readonly string[]) {
+  const attached = attachDocuments(ids, await useDocuments(tx, runtime, tenantId, ids));
+  if (attached.kind === 'attached') return attached.documents;
+  const pointer = attached.index === null ? '/documents' : `/documents/${attached.index}`;
+  throw invalidField(pointer, 'document_invalid', attached.why);
+}
+
+/** Everything of a new version that needs no transaction. */
+async function readVersion(runtime: Runtime, tenantId: string, body: Static<typeof NewTemplateVersion>) {
+  const { senderId, layoutId, documents, syntax = 'liquid', fields = null, allowUnknown = false, ...content } = body;
+  if (fields !== null) checkFieldsShape(fields, '/fields');
+  const { to = null, locales = {}, ...own } = content;
+  const asker: [Runtime, string] = [runtime, tenantId];
+  const layout = await named(findLayout, asker, 'layout', layoutId);
+  const sender = await named(findSender, asker, 'sender', senderId);
+  const { locale } = await getTenant(runtime.db, tenantId);
+  const made = await makeTexts(runtime.compiler, {
+    texts: { '': own, ...locales },
+    to,
+    syntax,
+    layout,
+    language: locale,
+  });
+  return { ...made, senderId: sender?.id ?? null, fields, allowUnknown };
 }
 
 function writeRoutes(app: App, runtime: Runtime): void {
@@ -51,20 +92,13 @@ function writeRoutes(app: App, runtime: Runtime): void {
     }),
     async (request, reply) => {
       const caller = callerOf(request);
-      const { sender, syntax = 'liquid', fields = null, allowUnknown = false, ...parts } = request.body;
-      if (fields !== null) checkFieldsShape(fields, '/fields');
       const target = { tenantId: caller.tenantId, templateId: request.params.id, actor: actorOf(caller) };
       await getTemplate(runtime.db, caller.tenantId, request.params.id);
-      const senderId = await senderIdOf(runtime, caller.tenantId, sender);
+      const read = await readVersion(runtime, caller.tenantId, request.body);
       return runIdempotently<{ version: number }>(runtime, request, reply, request.body, {
         async commit(tx) {
-          const { version } = await addTemplateVersion(runtime, tx, target, {
-            ...parts,
-            syntax,
-            senderId,
-            fields,
-            allowUnknown,
-          });
+          const documents = await pinDocuments(runtime, tx, caller.tenantId, request.body.documents ?? []);
+          const { version } = await addTemplateVersion(runtime, tx, target, { ...read, documents });
           return { status: 201, answer: { version } };
         },
         present: async ({ version }) =>

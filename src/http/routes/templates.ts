@@ -3,6 +3,7 @@ import { invalidField } from '../../errors.ts';
 import { key, words } from '../../fields.ts';
 import { findNotificationType } from '../../recipients/notification-types.ts';
 import type { Runtime } from '../../runtime.ts';
+import { countByTemplate, type TemplateCounters } from '../../templates/counters.ts';
 import { deleteTemplate } from '../../templates/delete.ts';
 import { NewTemplate, Template, TemplateChange } from '../../templates/schema.ts';
 import {
@@ -53,6 +54,8 @@ const defaults: Omit<TemplateFields, 'title'> = {
   trigger: null,
   notificationTypeId: null,
   validation: null,
+  consentPurpose: null,
+  resendAllowed: false,
   active: true,
 };
 
@@ -67,14 +70,33 @@ const filter = {
   trigger: Type.Optional(words(['person', 'activity'], { description: 'Those about this.' })),
 };
 
+type ShownTemplate = TemplateRow & { counters: TemplateCounters };
+
+async function withCounters(
+  db: Runtime['db'] | EffectTx,
+  tenantId: string,
+  rows: readonly TemplateRow[],
+): Promise<ShownTemplate[]> {
+  const none = { E: 0, V: 0, OK: 0, KO: 0, B: 0 };
+  const ids = rows.map(({ id }) => id);
+  const counters = await countByTemplate(db, tenantId, ids);
+  return rows.map((row) => ({ ...row, counters: counters.get(row.id) ?? none }));
+}
+
+async function oneWithCounters(db: Runtime['db'] | EffectTx, row: TemplateRow): Promise<ShownTemplate> {
+  const [shown] = await withCounters(db, row.tenantId, [row]);
+  if (shown === undefined) throw new Error('one row gives one');
+  return shown;
+}
+
 /** Templates. Their versions are in `template-versions.ts`. */
 export function templateRoutes(app: App, runtime: Runtime): void {
   app.addSchema(Template);
-  const templates: Resource<TemplateRow> = {
+  const templates: Resource<ShownTemplate> = {
     name: 'templates',
     component: 'Template',
     tag: 'content',
-    get: (tenantId, id) => getTemplate(runtime.db, tenantId, id),
+    get: async (tenantId, id) => oneWithCounters(runtime.db, await getTemplate(runtime.db, tenantId, id)),
     present({ tenantId: _tenantId, revision: _revision, deletedAt: _deletedAt, notificationTypeId, ...shown }) {
       return { ...shown, notificationType: notificationTypeId };
     },
@@ -96,7 +118,8 @@ export function templateRoutes(app: App, runtime: Runtime): void {
     errors: ['unprocessable'],
     async change(tx, target, body, caller) {
       const before = await getTemplate(tx, target.tenantId, target.id);
-      return updateTemplate(runtime, tx, target, await fieldsOf(tx, caller, body, before));
+      const change = await fieldsOf(tx, caller, body, before);
+      return oneWithCounters(tx, await updateTemplate(runtime, tx, target, change));
     },
   });
   deleteRoute(app, runtime, templates, {
@@ -109,7 +132,8 @@ export function templateRoutes(app: App, runtime: Runtime): void {
   listRoute(app, runtime, templates, {
     summary: 'List templates',
     filter,
-    list: (tenantId, page, query) => listTemplates(runtime.db, tenantId, page, query),
+    list: async (tenantId, page, query) =>
+      withCounters(runtime.db, tenantId, await listTemplates(runtime.db, tenantId, page, query)),
   });
   readRoute(app, templates, { summary: 'Read a template' });
 }

@@ -4,10 +4,10 @@ import type { KnownFields } from '../fields/known.ts';
 import type { FieldsShape } from '../fields/shape.ts';
 import { withoutMarks } from '../markup/marks.ts';
 import { createPlaceOf } from '../markup/places.ts';
-import { type KeyedParts, renderSample, type Sample } from '../preview.ts';
-import { TEMPLATE_PARTS, type TemplatePart } from '../rendering/liquid.ts';
+import { renderSample, type Sample } from '../preview.ts';
 import type { PrepareResult, Renderer } from '../rendering/renderer.ts';
-import { listVariableUses } from '../rendering/variables.ts';
+import type { PlacedText, VariableUse } from '../rendering/variables.ts';
+import type { KeyedParts } from '../version-content.ts';
 import { compareKnown } from './known-fields.ts';
 import { findRiskyMarkup, type RiskyMarkup } from './markup.ts';
 import { compareFields, type FieldProblem } from './sample-fields.ts';
@@ -43,7 +43,8 @@ export interface CheckedProblem {
   code: Code;
   severity: 'error' | 'warning' | 'note';
   message: string;
-  part: TemplatePart | null;
+  /** Place of the text: `subject`, `sections/header`, `locales/en/html`, `to`. */
+  part: string | null;
   line: number | null;
   column: number | null;
   /** The path of a field, or what stands there. */
@@ -62,10 +63,10 @@ function problem(code: Code, where: Partial<CheckedProblem>): CheckedProblem {
   return { code, ...checkCodes[code], ...nowhere, ...where };
 }
 
-function checkText(part: TemplatePart, source: string): CheckedProblem[] {
+function checkText({ place: part, html, source }: PlacedText): CheckedProblem[] {
   const found: (TypedIn | RiskyMarkup)[] = [
     ...findTypedIn(withoutMarks(source)),
-    ...(part === 'html' ? findRiskyMarkup(source) : []),
+    ...(html ? findRiskyMarkup(source) : []),
   ];
   const placeOf = createPlaceOf(source);
   return found
@@ -85,25 +86,34 @@ function ofRendering(result: PrepareResult | undefined): CheckedProblem[] {
   return result?.kind === 'template_timeout' ? [problem('template_timeout', {})] : [];
 }
 
+/** A version to check. */
+export interface CheckedVersion extends KeyedParts {
+  /** What its author wrote. */
+  texts: readonly PlacedText[];
+  uses: readonly VariableUse[];
+  known: KnownFields | null;
+  declared: FieldsShape | null;
+}
+
 /**
  * Checks the texts of a template, the fields they read against those that are known, and with a sample against what it
  * gives: what a text needs and nothing gives is an error. A template without errors and warnings gives an empty list, or notes only.
  */
 export async function checkTemplate(
   renderer: Renderer,
-  template: KeyedParts & { known: KnownFields | null; declared: FieldsShape | null },
+  version: CheckedVersion,
   sample: Sample | null,
 ): Promise<CheckedProblem[]> {
-  const { parts, known, declared } = template;
-  const problems = TEMPLATE_PARTS.flatMap((part) => checkText(part, parts[part]));
-  const uses = listVariableUses(parts);
+  const { texts, uses, known, declared } = version;
+  const problems = texts.flatMap(checkText);
   problems.push(...compareKnown(uses, known, declared).map(ofField));
   if (sample !== null) {
     // The service gives it to whoever is known: a sample need not.
     const data = { recipient: standIn, ...sample.data };
-    const result = await renderSample(renderer, template, { ...sample, data });
+    const result = await renderSample(renderer, version, { ...sample, data });
     const missing = result?.kind === 'field_missing' ? result.fields : [];
-    problems.unshift(...ofRendering(result), ...compareFields(uses, data, missing).map(ofField));
+    const compared = { ...data, ...(sample.sender === null || 'sender' in data ? {} : { sender: sample.sender }) };
+    problems.unshift(...ofRendering(result), ...compareFields(uses, compared, missing).map(ofField));
   }
   const order = { error: 0, warning: 1, note: 2 };
   return problems.toSorted((one, other) => order[one.severity] - order[other.severity]).slice(0, problemsAtMost);

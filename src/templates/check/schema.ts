@@ -28,7 +28,12 @@ export const TemplateCheck = closed(
           description: '`error`: messages with such data would be `KO`. `note`: worth knowing.',
         }),
         message: Type.String(),
-        part: nullable(words(['subject', 'text', 'html'])),
+        part: nullable(
+          Type.String({
+            examples: ['html'],
+            description: 'The text as it was written: `subject`, `sections/header`, `locales/en/html`, `to`, …',
+          }),
+        ),
         line: nullable(Type.Integer({ description: 'From 1.' })),
         column: nullable(Type.Integer({ description: 'From 1.' })),
         subject: nullable(Type.String({ description: 'The field, or what stands there.' })),

@@ -4,8 +4,8 @@ import { nearestName } from '../check/nearest.ts';
 import { type FieldsShape, isFieldOf, listFields } from './shape.ts';
 import { allFieldLists, type FieldListRow, type FieldUsage } from './store.ts';
 
-/** What the service adds to the data of a known recipient. */
-export const recipientFields: FieldsShape = {
+/** What the service adds to the data. */
+export const serviceFields: FieldsShape = {
   type: 'object',
   properties: {
     recipient: {
@@ -16,6 +16,15 @@ export const recipientFields: FieldsShape = {
         externalId: { type: 'string', examples: ['C-2001'] },
         displayName: { type: 'string', examples: ['Jeanne D’Hérouville'] },
         attributes: { type: 'object', title: 'As they were given' },
+      },
+    },
+    sender: {
+      type: 'object',
+      title: 'The sender of the message',
+      properties: {
+        name: { type: 'string', examples: ['Service gestion'] },
+        address: { type: 'string', examples: ['gestion@courtage-dupont.example'] },
+        signature: { type: 'string', title: 'As it was formatted (M2)' },
       },
     },
   },
@@ -65,7 +74,7 @@ export function knownFields(
   const others = lists.filter((list) => isOnPage(list, usage.pages) && !isAbout(list, usage.trigger));
   const anything = declared === null && offered.length === 0;
   if (anything && others.length === 0) return null;
-  return { shapes: [...offered, ...(declared === null ? [] : [declared]), recipientFields], anything, others };
+  return { shapes: [...offered, ...(declared === null ? [] : [declared]), serviceFields], anything, others };
 }
 
 /** `knownFields`, with the lists of the tenant. */

@@ -1,5 +1,5 @@
 import type { Db } from '../../db/client.ts';
-import { offers, recipientFields } from './known.ts';
+import { offers, serviceFields } from './known.ts';
 import { type FieldEntry, listFields } from './shape.ts';
 import { allFieldLists, type FieldUsage } from './store.ts';
 
@@ -13,6 +13,6 @@ export async function offeredFields(db: Db, tenantId: string, usage: FieldUsage)
   const lists = (await allFieldLists(db, tenantId)).filter((list) => offers(list, usage));
   return [
     ...lists.flatMap(({ key, fields }) => [...listFields(fields)].map((entry) => shown(entry, key))),
-    ...[...listFields(recipientFields)].map((entry) => shown(entry, 'service')),
+    ...[...listFields(serviceFields)].map((entry) => shown(entry, 'service')),
   ];
 }

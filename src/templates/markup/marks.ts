@@ -6,11 +6,10 @@ const closings: Readonly<Record<string, string>> = { '{{': '}}', '{%': '%}' };
 const writes = /^\{%-?\s*(?:cycle|decrement|echo|increment|liquid)\b/;
 
 /**
- * The source with one character, again and again, in place of each mark that writes (`{{ … }}`, `{% echo … %}`) and of each
- * other tag: the length stays, and the place of everything else. A mark that is never closed is text. Linear: a closing
- * that was not found once is not looked for again.
+ * The source with something else in place of each mark: `{{ … }}` and `{% … %}`. A mark that is never closed is text.
+ * Linear: a closing that was not found once is not looked for again.
  */
-export function withMarksAs(source: string, characters: { output: string; tag: string }): string {
+export function replaceMarks(source: string, replace: (mark: string) => string): string {
   const missing = new Set<string>();
   let written = '';
   let copiedUpTo = 0;
@@ -22,12 +21,21 @@ export function withMarksAs(source: string, characters: { output: string; tag: s
       missing.add(closing);
       continue;
     }
-    const isOutput = opening === '{{' || writes.test(source.slice(index, index + 40));
-    const character = isOutput ? characters.output : characters.tag;
-    written += source.slice(copiedUpTo, index) + character.repeat(end + 2 - index);
+    written += source.slice(copiedUpTo, index) + replace(source.slice(index, end + 2));
     copiedUpTo = end + 2;
   }
   return written + source.slice(copiedUpTo);
+}
+
+/**
+ * The source with one character, again and again, in place of each mark that writes (`{{ … }}`, `{% echo … %}`) and of each
+ * other tag: the length stays, and the place of everything else.
+ */
+export function withMarksAs(source: string, characters: { output: string; tag: string }): string {
+  return replaceMarks(source, (mark) => {
+    const isOutput = mark.startsWith('{{') || writes.test(mark.slice(0, 40));
+    return (isOutput ? characters.output : characters.tag).repeat(mark.length);
+  });
 }
 
 /** What a person typed: blanks where the marks are. */

@@ -40,9 +40,9 @@ export const TEMPLATE_PARTS: readonly TemplatePart[] = ['subject', 'text', 'html
 export const LONGEST_TEMPLATE = 200_000;
 export const LONGEST_OUTPUT = 1_000_000;
 
-/** Why a part does not parse. Lines and columns start at 1; null when the parser cannot tell. */
+/** Why a text does not parse. Lines and columns start at 1; null when the parser cannot tell. */
 export interface TemplateProblem {
-  part: TemplatePart;
+  part: string;
   message: string;
   line: number | null;
   column: number | null;
@@ -64,6 +64,9 @@ class CapturedHtml extends Drop {
     return this.#html;
   }
 }
+
+/** A value that is HTML already, and was checked when it was saved: it is written as it is. */
+export const htmlValue = (html: string): unknown => new CapturedHtml(html);
 
 /** LiquidJS's `assign` allows absent variables under `lenientIf`; then `{% assign x = absent %}` would pass unseen. */
 class StrictAssignTag extends AssignTag {
@@ -234,25 +237,24 @@ export function parsePart(part: TemplatePart, source: string): Template[] {
   return engineOf(part).parse(source);
 }
 
-function problemOf(part: TemplatePart, error: unknown): TemplateProblem {
-  const message = error instanceof Error ? error.message : String(error);
-  // LiquidJS's errors carry their token, but do not say so in their type.
-  const token = LiquidError.is(error) ? (error as { token?: { getPosition(): number[] } }).token : undefined;
-  const [line = null, column = null] = token?.getPosition() ?? [];
-  return { part, message: message.replace(/, line:\d+, col:\d+$/, ''), line, column };
+/** Why a text does not parse: its first problem, or null. Nothing is rendered. @param place told as `part`. */
+export function findParseProblem(place: string, html: boolean, source: string): TemplateProblem | null {
+  try {
+    parsePart(html ? 'html' : 'text', source);
+    return null;
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    // LiquidJS's errors carry their token, but do not say so in their type.
+    const token = LiquidError.is(error) ? (error as { token?: { getPosition(): number[] } }).token : undefined;
+    const [line = null, column = null] = token?.getPosition() ?? [];
+    return { part: place, message: message.replace(/, line:\d+, col:\d+$/, ''), line, column };
+  }
 }
 
 /** Whether the three parts parse, with the first problem of each part that does not. Nothing is rendered. */
 export function parseTemplateParts(
   parts: TemplateParts,
 ): { kind: 'parsed' } | { kind: 'problems'; problems: TemplateProblem[] } {
-  const problems: TemplateProblem[] = [];
-  for (const part of TEMPLATE_PARTS) {
-    try {
-      parsePart(part, parts[part]);
-    } catch (error) {
-      problems.push(problemOf(part, error));
-    }
-  }
+  const problems = TEMPLATE_PARTS.flatMap((part) => findParseProblem(part, part === 'html', parts[part]) ?? []);
   return problems.length === 0 ? { kind: 'parsed' } : { kind: 'problems', problems };
 }

@@ -8,12 +8,14 @@ import {
   boundedOutput,
   createContext,
   engineOf,
+  htmlValue,
   LONGEST_OUTPUT,
   parsePart,
   TEMPLATE_PARTS,
   type TemplatePart,
   type TemplateParts,
 } from './liquid.ts';
+import type { ShownSender } from './renderer.ts';
 
 /** What rendering gives. `template_timeout` is the cooperative limit; the thread's owner has a hard one. */
 export type RenderResult =
@@ -26,6 +28,20 @@ interface ParsedPart {
   templates: Template[];
   /** Where a field may decide what kind of link it is. */
   links: WrittenLinks | null;
+}
+
+/** What a message's texts may read. */
+export interface GivenData {
+  data: object;
+  sender: ShownSender | null;
+}
+
+/** The data of a part: the sender is there unless the caller says another. */
+function dataFor(part: TemplatePart, { data, sender }: GivenData): object {
+  if (sender === null || Object.hasOwn(data, 'sender')) return data;
+  const { signature, ...shown } = sender;
+  const written = part === 'html' ? htmlValue(signature?.html ?? '') : (signature?.text ?? '');
+  return { ...data, sender: { ...shown, signature: written } };
 }
 
 type Parsed = Record<TemplatePart, ParsedPart | { problem: string }>;
@@ -50,7 +66,7 @@ export function parseParts(parts: TemplateParts): Parsed {
  */
 export function renderParts(
   parsed: Parsed,
-  data: object,
+  given: GivenData,
   clock: RenderClock,
   overrides: Partial<TemplateParts>,
   limitMs: number,
@@ -58,7 +74,7 @@ export function renderParts(
   const parts: TemplateParts = { subject: '', text: '', html: '' };
   const missing = new Set<string>();
   for (const part of TEMPLATE_PARTS) {
-    const result = renderPart(part, parsed[part], data, clock, overrides[part], limitMs);
+    const result = renderPart(part, parsed[part], dataFor(part, given), clock, overrides[part], limitMs);
     if (typeof result === 'string') parts[part] = result;
     else if (result.kind === 'field_missing') for (const field of result.fields) missing.add(field);
     else return result;

@@ -63,7 +63,8 @@ function prepare(task: PrepareTask, templates: Record<string, TemplateParts>): P
     return { kind: 'template_error', part: 'subject', message: data === null ? 'invalid_data' : 'invalid_clock' };
   }
   const clock = { at, timezone: task.timezone, locale: task.locale };
-  const rendered = renderParts(parsedTemplate(task.template, templates), data, clock, task.overrides, partLimitMs);
+  const given = { data, sender: task.sender ?? null };
+  const rendered = renderParts(parsedTemplate(task.template, templates), given, clock, task.overrides, partLimitMs);
   if (rendered.kind !== 'rendered') return rendered;
   const { parts } = rendered;
   if (task.mail === null) return { kind: 'prepared', ...parts, contentHash: null, mail: null };

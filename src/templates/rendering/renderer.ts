@@ -9,6 +9,13 @@ import { createRenderThread, type RenderThread } from './render-thread.ts';
 
 export type { TemplatePart, TemplateParts } from './liquid.ts';
 
+/** The sender as texts may show it. Its signature is HTML in the HTML part, as it is, and text elsewhere (M2). */
+export interface ShownSender {
+  name: string | null;
+  address: string;
+  signature: { html: string; text: string } | null;
+}
+
 /** One message to render, and to hash and compose when asked. */
 export interface PrepareTask {
   /** Identifies the parts for ever: a thread parses them once per key. A changed text needs a new key. */
@@ -23,6 +30,8 @@ export interface PrepareTask {
   locale: string;
   /** Literal texts that replace a rendered part, never parsed as Liquid. */
   overrides: Partial<TemplateParts>;
+  /** What texts may read as `sender`, unless the data has one. Default: nothing. */
+  sender?: ShownSender;
   /** Present for mail: everything of its content but the three texts. When given, the result carries `contentHash`. */
   mail: Omit<MailContent, 'subject' | 'text' | 'html'> | null;
   /** When given (needs `mail`), the result carries the composed mail. */

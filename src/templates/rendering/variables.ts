@@ -1,28 +1,36 @@
 /** The fields that templates read from their data. */
 import { analyzeSync } from 'liquidjs';
-import { parsePart, TEMPLATE_PARTS, type TemplatePart, type TemplateParts } from './liquid.ts';
+import { parsePart } from './liquid.ts';
+
+/** A text of a version: `place` is told with what is found in it. */
+export interface PlacedText {
+  place: string;
+  html: boolean;
+  source: string;
+}
 
 /** A field that is read, by its full path (`client.name`), where it stands first. Lines and columns start at 1. */
 export interface VariableUse {
   path: string;
-  part: TemplatePart;
+  /** Place of the text. */
+  part: string;
   line: number;
   column: number;
 }
 
 /**
- * Each field once, in the order of parts; names that a template assigns itself are not among them. A part that does not
- * parse adds none: `parseTemplateParts` is where problems are told.
+ * Each field once, in the order of texts; names that a template assigns itself are not among them. A text that does not
+ * parse adds none: `findParseProblem` is where problems are told.
  */
-export function listVariableUses(parts: TemplateParts): VariableUse[] {
+export function listVariableUses(texts: readonly PlacedText[]): VariableUse[] {
   const uses = new Map<string, VariableUse>();
-  for (const part of TEMPLATE_PARTS) {
+  for (const { place, html, source } of texts) {
     try {
-      const { globals } = analyzeSync(parsePart(part, parts[part]), { partials: false });
+      const { globals } = analyzeSync(parsePart(html ? 'html' : 'text', source), { partials: false });
       for (const variable of Object.values(globals).flat()) {
         const path = String(variable);
         const { row, col } = variable.location;
-        if (!uses.has(path)) uses.set(path, { path, part, line: row, column: col });
+        if (!uses.has(path)) uses.set(path, { path, part: place, line: row, column: col });
       }
     } catch {
       // Told elsewhere.

@@ -1,0 +1,29 @@
+/** The signature of a sender: HTML that somebody formatted, put into mails as it is (M2). */
+import { AppError, type ErrorItem } from '../../errors.ts';
+import { findRiskyMarkup } from '../check/markup.ts';
+import type { Compiler } from './compiler.ts';
+
+/** Elements that change more than the place they stand in. */
+const wholePage = /<(?:html|head|body|style|title|meta|!doctype)\b/i;
+
+/**
+ * Checks a signature, and makes its text. Literal: nothing in it is read as a field.
+ * @throws AppError `unprocessable` for what mail programs refuse, or what reaches beyond its place.
+ */
+export async function makeSignature(
+  compiler: Compiler,
+  html: string | null,
+): Promise<{ signature: string | null; signatureText: string | null }> {
+  if (html === null) return { signature: null, signatureText: null };
+  const fault = (code: string, message: string): ErrorItem => ({ pointer: '/signature', code, message });
+  const items = [
+    ...findRiskyMarkup(html).map(({ code, text }) => fault(code, `${text} may not stand in a signature`)),
+    ...(wholePage.test(html) ? [fault('risky_element', 'is a whole page, or has a style sheet')] : []),
+    ...(/\{[{%]/.test(html) ? [fault('not_literal', 'has a mark of Liquid, and would be sent as it stands')] : []),
+  ];
+  if (items[0] !== undefined) throw new AppError('unprocessable', { detail: items[0].message, items });
+  const made = await compiler.compile({ written: { subject: '', html }, frame: null, language: 'fr' });
+  if (made.kind === 'faults')
+    throw new AppError('unprocessable', { detail: 'The signature has no text.', items: made.faults });
+  return { signature: html, signatureText: made.parts.text };
+}

@@ -1,0 +1,118 @@
+/** The frame of a mail: what stands around its sections (A8). */
+import type { WrittenSections } from '../../db/tables/content.ts';
+
+/** The sections a text may have, in their order. */
+export const sectionNames = [
+  'header',
+  'body',
+  'list',
+  'information',
+  'signature',
+] as const satisfies readonly (keyof WrittenSections)[];
+
+/** What of a layout is in the mail. */
+export interface Frame {
+  /** Content id of the picture; null: none. */
+  logo: string | null;
+  logoText: string;
+  academicYear: string | null;
+  /** Liquid. */
+  identity: string | null;
+  css: string | null;
+  /** With places such as `{{ slot.header }}`; null: the service's own. */
+  html: string | null;
+}
+
+/** The places that a frame may have. */
+const slots = ['logo', 'academicYear', 'identity', ...sectionNames] as const;
+type Slot = (typeof slots)[number];
+
+const slotMark = /\{\{-?\s*slot\.([A-Za-z]+)\s*-?\}\}/g;
+
+const escapes: Record<string, string> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  '{': '&#123;',
+  '}': '&#125;',
+};
+const escaped = (text: string) => text.replace(/[&<>"{}]/g, (character) => escapes[character] ?? character);
+
+const ownCss = `
+body { margin: 0; padding: 0; background-color: #f4f4f4; }
+.mail { max-width: 640px; margin: 0 auto; padding: 24px; background-color: #ffffff; color: #1e1e1e; font-family: Arial, Helvetica, sans-serif; font-size: 15px; line-height: 1.5; }
+.masthead { width: 100%; border-bottom: 2px solid #1e3a5f; }
+.masthead td { padding: 0 0 12px 0; vertical-align: middle; }
+.masthead .year { text-align: right; font-size: 13px; color: #4a4a4a; }
+.identity { margin: 16px 0; padding: 12px 16px; background-color: #eef2f7; font-size: 14px; }
+.header, .body, .list, .information { margin: 16px 0; }
+.list { padding: 0 16px; border-left: 4px solid #1e3a5f; }
+.information { font-size: 14px; color: #3a3a3a; }
+.signature { margin-top: 24px; padding-top: 12px; border-top: 1px solid #c8c8c8; font-size: 14px; }
+a { color: #1e3a5f; }
+img { border: 0; max-width: 100%; }
+@media only screen and (max-width: 480px) { .mail { padding: 16px; } }
+`;
+
+const yearLabel = (language: string) => (/^fr\b/.test(language) ? 'Année universitaire' : 'Academic year');
+
+function contentOf({ logo, logoText, academicYear, identity }: Frame, sections: WrittenSections, language: string) {
+  const image = `<img class="logo" src="cid:${logo}" alt="${escaped(logoText)}" style="max-height: 80px;">`;
+  const content: Partial<Record<Slot, string>> = { ...sections };
+  if (logo !== null) content.logo = image;
+  if (academicYear !== null) content.academicYear = `${yearLabel(language)} ${escaped(academicYear)}`;
+  if (identity !== null) content.identity = identity;
+  return content;
+}
+
+function ownFrame(content: Partial<Record<Slot, string>>, css: string, language: string): string {
+  const cells = [
+    content.logo === undefined ? '' : `<td>${content.logo}</td>`,
+    content.academicYear === undefined ? '' : `<td class="year">${content.academicYear}</td>`,
+  ].join('');
+  const masthead = cells === '' ? '' : `<table class="masthead" role="presentation"><tr>${cells}</tr></table>\n`;
+  const blocks = (['identity', ...sectionNames] as const).flatMap((name) =>
+    content[name] === undefined ? [] : [`<div class="${name}">${content[name]}</div>\n`],
+  );
+  return `<!doctype html>
+<html lang="${escaped(language)}">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>${ownCss}${css}</style>
+</head>
+<body>
+<div class="mail">
+${masthead}${blocks.join('')}</div>
+</body>
+</html>
+`;
+}
+
+/** Slots of a frame that are none. Empty: it is sound. */
+export function unknownSlots(html: string): string[] {
+  const names: readonly string[] = slots;
+  return [...html.matchAll(slotMark)].flatMap(([, name = '']) => (names.includes(name) ? [] : [name]));
+}
+
+/**
+ * The whole HTML of a mail, still with Liquid's marks and its style sheet. Sections that were not written leave nothing.
+ * @returns `unplaced`: sections that the frame has no place for; they would be lost.
+ */
+export function fillFrame(
+  frame: Frame,
+  sections: WrittenSections,
+  language: string,
+): { kind: 'filled'; html: string } | { kind: 'unplaced'; missing: string[] } {
+  const content = contentOf(frame, sections, language);
+  const css = frame.css ?? '';
+  if (frame.html === null) return { kind: 'filled', html: ownFrame(content, css, language) };
+  const places = new Set([...frame.html.matchAll(slotMark)].map(([, name]) => name));
+  const missing = sectionNames.filter((name) => sections[name] !== undefined && !places.has(name));
+  if (missing.length > 0) return { kind: 'unplaced', missing };
+  const filled = frame.html.replace(slotMark, (_, name: Slot) => content[name] ?? '');
+  const style = css === '' ? '' : `<style>${css}</style>`;
+  const head = /<\/head>/i.exec(filled)?.index ?? 0;
+  return { kind: 'filled', html: filled.slice(0, head) + style + filled.slice(head) };
+}

@@ -1,0 +1,54 @@
+/** What messages read of the version they pin: its texts in their language. */
+import type { TemplateParts } from './rendering/liquid.ts';
+import type { TemplateVersionRow } from './versions.ts';
+
+/** The part of a version that decides what a message says. */
+export type VersionContent = Pick<
+  TemplateVersionRow,
+  'templateId' | 'version' | 'subject' | 'text' | 'html' | 'locales' | 'inlineImages' | 'usedFields'
+>;
+
+/** Texts in one language. `key` never means other texts. */
+export interface KeyedParts {
+  key: string;
+  parts: TemplateParts;
+}
+
+/** The language of a version that serves a language tag: the very one, else one of the same language; null: its own. */
+export function servingLanguage({ locales }: Pick<VersionContent, 'locales'>, tag: string): string | null {
+  if (Object.hasOwn(locales, tag)) return tag;
+  const [language = ''] = tag.split('-');
+  if (Object.hasOwn(locales, language)) return language;
+  return Object.keys(locales).find((known) => known.startsWith(`${language}-`)) ?? null;
+}
+
+/**
+ * The language tag of a message: the one that is wanted, where the version has its language; else that of the
+ * organisation, which the version's own texts are in.
+ */
+export function localeOf(version: Pick<VersionContent, 'locales'>, wanted: string | null, own: string): string {
+  return wanted !== null && servingLanguage(version, wanted) !== null ? wanted : own;
+}
+
+/** The texts for a language tag. */
+export function textsFor(version: VersionContent, tag: string): KeyedParts {
+  const language = servingLanguage(version, tag);
+  const { subject, text, html } = (language === null ? null : version.locales[language]) ?? version;
+  const key = `${version.templateId}/${version.version}`;
+  return { key: language === null ? key : `${key}/${language}`, parts: { subject, text, html } };
+}
+
+/** Whether a text reads what the service says of the sender, its signature above all. */
+export const readsSender = ({ usedFields }: Pick<VersionContent, 'usedFields'>): boolean =>
+  usedFields.some((path) => /^sender\b/.test(path));
+
+/** Those of the organisation's constants that a version reads: a message keeps what it was made with, and no more. */
+export function constantsFor(
+  { usedFields }: Pick<VersionContent, 'usedFields'>,
+  constants: Readonly<Record<string, string>>,
+): Record<string, string> {
+  const names = Object.keys(constants);
+  if (names.length === 0) return {};
+  const read = new Set(usedFields);
+  return Object.fromEntries(names.flatMap((name) => (read.has(name) ? [[name, constants[name] ?? '']] : [])));
+}
