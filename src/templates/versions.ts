@@ -10,7 +10,7 @@ import type { Compiler } from './authoring/compiler.ts';
 import { type MadeTexts, makeTexts } from './authoring/make-texts.ts';
 import { listParts, listWritten, placeOfLanguage, writtenOf } from './authoring/written.ts';
 import type { FieldsShape } from './fields/shape.ts';
-import { getLayout, type LayoutRow } from './layouts/store.ts';
+import { holdLayout, type LayoutRow } from './layouts/store.ts';
 import { listVariableUses, type PlacedText, type VariableUse } from './rendering/variables.ts';
 import { getTemplate, isThere, type TemplateRow } from './store.ts';
 import { mustBeKnown } from './version-checks.ts';
@@ -54,8 +54,9 @@ export async function addTemplateVersion(
   version: NewVersion,
 ): Promise<TemplateVersionRow> {
   const { tenantId, templateId, actor } = target;
-  const template = await touchTemplate(deps, tx, target);
   const { columns, uses, ...pinned } = version;
+  if (columns.layoutId !== null) await holdLayout(tx, tenantId, columns.layoutId);
+  const template = await touchTemplate(deps, tx, target);
   await mustBeKnown(tx, template, version, uses);
   const [last] = await tx
     .select({ version: max(templateVersions.version) })
@@ -136,10 +137,13 @@ export function listTemplateVersions(
 }
 
 /** A version whose layout has changed since it was written looks as the layout does now. */
-async function withLayoutOfNow(deps: PublishDeps, tx: Tx, draft: TemplateVersionRow): Promise<TemplateVersionRow> {
-  if (draft.layoutId === null) return draft;
-  const layout = await getLayout(tx, draft.tenantId, draft.layoutId);
-  if (layout.version === draft.layoutVersion) return draft;
+async function withLayout(
+  deps: PublishDeps,
+  tx: Tx,
+  draft: TemplateVersionRow,
+  layout: LayoutRow | null,
+): Promise<TemplateVersionRow> {
+  if (layout === null || layout.version === draft.layoutVersion) return draft;
   const { columns, uses } = await remakeTexts(deps.compiler, tx, draft, layout);
   return { ...draft, ...columns, usedFields: uses.map(({ path }) => path) };
 }
@@ -169,12 +173,14 @@ export async function publishTemplateVersion(
   version: number,
 ): Promise<TemplateVersionRow> {
   const { tenantId, templateId, actor } = target;
+  const { layoutId } = await getTemplateVersion(tx, tenantId, templateId, version);
+  const layout = layoutId === null ? null : await holdLayout(tx, tenantId, layoutId);
   // Locked before its version, as a deletion does.
   await tx.execute(sql`select 1 from templates where tenant_id = ${tenantId} and id = ${templateId} for update`);
   const template = await getTemplate(tx, tenantId, templateId);
   const stored = await getTemplateVersion(tx, tenantId, templateId, version);
   if (stored.status === 'published') throw new AppError('already_published');
-  const draft = await withLayoutOfNow(deps, tx, stored);
+  const draft = await withLayout(deps, tx, stored, layout);
   await mustBeKnown(tx, template, draft, usesOfVersion(draft));
   const now = deps.clock.now();
   const publishedBy = nameOf(actor);

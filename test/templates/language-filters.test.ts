@@ -90,5 +90,5 @@ t.test('an organisation that writes English has its own words', async (t) => {
   await inject('POST', `/v1/templates/${id}/versions`, { body: { subject: 'S', text, html: '<p></p>' } });
   const data = { a: 1234.5, n: 0, o: 1, d: '2026-07-01T08:30:00Z' };
   const preview = await inject('POST', `/v1/templates/${id}/preview`, { body: { data } });
-  t.equal(preview.body.text, `€1,234.50 0.0 0${hard}days 1${hard}day 1 July 2026, 1 July 2026, 09:30`);
+  t.equal(preview.body.text, `€1,234.50 0.0 0${hard}days 1${hard}day 1 July 2026, 1 July 2026 at 09:30`);
 });

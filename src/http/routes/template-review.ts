@@ -8,10 +8,11 @@ import { checkTemplate } from '../../templates/check/check.ts';
 import { CheckRequest, TemplateCheck } from '../../templates/check/schema.ts';
 import { readKnownFields } from '../../templates/fields/known.ts';
 import { lineParts, previewTemplate, type Sample } from '../../templates/preview.ts';
-import { PreviewRequest, TemplatePreview, VersionDiff } from '../../templates/schema.ts';
+import { PreviewRequest, TemplatePreview } from '../../templates/schema.ts';
 import { getTemplate, type TemplateRow } from '../../templates/store.ts';
 import { constantsFor, localeOf, textsFor } from '../../templates/version-content.ts';
 import { diffVersions } from '../../templates/version-diff.ts';
+import { VersionDiff } from '../../templates/version-schema.ts';
 import {
   getTemplateVersion,
   listTemplateVersions,

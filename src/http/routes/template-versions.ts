@@ -9,8 +9,8 @@ import { makeTexts } from '../../templates/authoring/make-texts.ts';
 import { writtenOf } from '../../templates/authoring/written.ts';
 import { checkFieldsShape } from '../../templates/fields/keep.ts';
 import { findLayout } from '../../templates/layouts/store.ts';
-import { NewTemplateVersion, TemplateVersion } from '../../templates/schema.ts';
 import { getTemplate } from '../../templates/store.ts';
+import { NewTemplateVersion, TemplateVersion } from '../../templates/version-schema.ts';
 import {
   addTemplateVersion,
   getTemplateVersion,

@@ -1,7 +1,7 @@
 /** Amounts, numbers, plurals, dates in words and civilities, as the message's language writes them. */
 import type { RenderClock } from './civil-time.ts';
 import { readDate } from './date-filter.ts';
-import { numberFormat, pluralRules } from './intl-formats.ts';
+import { dateTimeFormat, numberFormat, pluralRules } from './intl-formats.ts';
 import { formatPhpDate } from './php-date.ts';
 
 /** A filter that knows the message's clock and language. What it cannot read it answers as it is. */
@@ -48,13 +48,14 @@ const plural: LanguageFilter = ({ locale }, value, one, other) => {
   return `${numberFormat(locale, {}).format(read)}\u00a0${word}`;
 };
 
-/** Writes a date with PHP's letters, those of its language. */
+/** Writes a date in French with PHP's letters, since `1er` is not what `Intl` knows; in other languages as `Intl` does. */
 const dateAs =
-  (french: string, others: string): LanguageFilter =>
+  (french: string, others: Intl.DateTimeFormatOptions): LanguageFilter =>
   (clock, value) => {
     const instant = readDate(value, clock);
     if (instant === null) return value;
-    return formatPhpDate(instant, clock.locale.startsWith('fr') ? french : others, clock);
+    if (clock.locale.startsWith('fr')) return formatPhpDate(instant, french, clock);
+    return dateTimeFormat(clock.locale, { ...others, timeZone: clock.timezone }).format(instant);
   };
 
 const civilities: readonly (readonly [written: readonly string[], long: string, short: string])[] = [
@@ -85,6 +86,6 @@ export const languageFilters: Readonly<Record<string, LanguageFilter>> = {
   plural,
   civility,
   // `1er janvier 2026`, `5 mars 2022 à 09:30`.
-  long_date: dateAs('jS F Y', 'j F Y'),
-  long_date_time: dateAs('jS F Y à H:i', 'j F Y, H:i'),
+  long_date: dateAs('jS F Y', { dateStyle: 'long' }),
+  long_date_time: dateAs('jS F Y à H:i', { dateStyle: 'long', timeStyle: 'short' }),
 };

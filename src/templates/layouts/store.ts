@@ -46,6 +46,20 @@ export async function getLayout(db: Db | Tx, tenantId: string, id: string): Prom
   return row;
 }
 
+/**
+ * A layout that does not change until the transaction ends. Always before the template that uses it, as a change of the
+ * layout does. @throws AppError `not_found`.
+ */
+export async function holdLayout(tx: Tx, tenantId: string, id: string): Promise<LayoutRow> {
+  const [row] = await tx
+    .select()
+    .from(layouts)
+    .where(and(eq(layouts.tenantId, tenantId), eq(layouts.id, id)))
+    .for('share');
+  if (row === undefined) throw notFound();
+  return row;
+}
+
 /** A layout by id or key, or null. */
 export async function findLayout(db: Db | Tx, tenantId: string, idOrKey: string): Promise<LayoutRow | null> {
   const named = uuidPattern.test(idOrKey) ? eq(layouts.id, idOrKey) : eq(layouts.key, idOrKey);
