@@ -94,7 +94,7 @@ t.test('W2 · default subject, text and HTML serve document types without a temp
   const seen = await opened(mailsTo(sink, String(one.mail))[0]);
   t.equal(seen.subject, `Document C-${one.number}`);
   t.match(seen.text, 'Bonjour Müller-Brézé, voici un document.');
-  t.match(seen.html, '<p style="color: #333;">Bonjour Müller-Brézé, voici un <i>document</i>.</p>');
+  t.match(seen.html, '<p>Bonjour Müller-Brézé, voici un <i>document</i>.</p>');
   const other = await opened(mailsTo(sink, String(two.mail))[0]);
   t.equal(other.subject, `Relance C-${two.number}`, 'a document type with a template of its own keeps it');
 });
