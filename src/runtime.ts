@@ -7,6 +7,7 @@ import { type Config, namingSetting, SettingError } from './config.ts';
 import { connectDatabase, type Db, databaseError } from './db/client.ts';
 import { isMigrated } from './db/migrated.ts';
 import { type JobQueue, openJobQueue } from './queue/boss.ts';
+import { createTextReader, type TextReader } from './templates/reading/reader.ts';
 import { createRenderer, type Renderer } from './templates/rendering/renderer.ts';
 import { createSecrets, type Secrets } from './tenants/secrets.ts';
 
@@ -27,6 +28,7 @@ export interface Runtime {
   db: Db;
   jobs: JobQueue;
   renderer: Renderer;
+  reader: TextReader;
   secrets: Secrets;
   probe: Probe;
   /** Ends every client; the embedded database is not the runtime's to end. */
@@ -127,6 +129,7 @@ export async function createRuntime(config: Readonly<Config>, options: RuntimeOp
     onError: (error) => log.error({ err: error }, 'queue.fault'),
   });
   const renderer = createRenderer({ threads: config.renderThreads });
+  const reader = createTextReader();
   return {
     config,
     log,
@@ -136,10 +139,11 @@ export async function createRuntime(config: Readonly<Config>, options: RuntimeOp
     db: client.db,
     jobs,
     renderer,
+    reader,
     secrets,
     probe: options.probe ?? (() => undefined),
     async close() {
-      await Promise.allSettled([jobs.stop(), renderer.close()]);
+      await Promise.allSettled([jobs.stop(), renderer.close(), reader.close()]);
       await client.close();
     },
   };

@@ -3,54 +3,30 @@ import type { Clock, NewId } from '../clock.ts';
 import type { Db, Tx } from '../db/client.ts';
 import { templates, templateVersions } from '../db/tables/content.ts';
 import { AppError, type ErrorItem, notFound } from '../errors.ts';
-import { controlCharacter } from '../fields.ts';
 import { recordAudit } from '../tenants/audit.ts';
 import { type Actor, nameOf } from '../tenants/rights.ts';
-import { convertOldFields } from './convert/convert.ts';
 import { findUnknown, type KnownFields, readKnownFields } from './fields/known.ts';
 import type { FieldsShape } from './fields/shape.ts';
-import { findFieldsInMarkup } from './markup/fields-in-markup.ts';
-import { parseTemplateParts, type TemplateParts } from './rendering/liquid.ts';
-import { listVariableUses, type VariableUse } from './rendering/variables.ts';
+import type { VersionSyntax } from './reading/read-version.ts';
+import type { TextReader } from './reading/reader.ts';
+import type { TemplateParts } from './rendering/liquid.ts';
+import type { VariableUse } from './rendering/variables.ts';
 import { getTemplate, isThere, type TemplateRow } from './store.ts';
 
 type Deps = { clock: Clock; newId: NewId };
 
 export type TemplateVersionRow = typeof templateVersions.$inferSelect;
 
-/** Parsing and reading the fields grow faster than the text: 2,000 marks take some tens of milliseconds. */
-const maximumMarks = 2_000;
-
-/** The first fault is the detail. @throws AppError `template_invalid`, where there is any. */
-function refuseFaults(items: readonly ErrorItem[]): void {
+/** The first fault is the detail. @throws AppError `template_invalid` always. */
+function refuseFaults(items: readonly ErrorItem[]): never {
   const [first] = items;
-  if (first !== undefined) {
-    throw new AppError('template_invalid', { detail: `${first.pointer} ${first.message}`, items });
-  }
-}
-
-/** Outputs and tags, and what is chained inside them: filters, conditions, the lines of `{% liquid %}`. */
-function countMarks(source: string): number {
-  const [, ...inside] = source.split(/\{[{%]/);
-  return inside.reduce((count, text) => {
-    const end = text.search(/[}%]\}/);
-    const chained = text.slice(0, end === -1 ? text.length : end).match(/[\n|,]|\b(?:or|and)\b/g);
-    return count + 1 + (chained?.length ?? 0);
-  }, 0);
-}
-
-function checkSize(parts: TemplateParts): void {
-  for (const [part, source] of Object.entries(parts)) {
-    const marks = countMarks(source);
-    if (marks <= maximumMarks) continue;
-    const message = `has ${marks} outputs, tags, filters and conditions; ${maximumMarks} is the most`;
-    refuseFaults([{ pointer: `/${part}`, code: 'too_complex', message }]);
-  }
+  throw new AppError('template_invalid', { detail: `${first?.pointer} ${first?.message}`, items });
 }
 
 /** @throws AppError `template_invalid` with the place of every field that nothing gives. */
 function refuseUnknown(uses: readonly VariableUse[], known: KnownFields): void {
   const unknown = findUnknown(uses, known).slice(0, 100);
+  if (unknown.length === 0) return;
   refuseFaults(
     unknown.map(({ path, part, line, column, trigger, suggestion }) => {
       const why = trigger !== null ? `is a field of the trigger ${trigger}` : 'is given by nothing';
@@ -76,43 +52,28 @@ async function mustBeKnown(
   if (known !== null) refuseUnknown(uses, known);
 }
 
-function checkMarkup(html: string): void {
-  const found = findFieldsInMarkup(html).slice(0, 100);
-  refuseFaults(
-    found.map(({ line, column, message }) => {
-      return { pointer: '/html', code: 'field_in_markup', message: `line ${line}, column ${column}: ${message}` };
-    }),
-  );
-}
-
-/** @throws AppError `template_invalid` with the part and the place of every fault. */
-function checkParts(parts: TemplateParts): VariableUse[] {
-  if (controlCharacter.test(parts.subject)) {
-    const message = 'must be one line, without control characters';
-    refuseFaults([{ pointer: '/subject', code: 'control_character', message }]);
-  }
-  checkSize(parts);
-  const parsed = parseTemplateParts(parts);
-  if (parsed.kind === 'problems') {
-    refuseFaults(
-      parsed.problems.map(({ part, message }) => ({ pointer: `/${part}`, code: 'template_invalid', message })),
-    );
-  }
-  checkMarkup(parts.html);
-  return listVariableUses(parts);
-}
-
 /** A version as it is asked for. */
 export interface NewVersion extends TemplateParts {
-  /** With `braces`, `{Adr_Nom}` becomes `{{ Adr_Nom }}` and other braces stay (W1). */
-  syntax: 'liquid' | 'braces';
+  /** The fields that its texts read. */
+  uses: readonly VariableUse[];
   senderId: string | null;
   fields: FieldsShape | null;
   /** Keeps it although it reads fields that nothing gives. */
   allowUnknown: boolean;
 }
 
-/** Adds a draft version. @throws AppError `not_found`, `template_invalid`. */
+/** The texts of a version as they are kept. @throws AppError `template_invalid` with the part and the place of every fault. */
+export async function readTexts(
+  { reader }: { reader: TextReader },
+  { subject, text, html }: TemplateParts,
+  syntax: VersionSyntax,
+): Promise<TemplateParts & Pick<NewVersion, 'uses'>> {
+  const read = await reader.run('readVersion', { subject, text, html }, syntax);
+  if (read.kind === 'sound') return { ...read.parts, uses: read.uses };
+  return refuseFaults(read.faults);
+}
+
+/** Adds a draft version. Its texts have been read ({@link readTexts}). @throws AppError `not_found`, `template_invalid`. */
 export async function addTemplateVersion(
   deps: Deps,
   tx: Tx,
@@ -120,10 +81,7 @@ export async function addTemplateVersion(
   version: NewVersion,
 ): Promise<TemplateVersionRow> {
   const { tenantId, templateId, actor } = target;
-  const convert = (text: string) =>
-    version.syntax === 'braces' ? convertOldFields(text, { syntaxes: ['braces'] }).text : text;
-  const parts = { subject: convert(version.subject), text: convert(version.text), html: convert(version.html) };
-  const uses = checkParts(parts);
+  const { subject, text, html, uses } = version;
   // Locks the template's row, so that two versions added at once get two numbers.
   const [template] = await tx
     .update(templates)
@@ -143,7 +101,7 @@ export async function addTemplateVersion(
       templateId,
       version: (last?.version ?? 0) + 1,
       status: 'draft',
-      ...parts,
+      ...{ subject, text, html },
       usedFields: uses.map(({ path }) => path),
       fields: version.fields,
       allowUnknown: version.allowUnknown,
@@ -207,6 +165,7 @@ export function listTemplateVersions(
 
 /**
  * Publishes a version: it becomes the template's current one and never changes again.
+ * @param uses the fields that its texts read: a version's texts do not change, so they are read before the transaction.
  * @throws AppError `not_found`, `already_published`; `template_invalid` for a field that nothing gives any more.
  */
 export async function publishTemplateVersion(
@@ -214,6 +173,7 @@ export async function publishTemplateVersion(
   tx: Tx,
   target: { tenantId: string; templateId: string; actor: Actor },
   version: number,
+  uses: readonly VariableUse[],
 ): Promise<TemplateVersionRow> {
   const { tenantId, templateId, actor } = target;
   // Locked before its version, as a deletion does.
@@ -221,7 +181,7 @@ export async function publishTemplateVersion(
   const template = await getTemplate(tx, tenantId, templateId);
   const draft = await getTemplateVersion(tx, tenantId, templateId, version);
   if (draft.status === 'published') throw new AppError('already_published');
-  await mustBeKnown(tx, template, draft, listVariableUses(draft));
+  await mustBeKnown(tx, template, draft, uses);
   const now = deps.clock.now();
   const publishedBy = nameOf(actor);
   const [row] = await tx

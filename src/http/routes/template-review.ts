@@ -8,7 +8,6 @@ import { readKnownFields } from '../../templates/fields/known.ts';
 import { type KeyedParts, previewTemplate, type Sample } from '../../templates/preview.ts';
 import { PreviewRequest, TemplatePreview, VersionDiff } from '../../templates/schema.ts';
 import { getTemplate, type TemplateRow } from '../../templates/store.ts';
-import { diffVersions } from '../../templates/version-diff.ts';
 import { getTemplateVersion, listTemplateVersions, type TemplateVersionRow } from '../../templates/versions.ts';
 import { getTenant } from '../../tenants/store.ts';
 import { callerOf } from '../auth.ts';
@@ -37,6 +36,9 @@ const keyed = (version: TemplateVersionRow): KeyedParts => ({
   key: `${version.templateId}/${version.version}`,
   parts: version,
 });
+
+/** What goes to another thread. */
+const textsOf = ({ version, subject, text, html }: TemplateVersionRow) => ({ version, subject, text, html });
 
 async function sampleOf(runtime: Runtime, tenantId: string, data: Record<string, unknown>): Promise<Sample> {
   const { timezone, locale } = await getTenant(runtime.db, tenantId);
@@ -81,7 +83,7 @@ function checkRoute(app: App, runtime: Runtime): void {
       params: templateParams,
       body: CheckRequest,
       answers: { 200: reference('TemplateCheck') },
-      errors: ['unprocessable'],
+      errors: ['template_invalid', 'unprocessable'],
     }),
     async (request) => {
       const { tenantId } = callerOf(request);
@@ -90,7 +92,7 @@ function checkRoute(app: App, runtime: Runtime): void {
       const sample = data === undefined ? null : await sampleOf(runtime, tenantId, data);
       const known = await readKnownFields(runtime.db, tenantId, template, version.fields);
       const checked = { ...keyed(version), known, declared: version.fields };
-      const problems = await checkTemplate(runtime.renderer, checked, sample);
+      const problems = await checkTemplate(runtime, checked, sample);
       return { version: version.version, problems };
     },
   );
@@ -111,6 +113,7 @@ function diffRoute(app: App, runtime: Runtime): void {
         ),
       }),
       answers: { 200: reference('VersionDiff') },
+      errors: ['template_invalid'],
     }),
     async (request) => {
       const { tenantId } = callerOf(request);
@@ -119,7 +122,7 @@ function diffRoute(app: App, runtime: Runtime): void {
       const after = await getTemplateVersion(runtime.db, tenantId, id, version);
       const from = request.query.from ?? version - 1;
       const before = from === 0 ? null : await getTemplateVersion(runtime.db, tenantId, id, from);
-      return diffVersions(before, after);
+      return runtime.reader.run('diffVersions', before && textsOf(before), textsOf(after));
     },
   );
 }

@@ -4,6 +4,7 @@ import { closed, reference, Uuid } from '../../fields.ts';
 import type { Runtime } from '../../runtime.ts';
 import { findSender } from '../../senders/store.ts';
 import { checkFieldsShape } from '../../templates/fields/keep.ts';
+import type { VariableUse } from '../../templates/rendering/variables.ts';
 import { NewTemplateVersion, TemplateVersion } from '../../templates/schema.ts';
 import { getTemplate } from '../../templates/store.ts';
 import {
@@ -11,6 +12,7 @@ import {
   getTemplateVersion,
   listTemplateVersions,
   publishTemplateVersion,
+  readTexts,
   type TemplateVersionRow,
 } from '../../templates/versions.ts';
 import { actorOf } from '../../tenants/rights.ts';
@@ -35,7 +37,7 @@ async function senderIdOf(runtime: Runtime, tenantId: string, sender: string | n
   return row.id;
 }
 
-function writeRoutes(app: App, runtime: Runtime): void {
+function addRoute(app: App, runtime: Runtime): void {
   app.post(
     '/v1/templates/:id/versions',
     operation({
@@ -56,11 +58,14 @@ function writeRoutes(app: App, runtime: Runtime): void {
       const target = { tenantId: caller.tenantId, templateId: request.params.id, actor: actorOf(caller) };
       await getTemplate(runtime.db, caller.tenantId, request.params.id);
       const senderId = await senderIdOf(runtime, caller.tenantId, sender);
+      let texts: Awaited<ReturnType<typeof readTexts>>;
       return runIdempotently<{ version: number }>(runtime, request, reply, request.body, {
+        async prepare() {
+          texts = await readTexts(runtime, parts, syntax);
+        },
         async commit(tx) {
           const { version } = await addTemplateVersion(runtime, tx, target, {
-            ...parts,
-            syntax,
+            ...texts,
             senderId,
             fields,
             allowUnknown,
@@ -73,7 +78,9 @@ function writeRoutes(app: App, runtime: Runtime): void {
       });
     },
   );
+}
 
+function publishRoute(app: App, runtime: Runtime): void {
   app.post(
     '/v1/templates/:id/versions/:version/publish',
     operation({
@@ -90,9 +97,20 @@ function writeRoutes(app: App, runtime: Runtime): void {
     (request, reply) => {
       const caller = callerOf(request);
       const target = { tenantId: caller.tenantId, templateId: request.params.id, actor: actorOf(caller) };
+      let uses: VariableUse[];
       return runIdempotently<{ version: number }>(runtime, request, reply, null, {
+        async prepare() {
+          const { templateId } = target;
+          const { subject, text, html } = await getTemplateVersion(
+            runtime.db,
+            target.tenantId,
+            templateId,
+            request.params.version,
+          );
+          uses = await runtime.reader.run('listVariableUses', { subject, text, html });
+        },
         async commit(tx) {
-          const { version } = await publishTemplateVersion(runtime, tx, target, request.params.version);
+          const { version } = await publishTemplateVersion(runtime, tx, target, request.params.version, uses);
           return { status: 200, answer: { version } };
         },
         present: async ({ version }) =>
@@ -151,6 +169,7 @@ function readRoutes(app: App, runtime: Runtime): void {
 /** Versions of templates. What people look at before they publish one is in `template-review.ts`. */
 export function templateVersionRoutes(app: App, runtime: Runtime): void {
   app.addSchema(TemplateVersion);
-  writeRoutes(app, runtime);
+  addRoute(app, runtime);
+  publishRoute(app, runtime);
   readRoutes(app, runtime);
 }

@@ -2,16 +2,13 @@
 
 import type { KnownFields } from '../fields/known.ts';
 import type { FieldsShape } from '../fields/shape.ts';
-import { withoutMarks } from '../markup/marks.ts';
-import { createPlaceOf } from '../markup/places.ts';
 import { type KeyedParts, renderSample, type Sample } from '../preview.ts';
-import { TEMPLATE_PARTS, type TemplatePart } from '../rendering/liquid.ts';
+import type { TextReader } from '../reading/reader.ts';
+import type { TemplatePart } from '../rendering/liquid.ts';
 import type { PrepareResult, Renderer } from '../rendering/renderer.ts';
-import { listVariableUses } from '../rendering/variables.ts';
 import { compareKnown } from './known-fields.ts';
-import { findRiskyMarkup, type RiskyMarkup } from './markup.ts';
 import { compareFields, type FieldProblem } from './sample-fields.ts';
-import { findTypedIn, type TypedIn } from './typed-in.ts';
+import type { TextFault } from './text-faults.ts';
 
 /** Every code, with how bad it is and what a person is told. Codes are stable. */
 export const checkCodes = {
@@ -62,15 +59,8 @@ function problem(code: Code, where: Partial<CheckedProblem>): CheckedProblem {
   return { code, ...checkCodes[code], ...nowhere, ...where };
 }
 
-function checkText(part: TemplatePart, source: string): CheckedProblem[] {
-  const found: (TypedIn | RiskyMarkup)[] = [
-    ...findTypedIn(withoutMarks(source)),
-    ...(part === 'html' ? findRiskyMarkup(source) : []),
-  ];
-  const placeOf = createPlaceOf(source);
-  return found
-    .sort((one, other) => one.offset - other.offset)
-    .map(({ code, offset, text }) => problem(code, { part, ...placeOf(offset), subject: text }));
+function ofText({ code, text, ...where }: TextFault): CheckedProblem {
+  return problem(code, { ...where, subject: text });
 }
 
 function ofField({ code, field, use, suggestion }: FieldProblem): CheckedProblem {
@@ -90,13 +80,14 @@ function ofRendering(result: PrepareResult | undefined): CheckedProblem[] {
  * gives: what a text needs and nothing gives is an error. A template without errors and warnings gives an empty list, or notes only.
  */
 export async function checkTemplate(
-  renderer: Renderer,
+  { renderer, reader }: { renderer: Renderer; reader: TextReader },
   template: KeyedParts & { known: KnownFields | null; declared: FieldsShape | null },
   sample: Sample | null,
 ): Promise<CheckedProblem[]> {
   const { parts, known, declared } = template;
-  const problems = TEMPLATE_PARTS.flatMap((part) => checkText(part, parts[part]));
-  const uses = listVariableUses(parts);
+  const { subject, text, html } = parts;
+  const { faults, uses } = await reader.run('findTextFaults', { subject, text, html });
+  const problems = faults.map(ofText);
   problems.push(...compareKnown(uses, known, declared).map(ofField));
   if (sample !== null) {
     // The service gives it to whoever is known: a sample need not.

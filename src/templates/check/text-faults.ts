@@ -1,0 +1,34 @@
+/** What is wrong with the texts themselves, in the thread: without the fields that are known, and without a sample. */
+import { withoutMarks } from '../markup/marks.ts';
+import { createPlaceOf, type Place } from '../markup/places.ts';
+import { TEMPLATE_PARTS, type TemplatePart, type TemplateParts } from '../rendering/liquid.ts';
+import { listVariableUses, type VariableUse } from '../rendering/variables.ts';
+import { findRiskyMarkup, type RiskyMarkup } from './markup.ts';
+import { findTypedIn, type TypedIn } from './typed-in.ts';
+
+/** Something that is typed in, or risky, and where. */
+export interface TextFault extends Place {
+  code: TypedIn['code'] | RiskyMarkup['code'];
+  part: TemplatePart;
+  text: string;
+}
+
+/** A text with more faults than this needs no longer list. */
+const faultsAtMost = 500;
+
+function faultsOf(part: TemplatePart, source: string): TextFault[] {
+  const found: (TypedIn | RiskyMarkup)[] = [
+    ...findTypedIn(withoutMarks(source)),
+    ...(part === 'html' ? findRiskyMarkup(source) : []),
+  ];
+  const placeOf = createPlaceOf(source);
+  return found
+    .sort((one, other) => one.offset - other.offset)
+    .slice(0, faultsAtMost)
+    .map(({ code, offset, text }) => ({ code, part, ...placeOf(offset), text }));
+}
+
+/** Personal data that is typed in and markup that is risky, in the order of the texts; and every field they read. */
+export function findTextFaults(parts: TemplateParts): { faults: TextFault[]; uses: VariableUse[] } {
+  return { faults: TEMPLATE_PARTS.flatMap((part) => faultsOf(part, parts[part])), uses: listVariableUses(parts) };
+}
