@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { AppError, type ErrorItem } from '../errors.ts';
+import { type IncidentDeps, reportEndedThreads } from './incidents.ts';
 import type { TemplateParts } from './rendering/liquid.ts';
 import type { PrepareResult, Renderer } from './rendering/renderer.ts';
 
@@ -14,6 +15,9 @@ export interface Preview {
 
 /** A template version; `key` identifies its parts for ever (template id and version). */
 export interface KeyedParts {
+  tenantId: string;
+  templateId: string;
+  templateVersion: number;
   key: string;
   parts: TemplateParts;
 }
@@ -26,13 +30,16 @@ export interface Sample {
   locale: string;
 }
 
+/** What rendering a sample needs. */
+export type PreviewDeps = IncidentDeps & { renderer: Renderer };
+
 /** Renders a template with sample data, in the renderer's threads. */
 export async function renderSample(
-  renderer: Renderer,
+  deps: PreviewDeps,
   template: KeyedParts,
   sample: Sample,
 ): Promise<PrepareResult | undefined> {
-  const [result] = await renderer.prepare({ [template.key]: template.parts }, [
+  const [result] = await deps.renderer.prepare({ [template.key]: template.parts }, [
     {
       template: template.key,
       dataJson: JSON.stringify(sample.data),
@@ -44,6 +51,7 @@ export async function renderSample(
       composition: null,
     },
   ]);
+  await reportEndedThreads(deps, template.tenantId, [template], [result]);
   return result;
 }
 
@@ -51,8 +59,8 @@ export async function renderSample(
  * What a person would see of a template with sample data.
  * @throws AppError `unprocessable` naming each missing field, `template_invalid` when it cannot be rendered.
  */
-export async function previewTemplate(renderer: Renderer, template: KeyedParts, sample: Sample): Promise<Preview> {
-  const result = await renderSample(renderer, template, sample);
+export async function previewTemplate(deps: PreviewDeps, template: KeyedParts, sample: Sample): Promise<Preview> {
+  const result = await renderSample(deps, template, sample);
   if (result?.kind === 'field_missing') {
     const items: ErrorItem[] = result.fields.map((field) => ({
       pointer: `/data/${field.replaceAll('.', '/')}`,

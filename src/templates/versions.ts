@@ -7,6 +7,7 @@ import { recordAudit } from '../tenants/audit.ts';
 import { type Actor, nameOf } from '../tenants/rights.ts';
 import { findUnknown, type KnownFields, readKnownFields } from './fields/known.ts';
 import type { FieldsShape } from './fields/shape.ts';
+import { forgetIncidents } from './incidents.ts';
 import type { VersionSyntax } from './reading/read-version.ts';
 import type { TextReader } from './reading/reader.ts';
 import type { TemplateParts } from './rendering/liquid.ts';
@@ -197,6 +198,7 @@ export async function publishTemplateVersion(
     )
     .returning();
   if (row === undefined) throw new Error('the draft was published under the lock of its template');
+  await forgetIncidents(tx, tenantId, templateId);
   await tx
     .update(templates)
     .set({

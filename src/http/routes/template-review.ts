@@ -33,6 +33,9 @@ async function versionOf(
 }
 
 const keyed = (version: TemplateVersionRow): KeyedParts => ({
+  tenantId: version.tenantId,
+  templateId: version.templateId,
+  templateVersion: version.version,
   key: `${version.templateId}/${version.version}`,
   parts: version,
 });
@@ -64,7 +67,7 @@ function previewRoute(app: App, runtime: Runtime): void {
       const { id } = request.params;
       const { version } = await versionOf(runtime, tenantId, id, request.body.version);
       const sample = await sampleOf(runtime, tenantId, request.body.data);
-      const preview = await previewTemplate(runtime.renderer, keyed(version), sample);
+      const preview = await previewTemplate(runtime, keyed(version), sample);
       return { version: version.version, ...preview };
     },
   );

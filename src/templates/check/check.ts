@@ -2,10 +2,10 @@
 
 import type { KnownFields } from '../fields/known.ts';
 import type { FieldsShape } from '../fields/shape.ts';
-import { type KeyedParts, renderSample, type Sample } from '../preview.ts';
+import { type KeyedParts, type PreviewDeps, renderSample, type Sample } from '../preview.ts';
 import type { TextReader } from '../reading/reader.ts';
 import type { TemplatePart } from '../rendering/liquid.ts';
-import type { PrepareResult, Renderer } from '../rendering/renderer.ts';
+import type { PrepareResult } from '../rendering/renderer.ts';
 import { compareKnown } from './known-fields.ts';
 import { compareFields, type FieldProblem } from './sample-fields.ts';
 import type { TextFault } from './text-faults.ts';
@@ -80,19 +80,19 @@ function ofRendering(result: PrepareResult | undefined): CheckedProblem[] {
  * gives: what a text needs and nothing gives is an error. A template without errors and warnings gives an empty list, or notes only.
  */
 export async function checkTemplate(
-  { renderer, reader }: { renderer: Renderer; reader: TextReader },
+  deps: PreviewDeps & { reader: TextReader },
   template: KeyedParts & { known: KnownFields | null; declared: FieldsShape | null },
   sample: Sample | null,
 ): Promise<CheckedProblem[]> {
   const { parts, known, declared } = template;
   const { subject, text, html } = parts;
-  const { faults, uses } = await reader.run('findTextFaults', { subject, text, html });
+  const { faults, uses } = await deps.reader.run('findTextFaults', { subject, text, html });
   const problems = faults.map(ofText);
   problems.push(...compareKnown(uses, known, declared).map(ofField));
   if (sample !== null) {
     // The service gives it to whoever is known: a sample need not.
     const data = { recipient: standIn, ...sample.data };
-    const result = await renderSample(renderer, template, { ...sample, data });
+    const result = await renderSample(deps, template, { ...sample, data });
     const missing = result?.kind === 'field_missing' ? result.fields : [];
     problems.unshift(...ofRendering(result), ...compareFields(uses, data, missing).map(ofField));
   }
