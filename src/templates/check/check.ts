@@ -86,7 +86,7 @@ export async function checkTemplate(
 ): Promise<CheckedProblem[]> {
   const { parts, known, declared } = template;
   const { subject, text, html } = parts;
-  const { faults, uses } = await deps.reader.run('findTextFaults', { subject, text, html });
+  const { faults, uses } = await deps.reader.run('reviewTexts', { subject, text, html });
   const problems = faults.map(ofText);
   problems.push(...compareKnown(uses, known, declared).map(ofField));
   if (sample !== null) {

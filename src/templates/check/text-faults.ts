@@ -2,7 +2,6 @@
 import { withoutMarks } from '../markup/marks.ts';
 import { createPlaceOf, type Place } from '../markup/places.ts';
 import { TEMPLATE_PARTS, type TemplatePart, type TemplateParts } from '../rendering/liquid.ts';
-import { listVariableUses, type VariableUse } from '../rendering/variables.ts';
 import { findRiskyMarkup, type RiskyMarkup } from './markup.ts';
 import { findTypedIn, type TypedIn } from './typed-in.ts';
 
@@ -28,7 +27,7 @@ function faultsOf(part: TemplatePart, source: string): TextFault[] {
     .map(({ code, offset, text }) => ({ code, part, ...placeOf(offset), text }));
 }
 
-/** Personal data that is typed in and markup that is risky, in the order of the texts; and every field they read. */
-export function findTextFaults(parts: TemplateParts): { faults: TextFault[]; uses: VariableUse[] } {
-  return { faults: TEMPLATE_PARTS.flatMap((part) => faultsOf(part, parts[part])), uses: listVariableUses(parts) };
+/** Personal data that is typed in and markup that is risky, in the order of the texts. */
+export function findTextFaults(parts: TemplateParts): TextFault[] {
+  return TEMPLATE_PARTS.flatMap((part) => faultsOf(part, parts[part]));
 }

@@ -40,6 +40,12 @@ const cpu = rowsOf('cpu', [
     little,
     { r: `x${' '.repeat(450_000)}x${' '.repeat(450_000)}x` },
   ],
+  [
+    'fields far behind, each of another name',
+    `${'\n'.repeat(100_000)}${Array.from({ length: 1_000 }, (_, n) => `{{ a.f${n} | default: "" }}`).join('')}`,
+    little,
+    { a: {} },
+  ],
   ['tags that are never closed, stripped', '{{ s | strip_html | size }}', little, { s: '<script'.repeat(130_000) }],
   ['comments that are never closed, stripped', '{{ s | strip_html | size }}', little, { s: '<!--'.repeat(220_000) }],
   [
