@@ -2,6 +2,7 @@
 import { arch, cpus, platform, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
+import { convert } from './benches/convert.ts';
 import { dispatch, dispatchSlow } from './benches/dispatch.ts';
 import { dispatchTwo } from './benches/dispatch-two.ts';
 import { growth } from './benches/growth.ts';
@@ -30,6 +31,7 @@ const benches: Record<string, Bench> = {
   urgent: { run: urgent, bar: { most: 2 } },
   fair: { run: fair, bar: { most: 5 } },
   memory: { run: memory, bar: { most: 300 } },
+  convert: { run: convert, bar: { most: 10 } },
 };
 
 const { values, positionals } = parseArgs({

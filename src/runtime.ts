@@ -7,7 +7,7 @@ import { type Config, namingSetting, SettingError } from './config.ts';
 import { connectDatabase, type Db, databaseError } from './db/client.ts';
 import { isMigrated } from './db/migrated.ts';
 import { type JobQueue, openJobQueue } from './queue/boss.ts';
-import { type Compiler, createCompiler } from './templates/authoring/compiler.ts';
+import { createTextReader, type TextReader } from './templates/reading/reader.ts';
 import { createRenderer, type Renderer } from './templates/rendering/renderer.ts';
 import { createSecrets, type Secrets } from './tenants/secrets.ts';
 
@@ -28,7 +28,7 @@ export interface Runtime {
   db: Db;
   jobs: JobQueue;
   renderer: Renderer;
-  compiler: Compiler;
+  reader: TextReader;
   secrets: Secrets;
   probe: Probe;
   /** Ends every client; the embedded database is not the runtime's to end. */
@@ -129,7 +129,7 @@ export async function createRuntime(config: Readonly<Config>, options: RuntimeOp
     onError: (error) => log.error({ err: error }, 'queue.fault'),
   });
   const renderer = createRenderer({ threads: config.renderThreads });
-  const compiler = createCompiler();
+  const reader = createTextReader();
   return {
     config,
     log,
@@ -139,11 +139,11 @@ export async function createRuntime(config: Readonly<Config>, options: RuntimeOp
     db: client.db,
     jobs,
     renderer,
-    compiler,
+    reader,
     secrets,
     probe: options.probe ?? (() => undefined),
     async close() {
-      await Promise.allSettled([jobs.stop(), renderer.close(), compiler.close()]);
+      await Promise.allSettled([jobs.stop(), renderer.close(), reader.close()]);
       await client.close();
     },
   };

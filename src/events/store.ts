@@ -31,6 +31,7 @@ export const eventTypes = [
   'channel-account.paused',
   'channel-account.resumed',
   'operation.finished',
+  'template.disabled',
 ] as const;
 
 export type EventType = (typeof eventTypes)[number];

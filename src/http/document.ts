@@ -18,6 +18,7 @@ export async function openapiDocument(): Promise<object> {
     db: unused,
     jobs: unused,
     renderer: unused,
+    reader: unused,
     log: { info: () => undefined, error: () => undefined },
   } as unknown as Runtime;
   const app = await buildApp(runtime);

@@ -1,11 +1,12 @@
 import { and, eq, sql } from 'drizzle-orm';
 import { parseAddrSpec } from '../channels/mail/addr-spec.ts';
-import type { Db, Tx } from '../db/client.ts';
+import type { Tx } from '../db/client.ts';
 import { messages, type StoredCopy } from '../db/tables/messages.ts';
 import { attachDocuments } from '../documents/attach.ts';
 import { useDocuments } from '../documents/store.ts';
 import { AppError, invalidField } from '../errors.ts';
 import { recordEvents } from '../events/store.ts';
+import type { IncidentDeps } from '../templates/incidents.ts';
 import type { Renderer } from '../templates/rendering/renderer.ts';
 import { recordAudit } from '../tenants/audit.ts';
 import type { Actor } from '../tenants/rights.ts';
@@ -19,7 +20,7 @@ import { actionSources } from './status.ts';
 import { getMessage } from './store.ts';
 import type { MoveDeps } from './to-valid.ts';
 
-type CorrectDeps = MoveDeps & { db: Db; renderer: Renderer };
+type CorrectDeps = MoveDeps & IncidentDeps & { renderer: Renderer };
 
 function strictAddress(address: string, pointer: string) {
   const parsed = parseAddrSpec(address);

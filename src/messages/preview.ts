@@ -1,5 +1,6 @@
 import { assembleMail } from '../channels/mail/assembly.ts';
 import { AppError } from '../errors.ts';
+import { type IncidentDeps, reportEndedThreads } from '../templates/incidents.ts';
 import type { Renderer } from '../templates/rendering/renderer.ts';
 import {
   type ContentCache,
@@ -25,7 +26,7 @@ export interface PreparedMessage {
  * @throws AppError `cannot_be_sent` with the reason, when it has no address or cannot be rendered.
  */
 export async function previewMessage(
-  deps: { renderer: Renderer },
+  deps: IncidentDeps & { renderer: Renderer },
   content: ContentCache,
   row: MessageRow,
   composed: { date: Date; redirect: Redirect | null } | null,
@@ -41,6 +42,8 @@ export async function previewMessage(
   const [result] = await deps.renderer.prepare({ [texts.key]: texts.parts }, [
     prepareTask(row, sender, texts, composition),
   ]);
+  // Not waited for: a correction holds a connection, and as many at once that wait for another never end.
+  void reportEndedThreads(deps, row.tenantId, [row], [result]);
   if (result?.kind === 'prepared' && result.contentHash !== null) {
     const { subject, text, html, contentHash, mail } = result;
     const raw = mail === null ? null : assembleMail(mail, attachments);

@@ -1,5 +1,4 @@
 import { and, eq, sql } from 'drizzle-orm';
-import type { Clock, NewId } from '../clock.ts';
 import type { Db, Tx } from '../db/client.ts';
 import { idList, insertIntoAll, rowsFor, type TableRows } from '../db/rows.ts';
 import { messages, sendRequestDrafts, sendRequests } from '../db/tables/messages.ts';
@@ -10,6 +9,7 @@ import type { NewEvent } from '../events/store.ts';
 import { enqueueUrgent, openLanes, type WaitingMessage } from '../messages/enqueue.ts';
 import { moveRows } from '../messages/record-moves.ts';
 import type { JobQueue } from '../queue/boss.ts';
+import type { IncidentDeps } from '../templates/incidents.ts';
 import type { Renderer } from '../templates/rendering/renderer.ts';
 import { actorOf, type Caller } from '../tenants/rights.ts';
 import { type DraftMessage, draftMessages } from './draft-messages.ts';
@@ -20,10 +20,7 @@ import type { SendRequestBody } from './schema.ts';
 import { type AskedKey, findKeyOwners, takeDedupeKeys } from './store.ts';
 
 /** What intake needs. */
-export interface IntakeDeps {
-  db: Db;
-  clock: Clock;
-  newId: NewId;
+export interface IntakeDeps extends IncidentDeps {
   jobs: JobQueue;
   renderer: Renderer;
 }

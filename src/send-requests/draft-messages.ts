@@ -1,4 +1,4 @@
-import type { Clock, NewId } from '../clock.ts';
+import type { NewId } from '../clock.ts';
 import type { Db } from '../db/client.ts';
 import { findDocuments } from '../documents/store.ts';
 import type { MessageRow } from '../messages/content.ts';
@@ -6,6 +6,7 @@ import type { Reason } from '../messages/reasons.ts';
 import { applyRules } from '../messages/rules.ts';
 import { priorityNumber } from '../messages/status.ts';
 import { findRecipients, type RecipientWithAddresses } from '../recipients/lookup.ts';
+import type { IncidentDeps } from '../templates/incidents.ts';
 import type { Renderer } from '../templates/rendering/renderer.ts';
 import { constantsFor, localeOf } from '../templates/version-content.ts';
 import type { Caller } from '../tenants/rights.ts';
@@ -213,7 +214,7 @@ async function applyRulesToDrafts(db: Db, tenantId: string, drafts: readonly Dra
  * the row (`KO`) or a rule (`B`) stops it. Nobody is left out: each row and template gives one draft.
  */
 export async function draftMessages(
-  deps: { db: Db; clock: Clock; newId: NewId; renderer: Renderer },
+  deps: IncidentDeps & { renderer: Renderer },
   caller: Caller,
   plan: Plan,
   body: SendRequestBody,

@@ -1,6 +1,7 @@
 /** Addresses that the template itself gives, from the data of each row (M4). */
-import { lineParts } from '../templates/preview.ts';
+import { type IncidentDeps, reportEndedThreads } from '../templates/incidents.ts';
 import type { PrepareResult, Renderer } from '../templates/rendering/renderer.ts';
+import { addressParts } from '../templates/version-content.ts';
 import type { Plan, PlannedTemplate } from './plan.ts';
 import type { ExpressedAddress, RowBody } from './row-parts.ts';
 
@@ -25,14 +26,14 @@ function expressedBy(result: PrepareResult | undefined): ExpressedAddress {
  * @param dataOf the data of a row. @returns by the index of the row; empty for a template without one.
  */
 export async function expressAddresses(
-  deps: { renderer: Renderer },
+  deps: IncidentDeps & { renderer: Renderer },
   plan: Plan,
   { template, version }: PlannedTemplate,
   rows: readonly RowBody[],
   dataOf: (row: RowBody) => Record<string, unknown>,
 ): Promise<Map<number, ExpressedAddress>> {
   if (version.to === null) return new Map();
-  const { key, parts } = lineParts(`${template.id}/${version.version}/to`, version.to);
+  const { key, parts } = addressParts(version, version.to);
   const asked = rows.flatMap((row, index) => (row.to === undefined ? [{ row, index }] : []));
   const { timezone, locale } = plan.tenant;
   const results = await deps.renderer.prepare(
@@ -48,5 +49,8 @@ export async function expressAddresses(
       composition: null,
     })),
   );
+  const rendered = { templateId: template.id, templateVersion: version.version };
+  const each = asked.map(() => rendered);
+  await reportEndedThreads(deps, template.tenantId, each, results);
   return new Map(asked.map(({ index }, place) => [index, expressedBy(results[place])]));
 }

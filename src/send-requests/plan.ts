@@ -4,6 +4,7 @@ import type { Db } from '../db/client.ts';
 import { AppError, invalidField } from '../errors.ts';
 import { uuidPattern } from '../fields.ts';
 import { findSender, getSender, type SenderRow } from '../senders/store.ts';
+import { whyInactive } from '../templates/incidents.ts';
 import { LONGEST_DATA } from '../templates/rendering/renderer.ts';
 import { findTemplate, findTemplateOfDocumentType, type TemplateRow } from '../templates/store.ts';
 import { getTemplateVersion, type TemplateVersionRow } from '../templates/versions.ts';
@@ -129,7 +130,7 @@ async function publishedVersion(
   template: TemplateRow,
   wanted: number | undefined,
 ) {
-  if (!template.active) throw invalidField(pointer, 'template_inactive', `the template ${template.key} is inactive`);
+  if (!template.active) throw invalidField(pointer, 'template_inactive', whyInactive(template));
   const number = wanted ?? template.currentVersion;
   if (number === null) {
     throw invalidField(pointer, 'version_unpublished', `the template ${template.key} has no published version`);

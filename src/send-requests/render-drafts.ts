@@ -1,4 +1,5 @@
 import { type PinnedContent, type PinnedTexts, pinnedTexts, prepareTask } from '../messages/content.ts';
+import { type IncidentDeps, reportEndedThreads } from '../templates/incidents.ts';
 import type { Renderer, TemplateParts } from '../templates/rendering/renderer.ts';
 import { type DraftMessage, stopDraft } from './draft-messages.ts';
 import type { Plan } from './plan.ts';
@@ -8,7 +9,7 @@ import type { Plan } from './plan.ts';
  * `contentHash`. A missing field, or a template that cannot be rendered with the row's data, makes it `KO`.
  */
 export async function renderDrafts(
-  deps: { renderer: Renderer },
+  deps: IncidentDeps & { renderer: Renderer },
   tenantId: string,
   plan: Plan,
   drafts: readonly DraftMessage[],
@@ -28,6 +29,8 @@ export async function renderDrafts(
     return prepareTask(pinned, sender, texts, null);
   });
   const results = await deps.renderer.prepare(templates, tasks);
+  const rendered = renderable.map(({ row }) => row);
+  await reportEndedThreads(deps, tenantId, rendered, results);
   for (const [position, draft] of renderable.entries()) {
     const result = results[position];
     const index = draft.row.rowIndex;

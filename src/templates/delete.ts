@@ -5,6 +5,7 @@ import { templates } from '../db/tables/content.ts';
 import { AppError, type ErrorItem } from '../errors.ts';
 import { recordAudit } from '../tenants/audit.ts';
 import { type Actor, nameOf } from '../tenants/rights.ts';
+import { forgetIncidents } from './incidents.ts';
 import { getTemplate, type TemplateRow } from './store.ts';
 
 /** What still needs a template, by the code of the answer, in words. */
@@ -50,6 +51,7 @@ export async function deleteTemplate(
     throw new AppError('in_use', { detail, items });
   }
   const now = deps.clock.now();
+  await forgetIncidents(tx, tenantId, id);
   await tx
     .update(templates)
     .set({ deletedAt: now, active: false, updatedAt: now, updatedBy: nameOf(actor) })

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import { AppError, type ErrorItem } from '../errors.ts';
+import { type IncidentDeps, reportEndedThreads } from './incidents.ts';
 import type { PrepareResult, Renderer, ShownSender } from './rendering/renderer.ts';
 import type { KeyedParts } from './version-content.ts';
+import type { TemplateVersionRow } from './versions.ts';
 
 /** What a template gives with some data. */
 export interface Preview {
@@ -22,13 +24,21 @@ export interface Sample {
   sender: ShownSender | null;
 }
 
+/** What rendering a sample needs. */
+export type PreviewDeps = IncidentDeps & { renderer: Renderer };
+
+/** Texts of a version to try. */
+export interface TriedTexts extends KeyedParts {
+  version: Pick<TemplateVersionRow, 'tenantId' | 'templateId' | 'version'>;
+}
+
 /** Renders a template with sample data, in the renderer's threads. */
 export async function renderSample(
-  renderer: Renderer,
-  template: KeyedParts,
+  deps: PreviewDeps,
+  template: TriedTexts,
   sample: Sample,
 ): Promise<PrepareResult | undefined> {
-  const [result] = await renderer.prepare({ [template.key]: template.parts }, [
+  const [result] = await deps.renderer.prepare({ [template.key]: template.parts }, [
     {
       template: template.key,
       dataJson: JSON.stringify(sample.data),
@@ -41,21 +51,17 @@ export async function renderSample(
       composition: null,
     },
   ]);
+  const { tenantId, templateId, version: templateVersion } = template.version;
+  await reportEndedThreads(deps, tenantId, [{ templateId, templateVersion }], [result]);
   return result;
 }
-
-/** Renders one line of Liquid, such as the expression of an address. @param key identifies it for ever. */
-export const lineParts = (key: string, line: string): KeyedParts => ({
-  key,
-  parts: { subject: line, text: '', html: '' },
-});
 
 /**
  * What a person would see of a template with sample data.
  * @throws AppError `unprocessable` naming each missing field, `template_invalid` when it cannot be rendered.
  */
-export async function previewTemplate(renderer: Renderer, template: KeyedParts, sample: Sample): Promise<Preview> {
-  const result = await renderSample(renderer, template, sample);
+export async function previewTemplate(deps: PreviewDeps, template: TriedTexts, sample: Sample): Promise<Preview> {
+  const result = await renderSample(deps, template, sample);
   if (result?.kind === 'field_missing') {
     const items: ErrorItem[] = result.fields.map((field) => ({
       pointer: `/data/${field.replaceAll('.', '/')}`,

@@ -72,6 +72,12 @@ export const Template = closed(
     channel: words(['mail']),
     ...fields,
     notificationType: nullable(Type.String()),
+    disabledReason: nullable(
+      words(['timeouts'], {
+        description:
+          'Why the service made it inactive. `timeouts`: rendering it ended a thread five times within an hour. Null once it is active again.',
+      }),
+    ),
     currentVersion: nullable(Type.Integer()),
     createdBy: nullable(Type.String({ description: 'The person, else the key, that made it.' })),
     updatedBy: nullable(Type.String({ description: 'Who last changed it or its versions.' })),

@@ -6,6 +6,7 @@ import { AppError, notFound } from '../errors.ts';
 import { uuidPattern } from '../fields.ts';
 import { recordAudit } from '../tenants/audit.ts';
 import { type Actor, nameOf } from '../tenants/rights.ts';
+import { forgetIncidents } from './incidents.ts';
 
 type Deps = { clock: Clock; newId: NewId };
 
@@ -157,6 +158,7 @@ export async function updateTemplate(
     .update(templates)
     .set({
       ...change,
+      ...(change.active === true ? { disabledReason: null } : {}),
       revision: sql`${templates.revision} + 1`,
       updatedBy: nameOf(actor),
       updatedAt: deps.clock.now(),
@@ -174,6 +176,7 @@ export async function updateTemplate(
     await getTemplate(tx, tenantId, id);
     throw new AppError('precondition_failed');
   }
+  if (change.active === true) await forgetIncidents(tx, tenantId, id);
   const fields = Object.keys(change);
   await recordAudit(deps, tx, { tenantId, actor, action: 'updated', resourceType: 'template', resourceId: id, fields });
   return row;

@@ -8,10 +8,18 @@ export type VersionContent = Pick<
   'templateId' | 'version' | 'subject' | 'text' | 'html' | 'locales' | 'inlineImages' | 'usedFields'
 >;
 
-/** Texts in one language. `key` never means other texts. */
+/** Texts of a version. `key` never means other texts. */
 export interface KeyedParts {
   key: string;
   parts: TemplateParts;
+}
+
+/** The expression of the address as the renderer takes a text: a line without a body. */
+export function addressParts(
+  { templateId, version }: Pick<VersionContent, 'templateId' | 'version'>,
+  to: string,
+): KeyedParts {
+  return { key: `${templateId}/${version}/to`, parts: { subject: to, text: '', html: '' } };
 }
 
 /** The language of a version that serves a language tag: the very one, else one of the same language; null: its own. */

@@ -6,12 +6,14 @@ import { AppError, notFound } from '../errors.ts';
 import { recordAudit } from '../tenants/audit.ts';
 import { type Actor, nameOf } from '../tenants/rights.ts';
 import { getTenant } from '../tenants/store.ts';
-import type { Compiler } from './authoring/compiler.ts';
-import { type MadeTexts, makeTexts } from './authoring/make-texts.ts';
-import { listParts, listWritten, placeOfLanguage, writtenOf } from './authoring/written.ts';
+import type { MadeTexts } from './authoring/make-texts.ts';
+import { writeTexts } from './authoring/write-texts.ts';
+import { writtenOf } from './authoring/written.ts';
 import type { FieldsShape } from './fields/shape.ts';
+import { forgetIncidents } from './incidents.ts';
 import { holdLayout, type LayoutRow } from './layouts/store.ts';
-import { listVariableUses, type PlacedText, type VariableUse } from './rendering/variables.ts';
+import type { TextReader } from './reading/reader.ts';
+import type { VariableUse } from './rendering/variables.ts';
 import { getTemplate, isThere, type TemplateRow } from './store.ts';
 import { mustBeKnown } from './version-checks.ts';
 
@@ -81,19 +83,6 @@ export async function addTemplateVersion(
   return row;
 }
 
-/** The fields that a version reads, each where it stands first. */
-export function usesOfVersion(version: TemplateVersionRow): VariableUse[] {
-  const written = listWritten(writtenOf(version), version.to);
-  return listVariableUses(version.written === null ? written : [...written, ...partsOfVersion(version)]);
-}
-
-/** The texts that are rendered, in every language. */
-export function partsOfVersion({ subject, text, html, locales }: TemplateVersionRow): PlacedText[] {
-  return Object.entries({ '': { subject, text, html }, ...locales }).flatMap(([language, parts]) =>
-    listParts(parts, placeOfLanguage(language)),
-  );
-}
-
 /** @throws AppError `not_found`. */
 export async function getTemplateVersion(
   db: Db | Tx,
@@ -140,30 +129,32 @@ export function listTemplateVersions(
 async function withLayout(
   deps: PublishDeps,
   tx: Tx,
-  draft: TemplateVersionRow,
+  read: { draft: TemplateVersionRow; uses: readonly VariableUse[] },
   layout: LayoutRow | null,
-): Promise<TemplateVersionRow> {
-  if (layout === null || layout.version === draft.layoutVersion) return draft;
-  const { columns, uses } = await remakeTexts(deps.compiler, tx, draft, layout);
-  return { ...draft, ...columns, usedFields: uses.map(({ path }) => path) };
+): Promise<typeof read> {
+  const { draft } = read;
+  if (layout === null || layout.version === draft.layoutVersion) return read;
+  const { columns, uses } = await remakeTexts(deps.reader, tx, draft, layout);
+  return { draft: { ...draft, ...columns, usedFields: uses.map(({ path }) => path) }, uses };
 }
 
 /** Compiles a version again, with a layout. @throws AppError `template_invalid`. */
 export async function remakeTexts(
-  compiler: Compiler,
+  reader: TextReader,
   tx: Tx,
   version: TemplateVersionRow,
   layout: LayoutRow,
 ): Promise<MadeTexts> {
   const { locale } = await getTenant(tx, version.tenantId);
   const asked = { texts: writtenOf(version), to: version.to, layout, language: locale };
-  return makeTexts(compiler, { ...asked, syntax: 'liquid' });
+  return writeTexts(reader, { ...asked, syntax: 'liquid' });
 }
 
-type PublishDeps = Deps & { compiler: Compiler };
+type PublishDeps = Deps & { reader: TextReader };
 
 /**
  * Publishes a version: it becomes the template's current one and never changes again.
+ * @param read the fields that its texts read: what was written does not change, so it is read before the transaction.
  * @throws AppError `not_found`, `already_published`; `template_invalid` for a field that nothing gives any more.
  */
 export async function publishTemplateVersion(
@@ -171,6 +162,7 @@ export async function publishTemplateVersion(
   tx: Tx,
   target: VersionTarget,
   version: number,
+  read: readonly VariableUse[],
 ): Promise<TemplateVersionRow> {
   const { tenantId, templateId, actor } = target;
   const { layoutId } = await getTemplateVersion(tx, tenantId, templateId, version);
@@ -180,8 +172,8 @@ export async function publishTemplateVersion(
   const template = await getTemplate(tx, tenantId, templateId);
   const stored = await getTemplateVersion(tx, tenantId, templateId, version);
   if (stored.status === 'published') throw new AppError('already_published');
-  const draft = await withLayout(deps, tx, stored, layout);
-  await mustBeKnown(tx, template, draft, usesOfVersion(draft));
+  const { draft, uses } = await withLayout(deps, tx, { draft: stored, uses: read }, layout);
+  await mustBeKnown(tx, template, draft, uses);
   const now = deps.clock.now();
   const publishedBy = nameOf(actor);
   const [row] = await tx
@@ -197,6 +189,7 @@ export async function publishTemplateVersion(
     )
     .returning();
   if (row === undefined) throw new Error('the draft was published under the lock of its template');
+  await forgetIncidents(tx, tenantId, templateId);
   await tx
     .update(templates)
     .set({

@@ -27,6 +27,7 @@ t.test('npm run bench -- --quick --json prints one object and nothing else', asy
     'urgent, another tenant',
     'fair',
     'memory',
+    'convert',
   ]);
   for (const { name, ours, against, ratio } of results) {
     t.ok(Number.isFinite(ours) && ours >= 0, `${name}: ${ours}`);

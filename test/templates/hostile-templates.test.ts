@@ -159,7 +159,7 @@ t.test('a task past the hard limit is ended with its thread; the rest of the bat
   );
   const results = await renderer.prepare(templates, tasks);
   results.forEach((result, n) => {
-    if (n === 3 || n === 17) t.same(result, { kind: 'template_timeout' });
+    if (n === 3 || n === 17) t.same(result, { kind: 'template_timeout', endedThread: true });
     else t.match(result, { kind: 'prepared', text: String(n) });
   });
 });

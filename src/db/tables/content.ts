@@ -119,6 +119,8 @@ export const templates = pgTable(
     consentPurpose: text('consent_purpose', { enum: ['management', 'prospecting', 'third-party'] }),
     resendAllowed: boolean('resend_allowed').notNull().default(false),
     active: boolean('active').notNull(),
+    /** Why the service itself made it inactive; null: it did not. */
+    disabledReason: text('disabled_reason', { enum: ['timeouts'] }),
     currentVersion: integer('current_version'),
     createdBy: text('created_by'),
     updatedBy: text('updated_by'),
@@ -131,7 +133,21 @@ export const templates = pgTable(
     primaryKey({ columns: [table.tenantId, table.id] }),
     uniqueIndex('templates_key').on(table.tenantId, table.key).where(sql`${table.deletedAt} is null`),
     index('templates_document_types').using('gin', table.documentTypes),
+    check('templates_disabled_is_inactive', sql`${table.disabledReason} is null or not ${table.active}`),
   ],
+);
+
+/** Threads that a template's current version ended within the last hour: some at most, since more disable it. */
+export const templateIncidents = pgTable(
+  'template_incidents',
+  {
+    tenantId: tenantId(),
+    templateId: uuid('template_id').notNull(),
+    id: uuid('id').notNull(),
+    version: integer('version').notNull(),
+    at: instant('at').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenantId, table.templateId, table.id] })],
 );
 
 /** A merge field, in a part of JSON Schema. */

@@ -1,5 +1,4 @@
 import { assembleMail } from '../../channels/mail/assembly.ts';
-import type { Clock } from '../../clock.ts';
 import type { Config } from '../../config.ts';
 import { databaseError, isUnavailable } from '../../db/client.ts';
 import {
@@ -10,11 +9,11 @@ import {
   prepareTask,
   type Redirect,
 } from '../../messages/content.ts';
+import { type IncidentDeps, reportEndedThreads } from '../../templates/incidents.ts';
 import type { PrepareResult, PrepareTask, Renderer, TemplateParts } from '../../templates/rendering/renderer.ts';
 
 /** What preparing needs. */
-export interface PrepareDeps {
-  clock: Clock;
+export interface PrepareDeps extends IncidentDeps {
   renderer: Renderer;
   content: ContentCache;
   config: Pick<Config, 'deployment' | 'safeRecipientEmail'>;
@@ -91,6 +90,8 @@ export async function prepareMessages(
     templates,
     made.flatMap((one) => (one === null ? [] : [one.task])),
   );
+  const rendered = rows.filter((_, place) => made[place] != null);
+  await reportEndedThreads(deps, first.tenantId, rendered, results);
   const answers = results.values();
   return rows.map((row, place) => {
     const one = made[place];

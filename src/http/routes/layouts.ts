@@ -26,7 +26,7 @@ export function layoutRoutes(app: App, runtime: Runtime): void {
     body: NewLayout,
     errors: ['conflict', 'unprocessable', 'template_invalid'],
     async create(tx, caller, { logo = null, ...body }) {
-      checkLayoutTexts(body);
+      await checkLayoutTexts(runtime.reader, body);
       return createLayout(runtime, tx, caller.tenantId, actorOf(caller), {
         logoText: '',
         academicYear: null,
@@ -45,7 +45,7 @@ export function layoutRoutes(app: App, runtime: Runtime): void {
     body: LayoutChange,
     errors: ['unprocessable', 'template_invalid'],
     async change(tx, target, { logo, ...body }) {
-      checkLayoutTexts(body);
+      await checkLayoutTexts(runtime.reader, body);
       const pinned = logo === undefined ? {} : { logo: await pinLogo(runtime, tx, target.tenantId, logo) };
       return changeLayout(runtime, tx, target, { ...body, ...pinned });
     },

@@ -38,7 +38,7 @@ export function senderRoutes(app: App, runtime: Runtime): void {
         replyTo: body.replyTo ?? null,
         archiveBcc: body.archiveBcc ?? [],
         isDefault: body.isDefault,
-        ...(await makeSignature(runtime.compiler, body.signature ?? null)),
+        ...(await makeSignature(runtime.reader, body.signature ?? null)),
       }),
   });
   changeRoute(app, runtime, senders, {
@@ -47,7 +47,7 @@ export function senderRoutes(app: App, runtime: Runtime): void {
     body: SenderChange,
     errors: ['conflict', 'unprocessable'],
     async change(tx, target, { signature, ...body }) {
-      const made = signature === undefined ? {} : await makeSignature(runtime.compiler, signature);
+      const made = signature === undefined ? {} : await makeSignature(runtime.reader, signature);
       return updateSender(runtime, tx, target, { ...body, ...made });
     },
   });

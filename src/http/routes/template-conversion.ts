@@ -1,12 +1,11 @@
 import { reference } from '../../fields.ts';
-import { convertOldFields } from '../../templates/convert/convert.ts';
+import type { Runtime } from '../../runtime.ts';
 import { ConversionRequest, TemplateConversion } from '../../templates/convert/schema.ts';
-import { parseTemplateParts, TEMPLATE_PARTS } from '../../templates/rendering/liquid.ts';
 import { operation } from '../openapi.ts';
 import type { App } from '../validation.ts';
 
 /** Texts of older applications. */
-export function templateConversionRoutes(app: App): void {
+export function templateConversionRoutes(app: App, runtime: Runtime): void {
   app.addSchema(TemplateConversion);
   app.post(
     '/v1/templates/convert',
@@ -19,22 +18,11 @@ export function templateConversionRoutes(app: App): void {
       access: ['templates:create'],
       body: ConversionRequest,
       answers: { 200: reference('TemplateConversion') },
+      errors: ['template_invalid'],
     }),
-    async (request) => {
+    (request) => {
       const { syntaxes, ...texts } = request.body;
-      const parts = TEMPLATE_PARTS.flatMap((part) => {
-        const text = texts[part];
-        if (text === undefined) return [];
-        const options = { html: part === 'html', ...(syntaxes === undefined ? {} : { syntaxes }) };
-        return [{ part, ...convertOldFields(text, options) }];
-      });
-      const converted = Object.fromEntries(parts.map(({ part, text }) => [part, text]));
-      const parsed = parseTemplateParts({ subject: '', text: '', html: '', ...converted });
-      return {
-        ...converted,
-        fields: parts.flatMap(({ part, fields }) => fields.map((field) => ({ part, ...field }))),
-        problems: parsed.kind === 'problems' ? parsed.problems : [],
-      };
+      return runtime.reader.run('convertTexts', texts, syntaxes);
     },
   );
 }

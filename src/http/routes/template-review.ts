@@ -3,22 +3,16 @@ import { invalidField } from '../../errors.ts';
 import { closed, reference, Uuid } from '../../fields.ts';
 import type { Runtime } from '../../runtime.ts';
 import { defaultSender, getSender, shownSender } from '../../senders/store.ts';
-import { listWritten, writtenOf } from '../../templates/authoring/written.ts';
+import { listTexts, listWritten, writtenOf } from '../../templates/authoring/written.ts';
 import { checkTemplate } from '../../templates/check/check.ts';
 import { CheckRequest, TemplateCheck } from '../../templates/check/schema.ts';
 import { readKnownFields } from '../../templates/fields/known.ts';
-import { lineParts, previewTemplate, type Sample } from '../../templates/preview.ts';
+import { previewTemplate, type Sample } from '../../templates/preview.ts';
 import { PreviewRequest, TemplatePreview } from '../../templates/schema.ts';
 import { getTemplate, type TemplateRow } from '../../templates/store.ts';
-import { constantsFor, localeOf, textsFor } from '../../templates/version-content.ts';
-import { diffVersions } from '../../templates/version-diff.ts';
+import { addressParts, constantsFor, localeOf, textsFor } from '../../templates/version-content.ts';
 import { VersionDiff } from '../../templates/version-schema.ts';
-import {
-  getTemplateVersion,
-  listTemplateVersions,
-  type TemplateVersionRow,
-  usesOfVersion,
-} from '../../templates/versions.ts';
+import { getTemplateVersion, listTemplateVersions, type TemplateVersionRow } from '../../templates/versions.ts';
 import { getTenant } from '../../tenants/store.ts';
 import { callerOf } from '../auth.ts';
 import { operation } from '../openapi.ts';
@@ -42,6 +36,9 @@ async function versionOf(
   return { template, version: newest };
 }
 
+/** What goes to another thread. */
+const textsOf = ({ version, subject, text, html }: TemplateVersionRow) => ({ version, subject, text, html });
+
 async function sampleOf(
   runtime: Runtime,
   tenantId: string,
@@ -64,8 +61,7 @@ async function sampleOf(
 /** What the expression of the address gives; null where there is none. @throws AppError as previewing does. */
 async function addressOf(runtime: Runtime, version: TemplateVersionRow, sample: Sample): Promise<string | null> {
   if (version.to === null) return null;
-  const expression = lineParts(`${version.templateId}/${version.version}/to`, version.to);
-  return (await previewTemplate(runtime.renderer, expression, sample)).subject;
+  return (await previewTemplate(runtime, { ...addressParts(version, version.to), version }, sample)).subject;
 }
 
 function previewRoute(app: App, runtime: Runtime): void {
@@ -88,7 +84,7 @@ function previewRoute(app: App, runtime: Runtime): void {
       const { version } = await versionOf(runtime, tenantId, id, request.body.version);
       const sample = await sampleOf(runtime, tenantId, version, request.body);
       const { locale } = sample;
-      const preview = await previewTemplate(runtime.renderer, textsFor(version, locale), sample);
+      const preview = await previewTemplate(runtime, { ...textsFor(version, locale), version }, sample);
       return { version: version.version, locale, to: await addressOf(runtime, version, sample), ...preview };
     },
   );
@@ -107,7 +103,7 @@ function checkRoute(app: App, runtime: Runtime): void {
       params: templateParams,
       body: CheckRequest,
       answers: { 200: reference('TemplateCheck') },
-      errors: ['unprocessable'],
+      errors: ['template_invalid', 'unprocessable'],
     }),
     async (request) => {
       const { tenantId } = callerOf(request);
@@ -117,12 +113,13 @@ function checkRoute(app: App, runtime: Runtime): void {
       const known = await readKnownFields(runtime.db, tenantId, template, version.fields);
       const checked = {
         ...textsFor(version, sample.locale),
-        texts: listWritten(writtenOf(version), version.to),
-        uses: usesOfVersion(version),
+        version,
+        written: listWritten(writtenOf(version), version.to),
+        uses: await runtime.reader.run('listVariableUses', listTexts(version)),
         known,
         declared: version.fields,
       };
-      const problems = await checkTemplate(runtime.renderer, checked, data === undefined ? null : sample);
+      const problems = await checkTemplate(runtime, checked, data === undefined ? null : sample);
       return { version: version.version, problems };
     },
   );
@@ -143,6 +140,7 @@ function diffRoute(app: App, runtime: Runtime): void {
         ),
       }),
       answers: { 200: reference('VersionDiff') },
+      errors: ['template_invalid'],
     }),
     async (request) => {
       const { tenantId } = callerOf(request);
@@ -151,7 +149,7 @@ function diffRoute(app: App, runtime: Runtime): void {
       const after = await getTemplateVersion(runtime.db, tenantId, id, version);
       const from = request.query.from ?? version - 1;
       const before = from === 0 ? null : await getTemplateVersion(runtime.db, tenantId, id, from);
-      return diffVersions(before, after);
+      return runtime.reader.run('diffVersions', before && textsOf(before), textsOf(after));
     },
   );
 }

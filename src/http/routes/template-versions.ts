@@ -5,10 +5,11 @@ import { invalidField } from '../../errors.ts';
 import { closed, reference, Uuid } from '../../fields.ts';
 import type { Runtime } from '../../runtime.ts';
 import { findSender } from '../../senders/store.ts';
-import { makeTexts } from '../../templates/authoring/make-texts.ts';
-import { writtenOf } from '../../templates/authoring/written.ts';
+import { writeTexts } from '../../templates/authoring/write-texts.ts';
+import { listTexts, writtenOf } from '../../templates/authoring/written.ts';
 import { checkFieldsShape } from '../../templates/fields/keep.ts';
 import { findLayout } from '../../templates/layouts/store.ts';
+import type { VariableUse } from '../../templates/rendering/variables.ts';
 import { getTemplate } from '../../templates/store.ts';
 import { NewTemplateVersion, TemplateVersion } from '../../templates/version-schema.ts';
 import {
@@ -66,7 +67,7 @@ async function readVersion(runtime: Runtime, tenantId: string, body: Static<type
   const layout = await named(findLayout, asker, 'layout', layoutId);
   const sender = await named(findSender, asker, 'sender', senderId);
   const { locale } = await getTenant(runtime.db, tenantId);
-  const made = await makeTexts(runtime.compiler, {
+  const made = await writeTexts(runtime.reader, {
     texts: { '': own, ...locales },
     to,
     syntax,
@@ -76,7 +77,7 @@ async function readVersion(runtime: Runtime, tenantId: string, body: Static<type
   return { ...made, senderId: sender?.id ?? null, fields, allowUnknown };
 }
 
-function writeRoutes(app: App, runtime: Runtime): void {
+function addRoute(app: App, runtime: Runtime): void {
   app.post(
     '/v1/templates/:id/versions',
     operation({
@@ -94,8 +95,11 @@ function writeRoutes(app: App, runtime: Runtime): void {
       const caller = callerOf(request);
       const target = { tenantId: caller.tenantId, templateId: request.params.id, actor: actorOf(caller) };
       await getTemplate(runtime.db, caller.tenantId, request.params.id);
-      const read = await readVersion(runtime, caller.tenantId, request.body);
+      let read: Awaited<ReturnType<typeof readVersion>>;
       return runIdempotently<{ version: number }>(runtime, request, reply, request.body, {
+        async prepare() {
+          read = await readVersion(runtime, caller.tenantId, request.body);
+        },
         async commit(tx) {
           const documents = await pinDocuments(runtime, tx, caller.tenantId, request.body.documents ?? []);
           const { version } = await addTemplateVersion(runtime, tx, target, { ...read, documents });
@@ -107,7 +111,9 @@ function writeRoutes(app: App, runtime: Runtime): void {
       });
     },
   );
+}
 
+function publishRoute(app: App, runtime: Runtime): void {
   app.post(
     '/v1/templates/:id/versions/:version/publish',
     operation({
@@ -124,9 +130,15 @@ function writeRoutes(app: App, runtime: Runtime): void {
     (request, reply) => {
       const caller = callerOf(request);
       const target = { tenantId: caller.tenantId, templateId: request.params.id, actor: actorOf(caller) };
+      let uses: VariableUse[];
       return runIdempotently<{ version: number }>(runtime, request, reply, null, {
+        async prepare() {
+          const { version } = request.params;
+          const draft = await getTemplateVersion(runtime.db, target.tenantId, target.templateId, version);
+          uses = await runtime.reader.run('listVariableUses', listTexts(draft));
+        },
         async commit(tx) {
-          const { version } = await publishTemplateVersion(runtime, tx, target, request.params.version);
+          const { version } = await publishTemplateVersion(runtime, tx, target, request.params.version, uses);
           return { status: 200, answer: { version } };
         },
         present: async ({ version }) =>
@@ -185,6 +197,7 @@ function readRoutes(app: App, runtime: Runtime): void {
 /** Versions of templates. What people look at before they publish one is in `template-review.ts`. */
 export function templateVersionRoutes(app: App, runtime: Runtime): void {
   app.addSchema(TemplateVersion);
-  writeRoutes(app, runtime);
+  addRoute(app, runtime);
+  publishRoute(app, runtime);
   readRoutes(app, runtime);
 }

@@ -5,10 +5,9 @@ import { convertOldFields } from '../convert/convert.ts';
 import { frameOf, imagesOf } from '../layouts/frame-of-layout.ts';
 import type { LayoutRow } from '../layouts/store.ts';
 import { listVariableUses, type VariableUse } from '../rendering/variables.ts';
-import { checkTexts, refuseFaults } from '../version-checks.ts';
-import { needsCompiling } from './compile.ts';
-import type { Compiler } from './compiler.ts';
-import { checkContentChoice, listParts, listWritten, placeOfLanguage, type TextsByLanguage } from './written.ts';
+import { compileTexts, needsCompiling } from './compile.ts';
+import { findTooLong, findUnsound } from './unsound.ts';
+import { listRendered, listWritten, placeOfLanguage, type TextsByLanguage } from './written.ts';
 
 /** A version's texts as they are asked for. */
 export interface AskedTexts {
@@ -35,6 +34,9 @@ export interface MadeTexts {
   uses: VariableUse[];
 }
 
+/** What became of texts: pointers of faults are into what was written. */
+export type MakingResult = ({ kind: 'made' } & MadeTexts) | { kind: 'faults'; faults: ErrorItem[] };
+
 function inLiquid(texts: WrittenTexts): WrittenTexts {
   const convert = (text: string) => convertOldFields(text, { syntaxes: ['braces'] }).text;
   const { sections, ...flat } = texts;
@@ -43,59 +45,53 @@ function inLiquid(texts: WrittenTexts): WrittenTexts {
   return { ...convertAll(flat), ...(sections === undefined ? {} : { sections: convertAll(sections) }) };
 }
 
-async function compileAll(
-  compiler: Compiler,
-  { layout, language: own }: AskedTexts,
-  texts: TextsByLanguage,
-): Promise<Record<string, StoredParts>> {
+async function compileAll({ layout, language: own }: AskedTexts, texts: TextsByLanguage) {
   const made: Record<string, StoredParts> = {};
   const faults: ErrorItem[] = [];
   for (const [language, written] of Object.entries(texts)) {
     const frame = layout === null || written.sections === undefined ? null : frameOf(layout);
-    const result = await compiler.compile({ written, frame, language: language === '' ? own : language });
+    const result = await compileTexts({ written, frame, language: language === '' ? own : language });
     if (result.kind === 'texts') made[language] = result.parts;
     else {
       const before = `/${placeOfLanguage(language)}`;
       faults.push(...result.faults.map((fault) => ({ ...fault, pointer: before + fault.pointer.slice(1) })));
     }
   }
-  refuseFaults(faults);
-  return made;
+  return { made, faults };
 }
 
+const refused = (faults: ErrorItem[]) => ({ kind: 'faults' as const, faults });
+
 /**
- * Checks what was written, compiles it, and checks what came out: nothing is safe because its parts were.
- * @throws AppError `unprocessable` for a content given in no way or in two; `template_invalid` with every fault;
- * `unavailable`.
+ * Reads what was written, compiles it, and reads what came out: nothing is safe because its parts were. In the reading
+ * thread.
  */
-export async function makeTexts(compiler: Compiler, asked: AskedTexts): Promise<MadeTexts> {
-  checkContentChoice(asked.texts, asked.layout !== null);
-  const texts =
-    asked.syntax === 'liquid'
-      ? asked.texts
-      : Object.fromEntries(Object.entries(asked.texts).map(([language, one]) => [language, inLiquid(one)]));
-  const to = asked.to !== null && asked.syntax === 'braces' ? inLiquid({ subject: asked.to }).subject : asked.to;
-  const written = listWritten(texts, to);
-  checkTexts(written);
-  const { '': parts, ...locales } = await compileAll(compiler, asked, texts);
-  if (parts === undefined) throw new Error('a version without texts of its own');
-  const made = Object.entries({ '': parts, ...locales }).flatMap(([language, one]) =>
-    listParts(one, placeOfLanguage(language)),
+export async function makeTexts(asked: AskedTexts): Promise<MakingResult> {
+  const isOld = asked.syntax === 'braces';
+  const texts = Object.fromEntries(
+    Object.entries(asked.texts).map(([language, one]) => [language, isOld ? inLiquid(one) : one]),
   );
+  const to = isOld && asked.to !== null ? inLiquid({ subject: asked.to }).subject : asked.to;
+  const written = listWritten(texts, to);
+  const unsound = findUnsound(written);
+  if (unsound.length > 0) return refused(unsound);
+  const { made, faults } = await compileAll(asked, texts);
+  if (faults.length > 0) return refused(faults);
+  const { '': parts, ...locales } = made;
+  if (parts === undefined) throw new Error('a version without texts of its own');
   const compiled = Object.values(texts).some(needsCompiling);
-  if (compiled) checkTexts(made);
+  const rendered = listRendered({ ...parts, locales });
+  const spoilt = compiled ? findUnsound(rendered) : [];
+  if (spoilt.length > 0) return refused(spoilt);
+  // What only the layout reads comes last, at its place in the whole.
+  const uses = listVariableUses(compiled ? [...written, ...rendered] : written);
+  const tooLong = findTooLong(uses);
+  if (tooLong.length > 0) return refused(tooLong);
   const { layout } = asked;
-  return {
-    columns: {
-      ...parts,
-      to,
-      locales,
-      written: compiled ? texts : null,
-      layoutId: layout?.id ?? null,
-      layoutVersion: layout?.version ?? null,
-      inlineImages: layout === null ? [] : imagesOf(layout),
-    },
-    // What only the layout reads comes last, at its place in the whole.
-    uses: listVariableUses([...written, ...made]),
+  const pinned = {
+    layoutId: layout?.id ?? null,
+    layoutVersion: layout?.version ?? null,
+    inlineImages: layout === null ? [] : imagesOf(layout),
   };
+  return { kind: 'made', uses, columns: { ...parts, to, locales, written: compiled ? texts : null, ...pinned } };
 }

@@ -1,7 +1,7 @@
 /** The signature of a sender: HTML that somebody formatted, put into mails as it is (M2). */
 import { AppError, type ErrorItem } from '../../errors.ts';
 import { findRiskyMarkup } from '../check/markup.ts';
-import type { Compiler } from './compiler.ts';
+import type { TextReader } from '../reading/reader.ts';
 
 /** Elements that change more than the place they stand in. */
 const wholePage = /<(?:html|head|body|style|title|meta|!doctype)\b/i;
@@ -11,7 +11,7 @@ const wholePage = /<(?:html|head|body|style|title|meta|!doctype)\b/i;
  * @throws AppError `unprocessable` for what mail programs refuse, or what reaches beyond its place.
  */
 export async function makeSignature(
-  compiler: Compiler,
+  reader: TextReader,
   html: string | null,
 ): Promise<{ signature: string | null; signatureText: string | null }> {
   if (html === null) return { signature: null, signatureText: null };
@@ -22,8 +22,5 @@ export async function makeSignature(
     ...(/\{[{%]/.test(html) ? [fault('not_literal', 'has a mark of Liquid, and would be sent as it stands')] : []),
   ];
   if (items[0] !== undefined) throw new AppError('unprocessable', { detail: items[0].message, items });
-  const made = await compiler.compile({ written: { subject: '', html }, frame: null, language: 'fr' });
-  if (made.kind === 'faults')
-    throw new AppError('unprocessable', { detail: 'The signature has no text.', items: made.faults });
-  return { signature: html, signatureText: made.parts.text };
+  return { signature: html, signatureText: await reader.run('textFromHtml', html) };
 }

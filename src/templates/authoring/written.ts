@@ -1,7 +1,6 @@
 /** The texts of a version as their author wrote them, one by one: what is checked, and where faults are told. */
 import type { StoredParts, WrittenTexts } from '../../db/tables/content.ts';
 import { invalidField } from '../../errors.ts';
-import type { TemplateParts } from '../rendering/liquid.ts';
 import type { PlacedText } from '../rendering/variables.ts';
 
 /** Texts by language; the empty one is the version's own. */
@@ -26,9 +25,16 @@ export function listWritten(texts: TextsByLanguage, to: string | null): PlacedTe
   return to === null ? written : [...written, { place: 'to', html: false, source: to }];
 }
 
-/** The rendered parts of one language, as texts to check. */
-export function listParts({ subject, text, html }: TemplateParts, before: string): PlacedText[] {
-  return [...textsOf({ subject, text, html }, before)];
+/** The texts that are rendered, in every language. */
+export function listRendered({
+  subject,
+  text,
+  html,
+  locales,
+}: StoredParts & { locales: Record<string, StoredParts> }): PlacedText[] {
+  return Object.entries({ '': { subject, text, html }, ...locales }).flatMap(([language, parts]) => [
+    ...textsOf(parts, placeOfLanguage(language)),
+  ]);
 }
 
 /** What a version was made from. A version of before is what was written. */
@@ -40,6 +46,12 @@ export function writtenOf(
 ): Record<string, WrittenTexts> {
   const { subject, text, html, locales } = version;
   return version.written ?? { '': { subject, text, html }, ...locales };
+}
+
+/** Everything that a version reads its fields in: what was written first, since faults are told there. */
+export function listTexts(version: Parameters<typeof writtenOf>[0] & { to: string | null }): PlacedText[] {
+  const written = listWritten(writtenOf(version), version.to);
+  return version.written === null ? written : [...written, ...listRendered(version)];
 }
 
 /**

@@ -2,16 +2,13 @@
 
 import type { KnownFields } from '../fields/known.ts';
 import type { FieldsShape } from '../fields/shape.ts';
-import { withoutMarks } from '../markup/marks.ts';
-import { createPlaceOf } from '../markup/places.ts';
-import { renderSample, type Sample } from '../preview.ts';
-import type { PrepareResult, Renderer } from '../rendering/renderer.ts';
+import { type PreviewDeps, renderSample, type Sample, type TriedTexts } from '../preview.ts';
+import type { TextReader } from '../reading/reader.ts';
+import type { PrepareResult } from '../rendering/renderer.ts';
 import type { PlacedText, VariableUse } from '../rendering/variables.ts';
-import type { KeyedParts } from '../version-content.ts';
 import { compareKnown } from './known-fields.ts';
-import { findRiskyMarkup, type RiskyMarkup } from './markup.ts';
 import { compareFields, type FieldProblem } from './sample-fields.ts';
-import { findTypedIn, type TypedIn } from './typed-in.ts';
+import type { TextFault } from './text-faults.ts';
 
 /** Every code, with how bad it is and what a person is told. Codes are stable. */
 export const checkCodes = {
@@ -63,15 +60,8 @@ function problem(code: Code, where: Partial<CheckedProblem>): CheckedProblem {
   return { code, ...checkCodes[code], ...nowhere, ...where };
 }
 
-function checkText({ place: part, html, source }: PlacedText): CheckedProblem[] {
-  const found: (TypedIn | RiskyMarkup)[] = [
-    ...findTypedIn(withoutMarks(source)),
-    ...(html ? findRiskyMarkup(source) : []),
-  ];
-  const placeOf = createPlaceOf(source);
-  return found
-    .sort((one, other) => one.offset - other.offset)
-    .map(({ code, offset, text }) => problem(code, { part, ...placeOf(offset), subject: text }));
+function ofText({ code, text, ...where }: TextFault): CheckedProblem {
+  return problem(code, { ...where, subject: text });
 }
 
 function ofField({ code, field, use, suggestion }: FieldProblem): CheckedProblem {
@@ -87,9 +77,9 @@ function ofRendering(result: PrepareResult | undefined): CheckedProblem[] {
 }
 
 /** A version to check. */
-export interface CheckedVersion extends KeyedParts {
+export interface CheckedVersion extends TriedTexts {
   /** What its author wrote. */
-  texts: readonly PlacedText[];
+  written: readonly PlacedText[];
   uses: readonly VariableUse[];
   known: KnownFields | null;
   declared: FieldsShape | null;
@@ -100,17 +90,17 @@ export interface CheckedVersion extends KeyedParts {
  * gives: what a text needs and nothing gives is an error. A template without errors and warnings gives an empty list, or notes only.
  */
 export async function checkTemplate(
-  renderer: Renderer,
+  deps: PreviewDeps & { reader: TextReader },
   version: CheckedVersion,
   sample: Sample | null,
 ): Promise<CheckedProblem[]> {
-  const { texts, uses, known, declared } = version;
-  const problems = texts.flatMap(checkText);
+  const { written, uses, known, declared } = version;
+  const problems = (await deps.reader.run('findTextFaults', written)).map(ofText);
   problems.push(...compareKnown(uses, known, declared).map(ofField));
   if (sample !== null) {
     // The service gives it to whoever is known: a sample need not.
     const data = { recipient: standIn, ...sample.data };
-    const result = await renderSample(renderer, version, { ...sample, data });
+    const result = await renderSample(deps, version, { ...sample, data });
     const missing = result?.kind === 'field_missing' ? result.fields : [];
     const compared = { ...data, ...(sample.sender === null || 'sender' in data ? {} : { sender: sample.sender }) };
     problems.unshift(...ofRendering(result), ...compareFields(uses, compared, missing).map(ofField));

@@ -15,7 +15,7 @@ export interface FieldProblem {
 /** A sample with more fields than this is looked at up to it. */
 const fieldsAtMost = 2_000;
 /** For so many a name that is near is looked for. */
-const suggestionsAtMost = 100;
+const suggestionsAtMost = 30;
 
 function* pathsOf(value: unknown, path: string): Generator<string> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {

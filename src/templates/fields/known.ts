@@ -88,7 +88,7 @@ export async function readKnownFields(
 }
 
 /** For so many a name that is near is looked for. */
-const suggestionsAtMost = 100;
+const suggestionsAtMost = 30;
 
 /** Those of the fields that are read which nothing gives, with what else is known of each use. In their order. */
 export function findUnknown<Use extends { path: string }>(

@@ -5,12 +5,12 @@ import type { Tx } from '../../db/client.ts';
 import { templates, templateVersions } from '../../db/tables/content.ts';
 import { AppError } from '../../errors.ts';
 import type { Actor } from '../../tenants/rights.ts';
-import type { Compiler } from '../authoring/compiler.ts';
+import type { TextReader } from '../reading/reader.ts';
 import { isThere } from '../store.ts';
 import { addTemplateVersion, publishTemplateVersion, remakeTexts, type TemplateVersionRow } from '../versions.ts';
 import { getLayout, type LayoutFields, type LayoutRow, updateLayout } from './store.ts';
 
-type Deps = { clock: Clock; newId: NewId; compiler: Compiler };
+type Deps = { clock: Clock; newId: NewId; reader: TextReader };
 
 /** Compiling them takes some tens of milliseconds each, and people wait for the answer. */
 const templatesAtMost = 300;
@@ -75,10 +75,10 @@ export async function changeLayout(
   for (const { key, version } of users) {
     const { senderId, documents, fields, allowUnknown, templateId } = version;
     try {
-      const made = await remakeTexts(deps.compiler, tx, version, layout);
+      const made = await remakeTexts(deps.reader, tx, version, layout);
       const pinned = { senderId, documents, fields, allowUnknown };
       const added = await addTemplateVersion(deps, tx, { tenantId, templateId, actor }, { ...made, ...pinned });
-      await publishTemplateVersion(deps, tx, { tenantId, templateId, actor }, added.version);
+      await publishTemplateVersion(deps, tx, { tenantId, templateId, actor }, added.version, made.uses);
     } catch (error) {
       throw told(error, key);
     }

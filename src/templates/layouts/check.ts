@@ -4,7 +4,8 @@ import type { Tx } from '../../db/client.ts';
 import type { StoredDocument } from '../../db/tables/content.ts';
 import { useDocuments } from '../../documents/store.ts';
 import { invalidField } from '../../errors.ts';
-import { checkTexts } from '../version-checks.ts';
+import type { TextReader } from '../reading/reader.ts';
+import { refuseFaults } from '../version-checks.ts';
 import { fillFrame, unknownSlots } from './frame.ts';
 
 const logoTypes: ReadonlySet<string> = new Set(['image/png', 'image/jpeg', 'image/gif']);
@@ -28,22 +29,18 @@ export async function pinLogo(
 }
 
 /** Holds the texts of a layout to what texts must be. @throws AppError `template_invalid`, `unprocessable`. */
-export function checkLayoutTexts({
-  identity,
-  css,
-  html,
-}: {
-  identity?: string | null;
-  css?: string | null;
-  html?: string | null;
-}): void {
+export async function checkLayoutTexts(
+  reader: TextReader,
+  { identity, css, html }: { identity?: string | null; css?: string | null; html?: string | null },
+): Promise<void> {
   if (css != null && /<|\{[{%]/.test(css)) {
     throw invalidField('/css', 'not_css', 'must be rules only: no markup, no fields');
   }
   const texts = Object.entries({ identity, html }).flatMap(([place, source]) =>
     source == null ? [] : [{ place, html: true, source: place === 'html' ? withoutSlots(source) : source }],
   );
-  checkTexts(texts);
+  const faults = await reader.run('findUnsound', texts);
+  if (faults.length > 0) refuseFaults(faults);
   const [unknown] = html == null ? [] : unknownSlots(html);
   if (unknown !== undefined) throw invalidField('/html', 'slot_unknown', `there is no place slot.${unknown}`);
 }

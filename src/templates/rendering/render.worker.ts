@@ -1,6 +1,6 @@
 /**
  * The rendering thread. It has no environment, no file system in its templates, and a memory cap; what
- * it cannot survive kills it alone, and `render-thread.ts` starts another.
+ * it cannot survive kills it alone, and `task-thread.ts` starts another.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { createBoundedCache } from '../../bounded-cache.ts';
@@ -9,13 +9,7 @@ import { contentHash } from './content-hash.ts';
 import type { TemplateParts } from './liquid.ts';
 import { parseParts, renderParts } from './render-parts.ts';
 import type { PrepareResult, PrepareTask } from './renderer.ts';
-
-/** What the thread is started with. `progress[0]` is the index of the task in hand, -1 before the first. */
-export interface RenderThreadData {
-  progress: Int32Array;
-  /** Cooperative limit of each part, in milliseconds. */
-  partLimitMs: number;
-}
+import type { TaskReport, TaskThreadData } from './task-thread.ts';
 
 /** One batch. Tasks name their templates by key. */
 export interface RenderBatch {
@@ -23,18 +17,14 @@ export interface RenderBatch {
   tasks: PrepareTask[];
 }
 
-/** Results come in pieces, in order: `from` is the index of the first one. */
-export interface RenderReport {
-  from: number;
-  results: PrepareResult[];
-}
+type RenderReport = TaskReport<PrepareResult>;
 
 /** Characters of source whose parsed templates are kept: some are a hundred times longer than others. */
 const CACHED_SOURCE = 4_000_000;
 /** A piece is sent when it holds about this many bytes, so that results do not pile up under the memory cap. */
 const PIECE_BYTES = 2_000_000;
 
-const { progress, partLimitMs } = workerData as RenderThreadData;
+const { progress, partLimitMs } = workerData as TaskThreadData;
 const parsedTemplates = createBoundedCache<ReturnType<typeof parseParts>>(CACHED_SOURCE);
 
 function parsedTemplate(key: string, templates: Record<string, TemplateParts>): ReturnType<typeof parseParts> {
@@ -65,6 +55,7 @@ function prepare(task: PrepareTask, templates: Record<string, TemplateParts>): P
   const clock = { at, timezone: task.timezone, locale: task.locale };
   const given = { data, sender: task.sender ?? null };
   const rendered = renderParts(parsedTemplate(task.template, templates), given, clock, task.overrides, partLimitMs);
+  if (rendered.kind === 'template_timeout') return { ...rendered, endedThread: false };
   if (rendered.kind !== 'rendered') return rendered;
   const { parts } = rendered;
   if (task.mail === null) return { kind: 'prepared', ...parts, contentHash: null, mail: null };

@@ -5,7 +5,8 @@ import type { ComposedMail } from '../../channels/mail/assembly.ts';
 import type { MailComposition } from '../../channels/mail/composition.ts';
 import type { MailContent } from '../../channels/mail/content.ts';
 import type { TemplatePart, TemplateParts } from './liquid.ts';
-import { createRenderThread, type RenderThread } from './render-thread.ts';
+import type { RenderBatch } from './render.worker.ts';
+import { createTaskThread, type TaskThread } from './task-thread.ts';
 
 export type { TemplatePart, TemplateParts } from './liquid.ts';
 
@@ -43,7 +44,8 @@ export interface PrepareTask {
  * - `field_missing`: every absent variable, by the path the template writes (`client.name`).
  * - `template_error`: `message` is LiquidJS's, or one of `empty_subject`, `control_character`, `too_large`,
  *   `unsafe_link`, `data_too_large`, `invalid_data`, `invalid_clock`, `composition_refused: …`.
- * - `template_timeout`: too slow, or ended its thread.
+ * - `template_timeout`: too slow; `endedThread` when it was stuck in one step, or exhausted its thread's memory, so that
+ *   the thread had to be ended.
  */
 export type PrepareResult =
   | {
@@ -57,7 +59,7 @@ export type PrepareResult =
     }
   | { kind: 'field_missing'; fields: string[] }
   | { kind: 'template_error'; part: TemplatePart; message: string }
-  | { kind: 'template_timeout' };
+  | { kind: 'template_timeout'; endedThread: boolean };
 
 /** Renders messages. */
 export interface Renderer {
@@ -97,6 +99,8 @@ const BATCH_DATA = 4_000_000;
 
 /** Longest data of one row, in UTF-16 units of its JSON: what is made of it at once must fit into a thread's memory. */
 export const LONGEST_DATA = 1_000_000;
+
+type RenderThread = TaskThread<RenderBatch, PrepareResult>;
 
 interface Call {
   templates: Record<string, TemplateParts>;
@@ -159,7 +163,7 @@ async function runBatch(pool: Pool, thread: RenderThread, call: Call, indexes: n
       if (result !== undefined) return finish(call, index, result);
       if (end.kind === 'finished' || place !== end.index) return true;
       if (end.kind === 'died' && !call.suspects.has(index) && indexes.length > 1) return call.suspects.add(index);
-      return finish(call, index, { kind: 'template_timeout' });
+      return finish(call, index, { kind: 'template_timeout', endedThread: true });
     });
     if (again.length > 0 && !pool.closed) requeue(pool, call, again);
   } catch (error) {
@@ -216,7 +220,10 @@ function enqueue(pool: Pool, templates: Record<string, TemplateParts>, tasks: Pr
 /** A pool of rendering threads. They are started when needed, and end with `close()`. */
 export function createRenderer(settings: RendererSettings = {}): Renderer {
   const { threads = 2, timeoutMs = 2000, memoryMb = 128, maxWaitingTasks = 100_000 } = settings;
-  const all = Array.from({ length: threads }, () => createRenderThread({ timeoutMs, memoryMb }));
+  const script = new URL('./render.worker.ts', import.meta.url);
+  const all = Array.from({ length: threads }, () =>
+    createTaskThread<RenderBatch, PrepareResult>(script, { timeoutMs, memoryMb }),
+  );
   const pool: Pool = { threads, idle: [...all], calls: [], waitingTasks: 0, closed: false };
   return {
     async prepare(templates, tasks) {

@@ -1,10 +1,26 @@
-/** One rendering thread, started when first needed and replaced when it is stuck or dies. */
+/** One thread for work that may never end, started when first needed and replaced when it is stuck or dies. */
 import { Worker } from 'node:worker_threads';
-import type { RenderBatch, RenderReport, RenderThreadData } from './render.worker.ts';
-import type { PrepareResult } from './renderer.ts';
+
+/** What the thread is started with. `progress[0]` is the index of the task in hand, -1 before the first. */
+export interface TaskThreadData {
+  progress: Int32Array;
+  /** Cooperative limit of each part, in milliseconds. */
+  partLimitMs: number;
+}
+
+/** What is given to a thread at once. */
+interface TaskBatch {
+  tasks: readonly unknown[];
+}
+
+/** Results come in pieces, in order: `from` is the index of the first one. */
+export interface TaskReport<Result> {
+  from: number;
+  results: Result[];
+}
 
 /** Limits of a thread. */
-export interface RenderThreadLimits {
+export interface TaskThreadLimits {
   /** Longest time for one task, in milliseconds. */
   timeoutMs: number;
   /** Heap of the thread, in megabytes. */
@@ -16,14 +32,14 @@ export interface RenderThreadLimits {
  * `stuck`: task `index` passed its time; `died`: the thread ended under it (out of memory, mostly). The
  * tasks without a result can be run again on the next thread.
  */
-export type BatchEnd =
-  | { kind: 'finished'; results: (PrepareResult | undefined)[] }
-  | { kind: 'stuck' | 'died'; results: (PrepareResult | undefined)[]; index: number };
+type BatchEnd<Result> =
+  | { kind: 'finished'; results: (Result | undefined)[] }
+  | { kind: 'stuck' | 'died'; results: (Result | undefined)[]; index: number };
 
 /** Runs one batch at a time. */
-export interface RenderThread {
+export interface TaskThread<Batch extends TaskBatch, Result> {
   /** Rejects when the thread cannot start, or fails by a bug: no task is to blame then. */
-  run(batch: RenderBatch): Promise<BatchEnd>;
+  run(batch: Batch): Promise<BatchEnd<Result>>;
   /** Ends the thread; a batch in hand rejects. */
   close(): Promise<void>;
 }
@@ -32,14 +48,14 @@ export interface RenderThread {
 const START_LIMIT_MS = 60_000;
 
 /** Gives a batch to a thread, and watches how far it gets. @throws Error when the thread fails outside any task. */
-function watchBatch(
+function watchBatch<Result>(
   thread: Worker,
-  batch: RenderBatch,
+  batch: TaskBatch,
   progress: Int32Array,
-  limits: RenderThreadLimits,
-): Promise<BatchEnd> {
-  const results: (PrepareResult | undefined)[] = new Array(batch.tasks.length).fill(undefined);
-  return new Promise<BatchEnd>((resolve, reject) => {
+  limits: TaskThreadLimits,
+): Promise<BatchEnd<Result>> {
+  const results: (Result | undefined)[] = new Array(batch.tasks.length).fill(undefined);
+  return new Promise<BatchEnd<Result>>((resolve, reject) => {
     let seen = -1;
     let seenAt = performance.now();
     const watch = setInterval(
@@ -49,7 +65,7 @@ function watchBatch(
           seen = index;
           seenAt = performance.now();
         } else if (performance.now() - seenAt > (index < 0 ? START_LIMIT_MS : limits.timeoutMs)) {
-          if (index < 0) fail(new Error('a rendering thread did not start'));
+          if (index < 0) fail(new Error('a thread did not start'));
           else settle(() => resolve({ kind: 'stuck', results, index }));
         }
       },
@@ -60,7 +76,7 @@ function watchBatch(
       thread.off('message', onReport).off('error', fail).off('exit', onExit);
       end();
     };
-    const onReport = (report: RenderReport): void => {
+    const onReport = (report: TaskReport<Result>): void => {
       report.results.forEach((result, offset) => {
         results[report.from + offset] = result;
       });
@@ -71,7 +87,7 @@ function watchBatch(
       const outOfMemory = (error as { code?: string }).code === 'ERR_WORKER_OUT_OF_MEMORY';
       // Before the first task there is nobody to blame yet: the first one runs alone next, and so on.
       if (outOfMemory) settle(() => resolve({ kind: 'died', results, index: Math.max(0, index) }));
-      else settle(() => reject(new Error('a rendering thread failed', { cause: error })));
+      else settle(() => reject(new Error('a thread failed', { cause: error })));
     };
     const onExit = (): void => fail(new Error('the thread ended'));
     thread.on('message', onReport).on('error', fail).on('exit', onExit);
@@ -79,20 +95,23 @@ function watchBatch(
   });
 }
 
-/** A thread that is started by its first batch. */
-export function createRenderThread(limits: RenderThreadLimits): RenderThread {
+/** A thread that is started by its first batch. @param script what it runs: `progress` is told of every task. */
+export function createTaskThread<Batch extends TaskBatch, Result>(
+  script: URL,
+  limits: TaskThreadLimits,
+): TaskThread<Batch, Result> {
   const progress = new Int32Array(new SharedArrayBuffer(4));
   let worker: Worker | null = null;
 
   function start(): Worker {
-    const data: RenderThreadData = { progress, partLimitMs: Math.max(20, Math.floor(limits.timeoutMs / 4)) };
-    const started = new Worker(new URL('./render.worker.ts', import.meta.url), {
+    const data: TaskThreadData = { progress, partLimitMs: Math.max(20, Math.floor(limits.timeoutMs / 4)) };
+    const started = new Worker(script, {
       workerData: data,
       // Neither our secrets nor our loaders are its business.
       env: {},
       execArgv: [],
       resourceLimits: { maxOldGenerationSizeMb: limits.memoryMb, maxYoungGenerationSizeMb: 16 },
-      name: 'render',
+      name: 'templates',
     });
     // An error may come between batches, or while the thread is being ended; unheard, it would end the process.
     started.on('error', () => undefined);
@@ -102,11 +121,11 @@ export function createRenderThread(limits: RenderThreadLimits): RenderThread {
     return started;
   }
 
-  async function run(batch: RenderBatch): Promise<BatchEnd> {
+  async function run(batch: Batch): Promise<BatchEnd<Result>> {
     const thread = worker ?? start();
     worker = thread;
     Atomics.store(progress, 0, -1);
-    const ended = await watchBatch(thread, batch, progress, limits).catch(async (error: unknown) => {
+    const ended = await watchBatch<Result>(thread, batch, progress, limits).catch(async (error: unknown) => {
       await discard(thread);
       throw error;
     });
