@@ -89,7 +89,7 @@ export function requestRow(prepared: PreparedRequest, id: string, status: 'draft
     origin: body.origin ?? 'api',
     contextType: body.context?.type ?? null,
     contextRef: body.context?.ref ?? null,
-    requestedByUser: body.requestedBy?.user ?? caller.user,
+    requestedByUser: plan.asker,
     requestedByOsUser: body.requestedBy?.osUser ?? null,
     requestedByWorkstation: body.requestedBy?.workstation ?? null,
     recordEvent: body.recordEvent ?? false,

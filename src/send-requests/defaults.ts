@@ -1,4 +1,4 @@
-import { and, eq, or, sql } from 'drizzle-orm';
+import { and, eq, getTableColumns, or, sql } from 'drizzle-orm';
 import type { Db } from '../db/client.ts';
 import { prepareOnce } from '../db/prepare-once.ts';
 import { senders, senderVersions, templates, templateVersions } from '../db/tables/content.ts';
@@ -10,6 +10,9 @@ import { isThere, type TemplateRow } from '../templates/store.ts';
 import type { TemplateVersionRow } from '../templates/versions.ts';
 import type { TenantRow } from '../tenants/store.ts';
 
+/** What intake reads of a version. */
+export type PlannedVersion = Omit<TemplateVersionRow, 'written'>;
+
 /** What a request uses where it names nothing else, and the template that most requests name. */
 export interface Defaults {
   tenant: TenantRow;
@@ -19,8 +22,11 @@ export interface Defaults {
   ownSender: SenderRow | null;
   /** The template of the key that was asked for, with its current version. */
   template: TemplateRow | null;
-  version: TemplateVersionRow | null;
+  version: PlannedVersion | null;
 }
+
+// What the texts were made from is large, and nothing to a message.
+const { written: _written, ...versionColumns } = getTableColumns(templateVersions);
 
 const ofTenant = prepareOnce((db) =>
   db
@@ -29,7 +35,7 @@ const ofTenant = prepareOnce((db) =>
       accountId: channelAccounts.id,
       sender: senderColumns,
       template: templates,
-      version: templateVersions,
+      version: versionColumns,
     })
     .from(tenants)
     .leftJoin(

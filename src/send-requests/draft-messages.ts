@@ -108,7 +108,7 @@ function sharedColumns({ body, plan, caller }: Source) {
     sentAt: null,
     providerReference: null,
     origin: body.origin ?? 'api',
-    requestedByUser: body.requestedBy?.user ?? caller.user,
+    requestedByUser: plan.asker,
     requestedByOsUser: body.requestedBy?.osUser ?? null,
     requestedByWorkstation: body.requestedBy?.workstation ?? null,
     editedAt: plan.editedAt,

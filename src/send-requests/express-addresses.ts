@@ -5,20 +5,19 @@ import { addressParts } from '../templates/version-content.ts';
 import type { Plan, PlannedTemplate } from './plan.ts';
 import type { ExpressedAddress, RowBody } from './row-parts.ts';
 
-const fault = (pointer: string, code: 'address_missing' | 'field_missing' | 'template_error', message: string) =>
-  ({ kind: 'fault', fault: { pointer, code, message } }) as const;
+/** At `/to`, whatever it is: giving an address mends it. */
+const fault = (code: 'field_missing' | 'template_error', message: string) =>
+  ({ kind: 'fault', fault: { pointer: '/to', code, message } }) as const;
 
 function expressedBy(result: PrepareResult | undefined): ExpressedAddress {
   if (result?.kind === 'prepared') return { kind: 'address', address: result.subject };
   if (result?.kind === 'field_missing') {
     const [field = ''] = result.fields;
-    return fault(`/data/${field.replaceAll('.', '/')}`, 'field_missing', `the template writes to the field ${field}`);
+    return fault('field_missing', `the template writes to the field ${field}`);
   }
-  if (result?.kind === 'template_error' && result.message === 'empty_subject') {
-    return fault('/to', 'address_missing', 'the template’s expression of the address gives nothing');
-  }
+  if (result?.kind === 'template_error' && result.message === 'empty_subject') return { kind: 'nothing' };
   const why = result?.kind === 'template_error' ? result.message : 'it took too long';
-  return fault('/to', 'template_error', `the template’s expression of the address cannot be rendered: ${why}`);
+  return fault('template_error', `the template’s expression of the address cannot be rendered: ${why}`);
 }
 
 /**

@@ -7,16 +7,16 @@ import { findSender, getSender, type SenderRow } from '../senders/store.ts';
 import { whyInactive } from '../templates/incidents.ts';
 import { LONGEST_DATA } from '../templates/rendering/renderer.ts';
 import { findTemplate, findTemplateOfDocumentType, type TemplateRow } from '../templates/store.ts';
-import { getTemplateVersion, type TemplateVersionRow } from '../templates/versions.ts';
+import { getTemplateVersion } from '../templates/versions.ts';
 import { type Caller, may } from '../tenants/rights.ts';
 import type { TenantRow } from '../tenants/store.ts';
-import { type Defaults, readDefaults } from './defaults.ts';
+import { type Defaults, type PlannedVersion, readDefaults } from './defaults.ts';
 import type { SendRequestBody } from './schema.ts';
 
 /** A template of the request, with the version and the sender it pins. */
 export interface PlannedTemplate {
   template: TemplateRow;
-  version: TemplateVersionRow;
+  version: PlannedVersion;
   sender: SenderRow | null;
   validation: 'manual' | 'automatic';
 }
@@ -24,6 +24,8 @@ export interface PlannedTemplate {
 /** What holds for all rows of a request. */
 export interface Plan {
   tenant: TenantRow;
+  /** The person who asks, inside the calling application. */
+  asker: string | null;
   templates: PlannedTemplate[];
   accountId: string | null;
   replyTo: string | null;
@@ -31,6 +33,11 @@ export interface Plan {
   sendAt: Date | null;
   notAfter: Date | null;
   editedAt: Date | null;
+}
+
+/** Whoever the request says, nobody if it says so; else whom the caller acts for. */
+function askerOf({ requestedBy = {} }: SendRequestBody, caller: Caller): string | null {
+  return requestedBy.user === undefined ? caller.user : requestedBy.user;
 }
 
 /** A window is its two ends in one: not before `from`, and never after `to`. */
@@ -163,7 +170,7 @@ function validationOf(
   return 'automatic';
 }
 
-async function senderOf(db: Db, defaults: Defaults, version: TemplateVersionRow, override: string | undefined) {
+async function senderOf(db: Db, defaults: Defaults, version: PlannedVersion, override: string | undefined) {
   const tenantId = defaults.tenant.id;
   if (override !== undefined) {
     const sender = await findSender(db, tenantId, override);
@@ -197,8 +204,8 @@ export async function planSendRequest(
   const times = readTimes(body, now);
   const { tenantId, testOnly: test } = caller;
   const key = body.template === undefined || uuidPattern.test(body.template) ? '' : body.template;
-  const user = body.requestedBy?.user ?? caller.user ?? '';
-  const defaults = await readDefaults(deps.db, { tenantId, test, template: key, user });
+  const asker = askerOf(body, caller);
+  const defaults = await readDefaults(deps.db, { tenantId, test, template: key, user: asker ?? '' });
   const { tenant, accountId } = defaults;
   const templates: PlannedTemplate[] = [];
   for (const [pointer, template] of await wantedTemplates(deps.db, defaults, body)) {
@@ -210,5 +217,5 @@ export async function planSendRequest(
       validation: validationOf(caller, tenant, template, body.validation),
     });
   }
-  return { tenant, templates, accountId, replyTo: replyToOf(body), now, ...times };
+  return { tenant, asker, templates, accountId, replyTo: replyToOf(body), now, ...times };
 }

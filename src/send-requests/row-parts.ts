@@ -29,7 +29,10 @@ export interface Target {
 }
 
 /** What the expression of a template's address gives for a row. */
-export type ExpressedAddress = { kind: 'address'; address: string } | { kind: 'fault'; fault: Fault };
+export type ExpressedAddress =
+  | { kind: 'address'; address: string }
+  | { kind: 'nothing' }
+  | { kind: 'fault'; fault: Fault };
 
 const nowhere = { name: null, address: null, normalized: null, block: null };
 
@@ -71,10 +74,8 @@ export function targetOf(
   if (row.to !== undefined) {
     return readAddress(recipient, '/to/address', { address: row.to.address, name: row.to.name ?? fallbackName });
   }
-  if (expressed !== null) {
-    if (expressed.kind === 'fault') return { ...nowhere, name: fallbackName, recipient, fault: expressed.fault };
-    return readAddress(recipient, '/to', { address: expressed.address, name: null });
-  }
+  if (expressed?.kind === 'fault') return { ...nowhere, name: fallbackName, recipient, fault: expressed.fault };
+  if (expressed?.kind === 'address') return readAddress(recipient, '/to', { address: expressed.address, name: null });
   const chosen = recipient === null ? null : chooseMailAddress(recipient);
   if (chosen !== null) return { recipient, ...chosen, name: chosen.name ?? fallbackName, fault: null, block: null };
   const refuses = recipient?.addresses.some(({ kind, acceptsContact }) => kind === 'mail' && !acceptsContact) ?? false;

@@ -81,9 +81,14 @@ export const Template = closed(
     currentVersion: nullable(Type.Integer()),
     createdBy: nullable(Type.String({ description: 'The person, else the key, that made it.' })),
     updatedBy: nullable(Type.String({ description: 'Who last changed it or its versions.' })),
-    counters: closed(
-      { E: Type.Integer(), V: Type.Integer(), OK: Type.Integer(), KO: Type.Integer(), B: Type.Integer() },
-      { description: 'Messages made with it, of every version, by status; test messages are not counted.' },
+    counters: nullable(
+      closed(
+        { E: Type.Integer(), V: Type.Integer(), OK: Type.Integer(), KO: Type.Integer(), B: Type.Integer() },
+        {
+          description:
+            'Messages made with it, of every version, by status; test messages are not counted. Null in a list that was not asked for them.',
+        },
+      ),
     ),
     ...lifetimeFields,
   },

@@ -1,11 +1,12 @@
 /** What messages read of the version they pin: its texts in their language. */
+import { stepsOf } from './fields/path.ts';
 import type { TemplateParts } from './rendering/liquid.ts';
 import type { TemplateVersionRow } from './versions.ts';
 
 /** The part of a version that decides what a message says. */
 export type VersionContent = Pick<
   TemplateVersionRow,
-  'templateId' | 'version' | 'subject' | 'text' | 'html' | 'locales' | 'inlineImages' | 'usedFields'
+  'templateId' | 'version' | 'layoutVersion' | 'subject' | 'text' | 'html' | 'locales' | 'inlineImages' | 'usedFields'
 >;
 
 /** Texts of a version. `key` never means other texts. */
@@ -22,12 +23,11 @@ export function addressParts(
   return { key: `${templateId}/${version}/to`, parts: { subject: to, text: '', html: '' } };
 }
 
-/** The language of a version that serves a language tag: the very one, else one of the same language; null: its own. */
+/** The texts that serve a language tag: those of the very tag, else those of its language; null: the version's own. */
 export function servingLanguage({ locales }: Pick<VersionContent, 'locales'>, tag: string): string | null {
   if (Object.hasOwn(locales, tag)) return tag;
   const [language = ''] = tag.split('-');
-  if (Object.hasOwn(locales, language)) return language;
-  return Object.keys(locales).find((known) => known.startsWith(`${language}-`)) ?? null;
+  return Object.hasOwn(locales, language) ? language : null;
 }
 
 /**
@@ -42,7 +42,8 @@ export function localeOf(version: Pick<VersionContent, 'locales'>, wanted: strin
 export function textsFor(version: VersionContent, tag: string): KeyedParts {
   const language = servingLanguage(version, tag);
   const { subject, text, html } = (language === null ? null : version.locales[language]) ?? version;
-  const key = `${version.templateId}/${version.version}`;
+  // A draft is compiled again when its layout has changed: with another layout the same version has other texts.
+  const key = `${version.templateId}/${version.version}/${version.layoutVersion ?? ''}`;
   return { key: language === null ? key : `${key}/${language}`, parts: { subject, text, html } };
 }
 
@@ -57,6 +58,6 @@ export function constantsFor(
 ): Record<string, string> {
   const names = Object.keys(constants);
   if (names.length === 0) return {};
-  const read = new Set(usedFields);
+  const read = new Set(usedFields.map((path) => stepsOf(path)[0]));
   return Object.fromEntries(names.flatMap((name) => (read.has(name) ? [[name, constants[name] ?? '']] : [])));
 }

@@ -8,10 +8,10 @@ import { type Actor, nameOf } from '../tenants/rights.ts';
 import { getTenant } from '../tenants/store.ts';
 import type { MadeTexts } from './authoring/make-texts.ts';
 import { writeTexts } from './authoring/write-texts.ts';
-import { writtenOf } from './authoring/written.ts';
+import { listTexts, writtenOf } from './authoring/written.ts';
 import type { FieldsShape } from './fields/shape.ts';
 import { forgetIncidents } from './incidents.ts';
-import { holdLayout, type LayoutRow } from './layouts/store.ts';
+import { getLayout, holdLayout, type LayoutRow } from './layouts/store.ts';
 import type { TextReader } from './reading/reader.ts';
 import type { VariableUse } from './rendering/variables.ts';
 import { getTemplate, isThere, type TemplateRow } from './store.ts';
@@ -125,60 +125,78 @@ export function listTemplateVersions(
     .limit(page.limit);
 }
 
-/** A version whose layout has changed since it was written looks as the layout does now. */
-async function withLayout(
-  deps: PublishDeps,
-  tx: Tx,
-  read: { draft: TemplateVersionRow; uses: readonly VariableUse[] },
-  layout: LayoutRow | null,
-): Promise<typeof read> {
-  const { draft } = read;
-  if (layout === null || layout.version === draft.layoutVersion) return read;
-  const { columns, uses } = await remakeTexts(deps.reader, tx, draft, layout);
-  return { draft: { ...draft, ...columns, usedFields: uses.map(({ path }) => path) }, uses };
-}
-
 /** Compiles a version again, with a layout. @throws AppError `template_invalid`. */
 export async function remakeTexts(
   reader: TextReader,
-  tx: Tx,
+  db: Db | Tx,
   version: TemplateVersionRow,
   layout: LayoutRow,
 ): Promise<MadeTexts> {
-  const { locale } = await getTenant(tx, version.tenantId);
+  const { locale } = await getTenant(db, version.tenantId);
   const asked = { texts: writtenOf(version), to: version.to, layout, language: locale };
   return writeTexts(reader, { ...asked, syntax: 'liquid' });
 }
 
-type PublishDeps = Deps & { reader: TextReader };
+/** What a publication needs that takes long to make. */
+export interface PreparedPublication {
+  /** The fields that the texts read. */
+  uses: readonly VariableUse[];
+  /** Of the layout that they were made with. */
+  layoutVersion: number | null;
+  /** The texts made anew, where the layout has changed since they were written. */
+  columns: MadeTexts['columns'] | null;
+}
+
+/** Reads a draft that is to be published; one whose layout has changed looks as the layout does now. @throws AppError 404. */
+export async function preparePublication(
+  { db, reader }: { db: Db; reader: TextReader },
+  { tenantId, templateId }: VersionTarget,
+  version: number,
+): Promise<PreparedPublication> {
+  const draft = await getTemplateVersion(db, tenantId, templateId, version);
+  const layout = draft.layoutId === null ? null : await getLayout(db, tenantId, draft.layoutId);
+  const layoutVersion = layout?.version ?? null;
+  if (layout === null || layoutVersion === draft.layoutVersion) {
+    return { uses: await reader.run('listVariableUses', listTexts(draft)), layoutVersion, columns: null };
+  }
+  const { columns, uses } = await remakeTexts(reader, db, draft, layout);
+  return { uses, layoutVersion, columns };
+}
 
 /**
  * Publishes a version: it becomes the template's current one and never changes again.
- * @param read the fields that its texts read: what was written does not change, so it is read before the transaction.
- * @throws AppError `not_found`, `already_published`; `template_invalid` for a field that nothing gives any more.
+ * @throws AppError `not_found`, `already_published`; `conflict` when the layout changed meanwhile; `template_invalid` for a field that nothing gives any more.
  */
 export async function publishTemplateVersion(
-  deps: PublishDeps,
+  deps: Deps,
   tx: Tx,
   target: VersionTarget,
   version: number,
-  read: readonly VariableUse[],
+  { uses, layoutVersion, columns }: PreparedPublication,
 ): Promise<TemplateVersionRow> {
   const { tenantId, templateId, actor } = target;
   const { layoutId } = await getTemplateVersion(tx, tenantId, templateId, version);
   const layout = layoutId === null ? null : await holdLayout(tx, tenantId, layoutId);
+  if (layout !== null && layout.version !== layoutVersion) {
+    throw new AppError('conflict', { detail: 'The layout was changed meanwhile: publish it again.' });
+  }
   // Locked before its version, as a deletion does.
   await tx.execute(sql`select 1 from templates where tenant_id = ${tenantId} and id = ${templateId} for update`);
   const template = await getTemplate(tx, tenantId, templateId);
-  const stored = await getTemplateVersion(tx, tenantId, templateId, version);
-  if (stored.status === 'published') throw new AppError('already_published');
-  const { draft, uses } = await withLayout(deps, tx, { draft: stored, uses: read }, layout);
+  const draft = await getTemplateVersion(tx, tenantId, templateId, version);
+  if (draft.status === 'published') throw new AppError('already_published');
   await mustBeKnown(tx, template, draft, uses);
   const now = deps.clock.now();
   const publishedBy = nameOf(actor);
   const [row] = await tx
     .update(templateVersions)
-    .set({ ...draft, status: 'published', publishedAt: now, publishedBy })
+    .set({
+      ...columns,
+      usedFields: uses.map(({ path }) => path),
+      status: 'published',
+      publishedAt: now,
+      publishedBy,
+    })
     .where(
       and(
         eq(templateVersions.tenantId, tenantId),

@@ -137,3 +137,48 @@ t.test('MJML: faults are told by line, files are not read, nothing is loaded fro
   });
   t.match(await compile('Bonjour'), { kind: 'faults' });
 });
+
+t.test('a text says what the HTML says, or is asked for', async (t) => {
+  for (const html of [
+    '<!--{% if refus %}--><p>refusée</p><!--{% else %}--><p>acceptée</p><!--{% endif %}-->',
+    '<p {% assign urgent = true %}>a</p>{% if urgent %}urgent{% endif %}',
+    '<img alt="{% assign x = 1 %}">{{ x }}',
+  ]) {
+    t.throws(() => textFromHtml(html), /write the text, too/, html);
+  }
+  t.throws(() => textFromHtml('<div>'.repeat(20_000)), 'nested without end');
+  t.equal(
+    textFromHtml('{% assign urgent = true %}<html><body>{% if urgent %}Urgent{% endif %}</body></html>{{ fin }}'),
+    '{% assign urgent = true %}{% if urgent %}Urgent{% endif %}{{ fin }}',
+  );
+  t.equal(
+    textFromHtml('<p class="{% if x %}a{% endif %}">b</p>'),
+    'b',
+    'what decides an attribute only may go with it',
+  );
+  t.equal(
+    textFromHtml('<p>&#123;&#123; nom &#125;&#125; {{ nom }}</p>'),
+    '{{ "{" }}{ nom }} {{ nom }}',
+    'no new marks',
+  );
+  t.match(textFromHtml('<ol>{% for l in m %}<li>{{ l }}</li>{% endfor %}</ol>'), ' * {{ l }}');
+  t.match(textFromHtml('<ol><li>a</li><li>b</li></ol>'), '1. a\n 2. b');
+});
+
+t.test('rules for classes that a field decides stay in a style sheet; one between tags is refused', async (t) => {
+  const chosen = inlineCss('<style>.tard { color: red }</style><p class="{% if l %}tard{% endif %}">a</p>');
+  t.match(chosen, '.tard');
+  t.throws(() => inlineCss('{% if x %}<style>p { color: red }</style>{% endif %}<p>a</p>'), /between tags/);
+});
+
+t.test('time grows with the text, however it is written', async (t) => {
+  const linear = [
+    `<p>{{ a ${' '.repeat(80_000)}| escape }}</p>`,
+    `<pre>${'\n'.repeat(100_000)}</pre>`,
+    `<p>${'lqm'.repeat(50_000)}{{ a }}</p>`,
+    `${'{% if a %}{% endif %}'.repeat(900)}`,
+  ];
+  const startedAt = performance.now();
+  for (const html of linear) textFromHtml(html);
+  t.ok(performance.now() - startedAt < 3_000, `${Math.round(performance.now() - startedAt)} ms`);
+});

@@ -1,8 +1,8 @@
 import Type from 'typebox';
 import { key } from '../../fields.ts';
 import type { Runtime } from '../../runtime.ts';
-import { changeLayout } from '../../templates/layouts/apply.ts';
-import { checkLayoutTexts, pinLogo } from '../../templates/layouts/check.ts';
+import { changeLayout, prepareLayoutChange } from '../../templates/layouts/apply.ts';
+import { checkLayoutTexts, findLogo, keepLogo } from '../../templates/layouts/check.ts';
 import { Layout, LayoutChange, NewLayout } from '../../templates/layouts/schema.ts';
 import { createLayout, deleteLayout, getLayout, type LayoutRow, listLayouts } from '../../templates/layouts/store.ts';
 import { actorOf } from '../../tenants/rights.ts';
@@ -25,8 +25,8 @@ export function layoutRoutes(app: App, runtime: Runtime): void {
     summary: 'Create a layout',
     body: NewLayout,
     errors: ['conflict', 'unprocessable', 'template_invalid'],
+    prepare: (_caller, body) => checkLayoutTexts(runtime.reader, body),
     async create(tx, caller, { logo = null, ...body }) {
-      await checkLayoutTexts(runtime.reader, body);
       return createLayout(runtime, tx, caller.tenantId, actorOf(caller), {
         logoText: '',
         academicYear: null,
@@ -34,7 +34,7 @@ export function layoutRoutes(app: App, runtime: Runtime): void {
         css: null,
         html: null,
         ...body,
-        logo: await pinLogo(runtime, tx, caller.tenantId, logo),
+        logo: await keepLogo(runtime, tx, caller.tenantId, logo),
       });
     },
   });
@@ -43,11 +43,15 @@ export function layoutRoutes(app: App, runtime: Runtime): void {
     description:
       'Each template whose current version uses it gets a new version, published at once; messages that exist keep theirs.',
     body: LayoutChange,
-    errors: ['unprocessable', 'template_invalid'],
-    async change(tx, target, { logo, ...body }) {
+    errors: ['conflict', 'unprocessable', 'template_invalid'],
+    async prepare(target, { logo, ...body }) {
       await checkLayoutTexts(runtime.reader, body);
-      const pinned = logo === undefined ? {} : { logo: await pinLogo(runtime, tx, target.tenantId, logo) };
-      return changeLayout(runtime, tx, target, { ...body, ...pinned });
+      const pinned = logo === undefined ? {} : { logo: await findLogo(runtime.db, target.tenantId, logo) };
+      return prepareLayoutChange(runtime, target, { ...body, ...pinned });
+    },
+    async change(tx, target, { logo }, _caller, prepared) {
+      if (logo !== undefined) await keepLogo(runtime, tx, target.tenantId, logo);
+      return changeLayout(runtime, tx, target, prepared);
     },
   });
   deleteRoute(app, runtime, layouts, {

@@ -29,7 +29,8 @@ export function senderRoutes(app: App, runtime: Runtime): void {
     summary: 'Create a sender',
     body: NewSender,
     errors: ['conflict', 'unprocessable'],
-    create: async (tx, caller, body) =>
+    prepare: (_caller, { signature = null }) => makeSignature(runtime.reader, signature),
+    create: (tx, caller, body, signature) =>
       createSender(runtime, tx, caller.tenantId, actorOf(caller), {
         key: body.key,
         user: body.user ?? null,
@@ -38,7 +39,7 @@ export function senderRoutes(app: App, runtime: Runtime): void {
         replyTo: body.replyTo ?? null,
         archiveBcc: body.archiveBcc ?? [],
         isDefault: body.isDefault,
-        ...(await makeSignature(runtime.reader, body.signature ?? null)),
+        ...signature,
       }),
   });
   changeRoute(app, runtime, senders, {
@@ -46,10 +47,10 @@ export function senderRoutes(app: App, runtime: Runtime): void {
     description: 'Messages that exist keep what it said when they were made.',
     body: SenderChange,
     errors: ['conflict', 'unprocessable'],
-    async change(tx, target, { signature, ...body }) {
-      const made = signature === undefined ? {} : await makeSignature(runtime.reader, signature);
-      return updateSender(runtime, tx, target, { ...body, ...made });
-    },
+    prepare: async (_target, { signature }) =>
+      signature === undefined ? {} : await makeSignature(runtime.reader, signature),
+    change: (tx, target, { signature: _signature, ...body }, _caller, signature) =>
+      updateSender(runtime, tx, target, { ...body, ...signature }),
   });
   deleteRoute(app, runtime, senders, {
     summary: 'Delete a sender that nothing uses',

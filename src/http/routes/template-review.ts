@@ -61,7 +61,9 @@ async function sampleOf(
 /** What the expression of the address gives; null where there is none. @throws AppError as previewing does. */
 async function addressOf(runtime: Runtime, version: TemplateVersionRow, sample: Sample): Promise<string | null> {
   if (version.to === null) return null;
-  return (await previewTemplate(runtime, { ...addressParts(version, version.to), version }, sample)).subject;
+  return (
+    await previewTemplate(runtime, { ...addressParts(version, version.to), version }, { ...sample, sender: null })
+  ).subject;
 }
 
 function previewRoute(app: App, runtime: Runtime): void {

@@ -6,16 +6,17 @@ import { closed, reference, Uuid } from '../../fields.ts';
 import type { Runtime } from '../../runtime.ts';
 import { findSender } from '../../senders/store.ts';
 import { writeTexts } from '../../templates/authoring/write-texts.ts';
-import { listTexts, writtenOf } from '../../templates/authoring/written.ts';
+import { writtenOf } from '../../templates/authoring/written.ts';
 import { checkFieldsShape } from '../../templates/fields/keep.ts';
 import { findLayout } from '../../templates/layouts/store.ts';
-import type { VariableUse } from '../../templates/rendering/variables.ts';
 import { getTemplate } from '../../templates/store.ts';
 import { NewTemplateVersion, TemplateVersion } from '../../templates/version-schema.ts';
 import {
   addTemplateVersion,
   getTemplateVersion,
   listTemplateVersions,
+  type PreparedPublication,
+  preparePublication,
   publishTemplateVersion,
   type TemplateVersionRow,
 } from '../../templates/versions.ts';
@@ -125,20 +126,18 @@ function publishRoute(app: App, runtime: Runtime): void {
       params: versionParams,
       idempotency: 'accepted',
       answers: { 200: reference('TemplateVersion') },
-      errors: ['already_published', 'template_invalid'],
+      errors: ['already_published', 'conflict', 'template_invalid'],
     }),
     (request, reply) => {
       const caller = callerOf(request);
       const target = { tenantId: caller.tenantId, templateId: request.params.id, actor: actorOf(caller) };
-      let uses: VariableUse[];
+      let prepared: PreparedPublication;
       return runIdempotently<{ version: number }>(runtime, request, reply, null, {
         async prepare() {
-          const { version } = request.params;
-          const draft = await getTemplateVersion(runtime.db, target.tenantId, target.templateId, version);
-          uses = await runtime.reader.run('listVariableUses', listTexts(draft));
+          prepared = await preparePublication(runtime, target, request.params.version);
         },
         async commit(tx) {
-          const { version } = await publishTemplateVersion(runtime, tx, target, request.params.version, uses);
+          const { version } = await publishTemplateVersion(runtime, tx, target, request.params.version, prepared);
           return { status: 200, answer: { version } };
         },
         present: async ({ version }) =>

@@ -68,25 +68,27 @@ const filter = {
   recipientType: Type.Optional(key({ description: 'Those that may go to recipients of this type (J1).' })),
   page: Type.Optional(key({ description: 'Those that are offered on this page (M7).' })),
   trigger: Type.Optional(words(['person', 'activity'], { description: 'Those about this.' })),
+  counters: Type.Optional(
+    Type.Boolean({ description: 'Counts their messages, too: every one there is. Default: no.' }),
+  ),
 };
 
-type ShownTemplate = TemplateRow & { counters: TemplateCounters };
+/** `counters`: null where nobody asked. */
+type ShownTemplate = TemplateRow & { counters: TemplateCounters | null };
 
 async function withCounters(
-  db: Runtime['db'] | EffectTx,
+  { db }: Runtime,
   tenantId: string,
   rows: readonly TemplateRow[],
-): Promise<ShownTemplate[]> {
-  const none = { E: 0, V: 0, OK: 0, KO: 0, B: 0 };
+): Promise<Map<string, ShownTemplate>> {
   const ids = rows.map(({ id }) => id);
   const counters = await countByTemplate(db, tenantId, ids);
-  return rows.map((row) => ({ ...row, counters: counters.get(row.id) ?? none }));
+  return new Map(rows.map((row) => [row.id, { ...row, counters: counters.get(row.id) ?? null }]));
 }
 
-async function oneWithCounters(db: Runtime['db'] | EffectTx, row: TemplateRow): Promise<ShownTemplate> {
-  const [shown] = await withCounters(db, row.tenantId, [row]);
-  if (shown === undefined) throw new Error('one row gives one');
-  return shown;
+async function oneWithCounters(runtime: Runtime, row: TemplateRow): Promise<ShownTemplate> {
+  const shown = await withCounters(runtime, row.tenantId, [row]);
+  return shown.get(row.id) ?? { ...row, counters: null };
 }
 
 /** Templates. Their versions are in `template-versions.ts`. */
@@ -96,7 +98,8 @@ export function templateRoutes(app: App, runtime: Runtime): void {
     name: 'templates',
     component: 'Template',
     tag: 'content',
-    get: async (tenantId, id) => oneWithCounters(runtime.db, await getTemplate(runtime.db, tenantId, id)),
+    get: async (tenantId, id) => oneWithCounters(runtime, await getTemplate(runtime.db, tenantId, id)),
+    complete: (row) => oneWithCounters(runtime, row),
     present({ tenantId: _tenantId, revision: _revision, deletedAt: _deletedAt, notificationTypeId, ...shown }) {
       return { ...shown, notificationType: notificationTypeId };
     },
@@ -119,7 +122,7 @@ export function templateRoutes(app: App, runtime: Runtime): void {
     async change(tx, target, body, caller) {
       const before = await getTemplate(tx, target.tenantId, target.id);
       const change = await fieldsOf(tx, caller, body, before);
-      return oneWithCounters(tx, await updateTemplate(runtime, tx, target, change));
+      return { ...(await updateTemplate(runtime, tx, target, change)), counters: null };
     },
   });
   deleteRoute(app, runtime, templates, {
@@ -132,8 +135,11 @@ export function templateRoutes(app: App, runtime: Runtime): void {
   listRoute(app, runtime, templates, {
     summary: 'List templates',
     filter,
-    list: async (tenantId, page, query) =>
-      withCounters(runtime.db, tenantId, await listTemplates(runtime.db, tenantId, page, query)),
+    async list(tenantId, page, { counters = false, ...query }) {
+      const rows = await listTemplates(runtime.db, tenantId, page, query);
+      if (!counters) return rows.map((row) => ({ ...row, counters: null }));
+      return [...(await withCounters(runtime, tenantId, rows)).values()];
+    },
   });
   readRoute(app, templates, { summary: 'Read a template' });
 }

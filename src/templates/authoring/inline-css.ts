@@ -1,6 +1,6 @@
 /** Styles put onto the elements they are for: many mail programs read no style sheet. */
 import juice from 'juice';
-import { maskMarks, unmaskMarks } from './mask.ts';
+import { type MaskedText, maskMarks, unmaskMarks } from './mask.ts';
 
 // Marks are masked here; what juice would take for the marks of other languages may stand in a text.
 juice.codeBlocks = {};
@@ -8,13 +8,32 @@ juice.codeBlocks = {};
 /** Whether a text has anything to put. */
 export const hasStyleSheet = (html: string): boolean => /<style[\s>]/i.test(html);
 
+/** @throws Error for a style sheet that stands in a condition or a loop: its rules would hold without it. */
+function checkSheets({ text, marks, word }: MaskedText): void {
+  let depth = 0;
+  for (const [found, place] of text.matchAll(new RegExp(`${word.source}|<style[\\s>]`, 'gi'))) {
+    const mark = place === undefined ? '' : (marks[Number(place)] ?? '');
+    if (/^\{%-?\s*(?:if|unless|case|for|capture)\b/.test(mark)) depth += 1;
+    else if (/^\{%-?\s*end/.test(mark)) depth -= 1;
+    else if (depth > 0 && found.startsWith('<')) throw new Error('a style sheet stands between tags of Liquid');
+  }
+}
+
+/** Which elements have a class or an id is then known when a message is rendered only. */
+const choosesLater = ({ text, word }: MaskedText) =>
+  [...text.matchAll(/\s(?:class|id)\s*=\s*(?:"[^"]*"|'[^']*'|[^\s>]+)/gi)].some(
+    ([attribute]) => attribute.search(word) >= 0,
+  );
+
 /**
  * The HTML with the rules of its `<style>` elements as `style` attributes. What only a style sheet can say (`@media`,
- * `:hover`) stays in one. The marks of Liquid stay where they are.
- * @throws Error when the HTML is such that a mark would change its place.
+ * `:hover`, a class that a field decides) stays in one. The marks of Liquid stay where they are.
+ * @throws Error when the HTML is such that a mark would change its place, or a rule what it holds for.
  */
 export function inlineCss(html: string): string {
   if (!hasStyleSheet(html)) return html;
   const masked = maskMarks(html);
-  return unmaskMarks(juice(masked.text), masked, 'same');
+  checkSheets(masked);
+  const inlined = juice(masked.text, { removeStyleTags: false, removeInlinedSelectors: !choosesLater(masked) });
+  return unmaskMarks(inlined, masked, 'same');
 }

@@ -7,7 +7,7 @@ import type { LayoutRow } from '../layouts/store.ts';
 import { listVariableUses, type VariableUse } from '../rendering/variables.ts';
 import { compileTexts, needsCompiling } from './compile.ts';
 import { findTooLong, findUnsound } from './unsound.ts';
-import { listRendered, listWritten, placeOfLanguage, type TextsByLanguage } from './written.ts';
+import { listRendered, listWritten, mapTexts, placeOfLanguage, type TextsByLanguage } from './written.ts';
 
 /** A version's texts as they are asked for. */
 export interface AskedTexts {
@@ -60,6 +60,14 @@ async function compileAll({ layout, language: own }: AskedTexts, texts: TextsByL
   return { made, faults };
 }
 
+/** Who it comes from is decided behind whom it goes to. */
+function findSenderInAddress(to: string | null): ErrorItem[] {
+  if (to === null) return [];
+  const uses = listVariableUses([{ place: 'to', html: false, source: to }]);
+  const message = 'the address cannot depend on the sender';
+  return uses.flatMap(({ path }) => (/^sender\b/.test(path) ? [{ pointer: '/to', code: 'not_allowed', message }] : []));
+}
+
 const refused = (faults: ErrorItem[]) => ({ kind: 'faults' as const, faults });
 
 /**
@@ -68,12 +76,10 @@ const refused = (faults: ErrorItem[]) => ({ kind: 'faults' as const, faults });
  */
 export async function makeTexts(asked: AskedTexts): Promise<MakingResult> {
   const isOld = asked.syntax === 'braces';
-  const texts = Object.fromEntries(
-    Object.entries(asked.texts).map(([language, one]) => [language, isOld ? inLiquid(one) : one]),
-  );
+  const texts = isOld ? mapTexts(asked.texts, inLiquid) : asked.texts;
   const to = isOld && asked.to !== null ? inLiquid({ subject: asked.to }).subject : asked.to;
   const written = listWritten(texts, to);
-  const unsound = findUnsound(written);
+  const unsound = [...findUnsound(written), ...findSenderInAddress(to)];
   if (unsound.length > 0) return refused(unsound);
   const { made, faults } = await compileAll(asked, texts);
   if (faults.length > 0) return refused(faults);

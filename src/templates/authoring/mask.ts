@@ -1,4 +1,5 @@
 /** Liquid's marks taken out of a text while a program that knows HTML only works on it, and put back behind it. */
+import { randomBytes } from 'node:crypto';
 import { replaceMarks } from '../markup/marks.ts';
 
 /** A text whose marks are words of small letters and digits, which no HTML program changes. */
@@ -10,11 +11,12 @@ export interface MaskedText {
   word: RegExp;
 }
 
-/** A beginning of words that the text has nowhere. */
+/** A beginning of words that the text has nowhere: nobody can write one on purpose. */
 function freePrefix(source: string): string {
   const text = source.toLowerCase();
-  let prefix = 'lqm';
-  while (text.includes(prefix)) prefix += 'z';
+  let prefix: string;
+  do prefix = `lq${randomBytes(6).toString('hex')}x`;
+  while (text.includes(prefix));
   return prefix;
 }
 

@@ -1,15 +1,17 @@
 /** The text part, where only HTML was written. */
 import { convert, type HtmlToTextOptions } from 'html-to-text';
-import { maskMarks, unmaskMarks } from './mask.ts';
+import { findParseProblem } from '../rendering/liquid.ts';
+import { type MaskedText, maskMarks, unmaskMarks } from './mask.ts';
 
 const line = { leadingLineBreaks: 1, trailingLineBreaks: 1 };
 
 const options: HtmlToTextOptions = {
   wordwrap: false,
-  limits: { maxInputLength: 1_000_000, maxDepth: 200, ellipsis: '' },
+  // The whole of it: what stands before or behind the body may decide what is in it.
+  baseElements: { selectors: [], returnDomByDefault: true },
   selectors: [
     { selector: 'a', options: { linkBrackets: ['<', '>'], hideLinkHrefIfSameAsText: true } },
-    { selector: 'img', format: 'skip' },
+    ...['img', 'style', 'title', 'script'].map((selector) => ({ selector, format: 'skip' })),
     // Tables of mails are for their looks: cells follow one another.
     { selector: 'table', format: 'block' },
     { selector: 'tr', format: 'block', options: line },
@@ -17,33 +19,76 @@ const options: HtmlToTextOptions = {
   ],
 };
 
+/** In a loop each member would be the first. */
+const withoutNumbers: HtmlToTextOptions = {
+  ...options,
+  selectors: [...(options.selectors ?? []), { selector: 'ol', format: 'unorderedList' }],
+};
+
 /** What escapes or breaks lines for HTML has no business in a text. */
-const htmlFilters = /\s*\|\s*(?:escape_once|escape|newline_to_br)\b(?!\s*:)/g;
+function withoutHtmlFilters(mark: string): string {
+  if (!mark.startsWith('{{')) return mark;
+  const inside = mark.slice(2, -2).replace(/\|\s*(?:escape_once|escape|newline_to_br)\b(?!\s*:)/g, '');
+  return `{{${inside.trimEnd()} }}`;
+}
+
+/** Braces that HTML wrote as entities: a mark they must not become. */
+const withoutNewMarks = (text: string) => text.replace(/\{(?=[{%])/g, '{{ "{" }}');
+
+const isTag = (mark: string | undefined) => mark?.startsWith('{%') ?? false;
+
+/** Tags that change what later ones do, wherever they stand. */
+const hasEffect = (mark: string) => /^\{%-?\s*(?:assign|capture|increment|decrement|cycle|liquid|echo)\b/.test(mark);
+
+/**
+ * Tags inside one HTML tag decide attributes only, where they are whole by themselves: these may be lost with it. Every
+ * other tag must be there, once and in its order, or the text says what the HTML does not.
+ */
+function mustStay({ text, marks, word }: MaskedText): Set<number> {
+  const stay = new Set(marks.flatMap((mark, place) => (isTag(mark) ? [place] : [])));
+  for (const [element] of text.matchAll(/<[a-z][^>]*>/gi)) {
+    const places = [...element.matchAll(word)].map(([, place]) => Number(place)).filter((place) => stay.has(place));
+    const inside = places.map((place) => marks[place] ?? '');
+    if (inside.some(hasEffect) || findParseProblem('', false, inside.join('')) !== null) continue;
+    for (const place of places) stay.delete(place);
+  }
+  return stay;
+}
+
+/** @throws Error when a tag that decides what is said is not where it was. */
+function checkTags(converted: string, masked: MaskedText): void {
+  const stay = mustStay(masked);
+  const found = [...converted.matchAll(masked.word)]
+    .map(([, place]) => Number(place))
+    .filter((place) => stay.has(place));
+  const kept = found.length === stay.size && [...stay].every((place, index) => found[index] === place);
+  if (!kept) throw new Error('a tag of Liquid stands where the text cannot have it: write the text, too');
+}
 
 /**
  * Lines that have tags only lose their line ends: they would be empty once the tags have done their work. As many stay as
  * there are between what is before and what is behind.
  */
-function withoutTagLines(text: string, isTag: (place: number) => boolean, word: RegExp): string {
+function withoutTagLines(text: string, { marks, word }: MaskedText): string {
   const one = word.source.replace('(\\d+)', '\\d+');
-  const tagLines = new RegExp(`(^|\\n+)[ \\t]*(${one}(?:\\s*${one})*)[ \\t]*(\\n+|$)`, 'gi');
+  const tagLines = new RegExp(`(^|(?<!\\n)\\n+)[ \\t]*(${one}(?:\\s*${one})*)[ \\t]*(\\n+|$)`, 'gi');
   return text.replace(tagLines, (whole, before: string, words: string, behind: string) => {
     const places = [...words.matchAll(word)].map(([, place]) => Number(place));
-    return places.every(isTag) ? before + words.replace(/\s/g, '') + behind.slice(before.length) : whole;
+    const tagsOnly = places.every((place) => isTag(marks[place]));
+    return tagsOnly ? before + words.replace(/\s/g, '') + behind.slice(before.length) : whole;
   });
 }
 
 /**
- * Plain text that says what the HTML says: paragraphs, lists with a star, links with their address behind them, images left
- * out. Liquid's marks stay, without the filters that are for HTML. A line that has tags only goes: it would leave an
- * empty one in each round of a loop.
+ * Plain text that says what the HTML says: paragraphs, lists, links with their address behind them, images left out.
+ * Liquid's marks stay, without the filters that are for HTML. A line that has tags only goes: it would leave an empty one
+ * in each round of a loop.
+ * @throws Error where a condition would be lost, or the HTML is nested too deep to be read.
  */
 export function textFromHtml(html: string): string {
   const masked = maskMarks(html);
-  const { marks, word } = masked;
-  const isTag = (place: number) => marks[place]?.startsWith('{%') ?? false;
-  const text = withoutTagLines(convert(masked.text, options), isTag, word);
-  return unmaskMarks(text, masked, 'some', (mark) =>
-    mark.startsWith('{{') ? mark.replace(htmlFilters, '') : mark,
-  ).trim();
+  const looped = masked.marks.some((mark) => /^\{%-?\s*for\b/.test(mark));
+  const converted = convert(masked.text, looped ? withoutNumbers : options);
+  checkTags(converted, masked);
+  return unmaskMarks(withoutNewMarks(withoutTagLines(converted, masked)), masked, 'some', withoutHtmlFilters).trim();
 }

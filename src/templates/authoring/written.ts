@@ -37,6 +37,17 @@ export function listRendered({
   ]);
 }
 
+/** A text that is empty was not written. */
+const withoutEmpty = ({ subject, text, html }: StoredParts): WrittenTexts => ({
+  subject,
+  ...(text === '' ? {} : { text }),
+  ...(html === '' ? {} : { html }),
+});
+
+/** The same languages, with something else of each. */
+export const mapTexts = <From, To>(texts: Readonly<Record<string, From>>, change: (from: From) => To) =>
+  Object.fromEntries(Object.entries(texts).map(([language, one]) => [language, change(one)]));
+
 /** What a version was made from. A version of before is what was written. */
 export function writtenOf(
   version: StoredParts & {
@@ -45,7 +56,7 @@ export function writtenOf(
   },
 ): Record<string, WrittenTexts> {
   const { subject, text, html, locales } = version;
-  return version.written ?? { '': { subject, text, html }, ...locales };
+  return version.written ?? mapTexts({ '': { subject, text, html }, ...locales }, withoutEmpty);
 }
 
 /** Everything that a version reads its fields in: what was written first, since faults are told there. */

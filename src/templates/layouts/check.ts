@@ -1,8 +1,8 @@
 /** What is asked of a layout when it is saved. */
 import type { Clock } from '../../clock.ts';
-import type { Tx } from '../../db/client.ts';
+import type { Db, Tx } from '../../db/client.ts';
 import type { StoredDocument } from '../../db/tables/content.ts';
-import { useDocuments } from '../../documents/store.ts';
+import { type DocumentRow, findDocuments, useDocuments } from '../../documents/store.ts';
 import { invalidField } from '../../errors.ts';
 import type { TextReader } from '../reading/reader.ts';
 import { refuseFaults } from '../version-checks.ts';
@@ -12,15 +12,23 @@ const logoTypes: ReadonlySet<string> = new Set(['image/png', 'image/jpeg', 'imag
 /** It travels with every mail. */
 const logoBytes = 300_000;
 
+/** The document of a logo. @throws AppError `unprocessable`. */
+export async function findLogo(db: Db, tenantId: string, id: string | null): Promise<StoredDocument | null> {
+  return id === null ? null : readLogo(id, await findDocuments(db, tenantId, [id]));
+}
+
 /** The document of a logo, which is kept from now on. @throws AppError `unprocessable`. */
-export async function pinLogo(
+export async function keepLogo(
   deps: { clock: Clock },
   tx: Tx,
   tenantId: string,
   id: string | null,
 ): Promise<StoredDocument | null> {
-  if (id === null) return null;
-  const document = (await useDocuments(tx, deps, tenantId, [id])).get(id);
+  return id === null ? null : readLogo(id, await useDocuments(tx, deps, tenantId, [id]));
+}
+
+function readLogo(id: string, documents: ReadonlyMap<string, DocumentRow>): StoredDocument {
+  const document = documents.get(id);
   if (document === undefined) throw invalidField('/logo', 'document_unknown', `there is no document ${id}`);
   const { filename, mediaType, size, sha256 } = document;
   if (!logoTypes.has(mediaType)) throw invalidField('/logo', 'not_a_picture', 'must be a PNG, a JPEG or a GIF');

@@ -90,6 +90,14 @@ ${masthead}${blocks.join('')}</div>
 `;
 }
 
+/** At the end of the head; without one behind what must come first. */
+function placeOfStyle(html: string): number {
+  const head = /<\/head>/i.exec(html);
+  if (head !== null) return head.index;
+  const first = /^\s*(?:<!doctype[^>]*>\s*)?(?:<html[^>]*>)?/i.exec(html);
+  return first?.[0].length ?? 0;
+}
+
 /** Slots of a frame that are none. Empty: it is sound. */
 export function unknownSlots(html: string): string[] {
   const names: readonly string[] = slots;
@@ -111,8 +119,8 @@ export function fillFrame(
   const places = new Set([...frame.html.matchAll(slotMark)].map(([, name]) => name));
   const missing = sectionNames.filter((name) => sections[name] !== undefined && !places.has(name));
   if (missing.length > 0) return { kind: 'unplaced', missing };
-  const filled = frame.html.replace(slotMark, (_, name: Slot) => content[name] ?? '');
   const style = css === '' ? '' : `<style>${css}</style>`;
-  const head = /<\/head>/i.exec(filled)?.index ?? 0;
-  return { kind: 'filled', html: filled.slice(0, head) + style + filled.slice(head) };
+  const at = placeOfStyle(frame.html);
+  const styled = frame.html.slice(0, at) + style + frame.html.slice(at);
+  return { kind: 'filled', html: styled.replace(slotMark, (_, name: Slot) => content[name] ?? '') };
 }

@@ -91,20 +91,20 @@ export function listLayouts(
     .limit(page.limit);
 }
 
-/** Changes a layout: its version goes up where mails would look different. @throws AppError 404, 412. */
+/** Changes a layout: its version goes up where mails look different. @throws AppError 404, 412. */
 export async function updateLayout(
   deps: Deps,
   tx: Tx,
   target: { tenantId: string; id: string; actor: Actor; revision: number | null },
   change: Partial<LayoutFields>,
+  looksChanged: boolean,
 ): Promise<LayoutRow> {
   const { tenantId, id, actor, revision } = target;
-  const { title: _title, ...looks } = change;
   const [row] = await tx
     .update(layouts)
     .set({
       ...change,
-      version: sql`${layouts.version} + ${Object.keys(looks).length > 0 ? 1 : 0}`,
+      ...(looksChanged ? { version: sql`${layouts.version} + 1` } : {}),
       revision: sql`${layouts.revision} + 1`,
       updatedAt: deps.clock.now(),
     })

@@ -65,9 +65,6 @@ class CapturedHtml extends Drop {
   }
 }
 
-/** A value that is HTML already, and was checked when it was saved: it is written as it is. */
-export const htmlValue = (html: string): unknown => new CapturedHtml(html);
-
 /** LiquidJS's `assign` allows absent variables under `lenientIf`; then `{% assign x = absent %}` would pass unseen. */
 class StrictAssignTag extends AssignTag {
   override *render(context: Context): Generator<unknown, void, unknown> {

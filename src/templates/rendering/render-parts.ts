@@ -8,7 +8,6 @@ import {
   boundedOutput,
   createContext,
   engineOf,
-  htmlValue,
   LONGEST_OUTPUT,
   parsePart,
   TEMPLATE_PARTS,
@@ -16,6 +15,7 @@ import {
   type TemplateParts,
 } from './liquid.ts';
 import type { ShownSender } from './renderer.ts';
+import { placeSignature, signatureWord } from './signature-place.ts';
 
 /** What rendering gives. `template_timeout` is the cooperative limit; the thread's owner has a hard one. */
 export type RenderResult =
@@ -40,8 +40,8 @@ export interface GivenData {
 function dataFor(part: TemplatePart, { data, sender }: GivenData): object {
   if (sender === null || Object.hasOwn(data, 'sender')) return data;
   const { signature, ...shown } = sender;
-  const written = part === 'html' ? htmlValue(signature?.html ?? '') : (signature?.text ?? '');
-  return { ...data, sender: { ...shown, signature: written } };
+  const written = part === 'html' ? signatureWord : signature?.text;
+  return { ...data, sender: { ...shown, signature: signature === null ? null : written } };
 }
 
 type Parsed = Record<TemplatePart, ParsedPart | { problem: string }>;
@@ -74,7 +74,7 @@ export function renderParts(
   const parts: TemplateParts = { subject: '', text: '', html: '' };
   const missing = new Set<string>();
   for (const part of TEMPLATE_PARTS) {
-    const result = renderPart(part, parsed[part], dataFor(part, given), clock, overrides[part], limitMs);
+    const result = renderPart(part, parsed[part], given, clock, overrides[part], limitMs);
     if (typeof result === 'string') parts[part] = result;
     else if (result.kind === 'field_missing') for (const field of result.fields) missing.add(field);
     else return result;
@@ -85,7 +85,7 @@ export function renderParts(
 function renderPart(
   part: TemplatePart,
   template: ParsedPart | { problem: string },
-  data: object,
+  given: GivenData,
   clock: RenderClock,
   override: string | undefined,
   limitMs: number,
@@ -95,8 +95,10 @@ function renderPart(
     if ('problem' in template) return { kind: 'template_error', part, message: template.problem };
     const { templates, links } = template;
     const engine = engineOf(part);
+    const data = dataFor(part, given);
     try {
       written = run(templates, createContext(engine, data, clock, limitMs), part);
+      if (part === 'html') written = placeSignature(written, given.sender?.signature?.html ?? '');
       if (links !== null && !hasAllowedLinksOnly(written, links)) throw new Error('unsafe_link');
     } catch (error) {
       if (isMissing(error)) return { kind: 'field_missing', fields: allMissing(templates, data, clock, part, limitMs) };

@@ -43,7 +43,7 @@ export interface PrepareTask {
  * What became of a task.
  * - `field_missing`: every absent variable, by the path the template writes (`client.name`).
  * - `template_error`: `message` is LiquidJS's, or one of `empty_subject`, `control_character`, `too_large`,
- *   `unsafe_link`, `data_too_large`, `invalid_data`, `invalid_clock`, `composition_refused: …`.
+ *   `unsafe_link`, `unsafe_signature`, `data_too_large`, `invalid_data`, `invalid_clock`, `composition_refused: …`.
  * - `template_timeout`: too slow; `endedThread` when it was stuck in one step, or exhausted its thread's memory, so that
  *   the thread had to be ended.
  */
