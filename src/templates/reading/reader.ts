@@ -23,7 +23,7 @@ export interface TextReader {
 }
 
 /** Longest time for one piece of work, in milliseconds: what people write takes some tens. */
-const longestMs = 2_000;
+const longestMs = 5_000;
 const memoryMb = 128;
 /** Pieces that may wait: each has up to half a million characters. */
 const waitingAtMost = 200;
