@@ -9,6 +9,7 @@ import { growth } from './benches/growth.ts';
 import { intake } from './benches/intake.ts';
 import { fair, urgent } from './benches/latency.ts';
 import { memory } from './benches/memory.ts';
+import { render } from './benches/render.ts';
 import { single } from './benches/single.ts';
 import { validate } from './benches/validate.ts';
 import type { Result, Run } from './measure.ts';
@@ -31,6 +32,7 @@ const benches: Record<string, Bench> = {
   urgent: { run: urgent, bar: { most: 2 } },
   fair: { run: fair, bar: { most: 5 } },
   memory: { run: memory, bar: { most: 300 } },
+  render: { run: render, bar: { ratio: 1 } },
   convert: { run: convert, bar: { most: 10 } },
 };
 

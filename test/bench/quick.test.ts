@@ -27,6 +27,7 @@ t.test('npm run bench -- --quick --json prints one object and nothing else', asy
     'urgent, another tenant',
     'fair',
     'memory',
+    'render',
     'convert',
   ]);
   for (const { name, ours, against, ratio } of results) {

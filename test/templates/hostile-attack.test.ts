@@ -2,6 +2,8 @@
  * Hostile templates against an API process of its own, by HTTP, several at once: each ends cleanly, the process lives,
  * and its event loop is never held up. `HOSTILE_ROUNDS=1` leaves no room for a busy machine.
  */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { startWorkerProcess } from '../support/processes.ts';
@@ -12,8 +14,11 @@ import { type HostileClass, hostileRows } from './hostile-template-rows.ts';
 t.setTimeout(600_000);
 
 const program = fileURLToPath(new URL('../../src/server.ts', import.meta.url));
-/** What is promised of the event loop, in seconds. */
-const delayLimit = 0.05;
+const control = fileURLToPath(new URL('./hostile/control-process.ts', import.meta.url));
+/** What is promised of the event loop, in milliseconds, where a process has the processor when it wants it. */
+const delayLimitMs = 50;
+/** The attack itself keeps two processors busy: beside it alone a process takes about so much longer for its work. */
+const ownStretch = 2;
 /** A machine that runs other tests holds up every process now and then: one round of so many must be good. */
 const rounds = Number(process.env.HOSTILE_ROUNDS ?? 3);
 const atOnce = 8;
@@ -33,6 +38,17 @@ async function startTarget(t: Test) {
     return (name) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1] ?? Number.NaN);
   };
   return { target, server, scrape };
+}
+
+/** How much longer than its work any process takes on this machine, since it was last asked: 1 where nobody disturbs it. */
+function startControl(t: Test): () => Promise<number> {
+  const child = fork(control, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  t.teardown(() => child.kill('SIGKILL'));
+  return async () => {
+    child.send('how long?');
+    const [{ stretch }] = (await once(child, 'message')) as [{ stretch: number | null }];
+    return Math.max(1, stretch ?? 1);
+  };
 }
 
 async function attackWithAll(target: Target, round: number): Promise<string[]> {
@@ -74,24 +90,21 @@ t.test('each hostile template ends cleanly, and the API is never held up', async
   });
   const shown = () => ask(target, 'POST', `${path}/preview`, { data: { nom: 'Anne & fils' } });
   t.match(await shown(), { status: 200 });
-  const delays: number[] = [];
-  for (let round = 1; round <= rounds; round += 1) {
-    await scrape();
-    const faults = await attackWithAll(target, round);
-    const read = await scrape();
-    const delay = read('notifications_event_loop_delay_p99_seconds');
-    t.same(faults, [], `round ${round}`);
-    t.comment(
-      `round ${round}: p99 ${Math.round(delay * 1e3)} ms, max ${Math.round(read('nodejs_eventloop_lag_max_seconds') * 1e3)} ms`,
-    );
-    delays.push(delay);
+  const stretchOf = startControl(t);
+  const told: string[] = [];
+  let met = false;
+  for (let round = 1; round <= rounds && !met; round += 1) {
+    await Promise.all([scrape(), stretchOf()]);
+    t.same(await attackWithAll(target, round), [], `round ${round}`);
+    const [read, stretch] = await Promise.all([scrape(), stretchOf()]);
+    const delay = read('notifications_event_loop_delay_p99_seconds') * 1_000;
+    const most = read('nodejs_eventloop_lag_max_seconds') * 1_000;
+    told.push(`p99 ${delay.toFixed()} ms, most ${most.toFixed()} ms, others take ${stretch.toFixed(1)} times as long`);
+    met = delay <= delayLimitMs * Math.max(1, stretch / ownStretch);
     t.match(await shown(), { status: 200, body: { text: 'Bonjour Anne & fils', html: '<p>Anne &amp; fils</p>' } });
-    if (delay <= delayLimit) break;
   }
-  t.ok(
-    Math.min(...delays) <= delayLimit,
-    `p99 of the event-loop delay: ${delays.map((delay) => `${Math.round(delay * 1e3)} ms`)}`,
-  );
+  for (const line of told) t.comment(line);
+  t.ok(met, `the event-loop delay stays within ${delayLimitMs} ms (p99)`, { told });
   t.equal((await fetch(`${target.url}/health/live`)).status, 200);
   server.kill('SIGTERM');
   t.equal(await server.ended, 0, 'it stops as it should');

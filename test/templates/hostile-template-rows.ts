@@ -3,7 +3,7 @@ import { reachRows } from './hostile/reach-rows.ts';
 import { resourceRows } from './hostile/resource-rows.ts';
 import type { HostileRow } from './hostile/row.ts';
 
-export type { HostileClass, HostileOutcome, HostileRow } from './hostile/row.ts';
+export type { HostileClass, HostileRow } from './hostile/row.ts';
 
 /** Every row, class by class. */
 export const hostileRows: readonly HostileRow[] = [...resourceRows, ...reachRows];

@@ -32,6 +32,11 @@ t.test('every absent field is named by its full path, of all three parts, filter
   t.same(result, { kind: 'field_missing', fields: ['a', 'client.name', 'suffix', 'rows', 'z', 'b.c', 'b.d'] });
 });
 
+t.test('an absent field is told although looking for others takes too long', async (t) => {
+  const loops = '{% for a in (1..1400) %}{% for b in (1..1400) %}{% assign c = a | times: b %}{% endfor %}{% endfor %}';
+  t.match(await render({ text: `{{ absent }}${loops}` }), { kind: 'field_missing', fields: ['absent'] });
+});
+
 t.test('null is empty; absence is allowed in conditions and before default only', async (t) => {
   t.match(
     await render(

@@ -23,7 +23,7 @@ export interface TextReader {
 }
 
 /** Longest time for one piece of work, in milliseconds: what people write takes some tens, MJML some hundreds. */
-const longestMs = 3_000;
+const longestMs = 5_000;
 /** The programs that make HTML and text have a third of it before they begin. */
 const memoryMb = 256;
 /** Pieces that may wait: each has up to half a million characters. */

@@ -9,7 +9,7 @@
 import {
   AssignTag,
   CaptureTag,
-  Context,
+  type Context,
   Drop,
   type FilterImplOptions,
   Liquid,
@@ -22,6 +22,7 @@ import { formatDate, readDate } from '../language/date-filter.ts';
 import { type LanguageFilter, languageFilters } from '../language/language-filters.ts';
 import { formatPhpDate } from '../language/php-date.ts';
 import { FILTERS, TAGS } from './liquid-allowed.ts';
+import { DataContext, renderAtOnce } from './sync-render.ts';
 
 /** The three texts of a template version. */
 export interface TemplateParts {
@@ -48,7 +49,6 @@ export interface TemplateProblem {
   column: number | null;
 }
 
-const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
 const CLOCK = Symbol('clock');
 
 // The two classes below extend LiquidJS's own: it offers no other way to change a tag, or to mark a value.
@@ -187,6 +187,7 @@ function createEngine(html: boolean): Liquid {
       handler: (value) => htmlEscapeOnce(value).replace(/\r?\n/g, '<br />\n'),
     });
   }
+  renderAtOnce(engine);
   return engine;
 }
 
@@ -217,16 +218,12 @@ export function createContext(
 ): Context {
   const globals = Object.create(null) as { [CLOCK]?: RenderClock };
   globals[CLOCK] = clock;
-  const context = new Context(
+  return new DataContext(
     { ...data },
-    { ...engine.options, catchAllErrors: collectErrors },
+    collectErrors ? { ...engine.options, catchAllErrors: true } : engine.options,
     { sync: true, globals, renderLimit: renderLimitMs },
     { liquid: engine },
   );
-  // Loop objects of LiquidJS answer for inherited properties too, whatever `ownPropertyOnly` says.
-  const readProperty = context.readProperty.bind(context);
-  context.readProperty = (scope, key) => (FORBIDDEN_KEYS.has(String(key)) ? undefined : readProperty(scope, key));
-  return context;
 }
 
 /** Parses one part. @throws LiquidError */

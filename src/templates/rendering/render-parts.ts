@@ -101,7 +101,11 @@ function renderPart(
       if (part === 'html') written = placeSignature(written, given.sender?.signature?.html ?? '');
       if (links !== null && !hasAllowedLinksOnly(written, links)) throw new Error('unsafe_link');
     } catch (error) {
-      if (isMissing(error)) return { kind: 'field_missing', fields: allMissing(templates, data, clock, part, limitMs) };
+      if (isMissing(error)) {
+        const fields = allMissing(templates, data, clock, part, limitMs);
+        // Going on to find the others may take too long: without any, the part would pass as rendered, and be empty.
+        return { kind: 'field_missing', fields: fields.length > 0 ? fields : missingPaths(error as LiquidFailure) };
+      }
       const message = messageOf(error);
       if (message.startsWith('template render limit')) return { kind: 'template_timeout' };
       return { kind: 'template_error', part, message };

@@ -47,6 +47,10 @@ export interface TaskThread<Batch extends TaskBatch, Result> {
 /** Loading the modules takes 0.2 s; a loaded machine may need much more, and no task is to blame. */
 const START_LIMIT_MS = 60_000;
 
+/** How often within its time a task is looked at; and how many looks must find it where it was before it is stuck. */
+const looksPerLimit = 10;
+const looksAtLeast = 5;
+
 /** Gives a batch to a thread, and watches how far it gets. @throws Error when the thread fails outside any task. */
 function watchBatch<Result>(
   thread: Worker,
@@ -58,18 +62,25 @@ function watchBatch<Result>(
   return new Promise<BatchEnd<Result>>((resolve, reject) => {
     let seen = -1;
     let seenAt = performance.now();
+    let looks = 0;
     const watch = setInterval(
       () => {
         const index = Atomics.load(progress, 0);
         if (index !== seen) {
           seen = index;
           seenAt = performance.now();
-        } else if (performance.now() - seenAt > (index < 0 ? START_LIMIT_MS : limits.timeoutMs)) {
+          looks = 0;
+          return;
+        }
+        looks += 1;
+        // A process that stood still finds itself late at its first look: the thread stood still with it.
+        if (looks < looksAtLeast) return;
+        if (performance.now() - seenAt > (index < 0 ? START_LIMIT_MS : limits.timeoutMs)) {
           if (index < 0) fail(new Error('a thread did not start'));
           else settle(() => resolve({ kind: 'stuck', results, index }));
         }
       },
-      Math.max(5, Math.floor(limits.timeoutMs / 10)),
+      Math.max(5, Math.floor(limits.timeoutMs / looksPerLimit)),
     );
     const settle = (end: () => void): void => {
       clearInterval(watch);

@@ -42,7 +42,7 @@ const cpu = rowsOf('cpu', [
   ],
   [
     'fields far behind, each of another name',
-    `${'\n'.repeat(100_000)}${Array.from({ length: 1_000 }, (_, n) => `{{ a.f${n} | default: "" }}`).join('')}`,
+    `${'\n'.repeat(60_000)}${Array.from({ length: 700 }, (_, n) => `{{ a.f${n} | default: "" }}`).join('')}`,
     little,
     { a: {} },
   ],
@@ -167,6 +167,7 @@ const recursion = rowsOf('recursion', [
     { a: [1, [2, [3]]] },
   ],
   ['an absent field in a loop of loops', twice('{{ a.b.c.d }}'), absent],
+  ['an absent field before loops without end', `{{ a }}${twice('{% assign c = 1 %}')}`, absent],
 ]);
 
 /** The rows of these four classes. */
