@@ -1,8 +1,9 @@
 import Type from 'typebox';
 import { closed, key, reference, words } from '../../fields.ts';
+import { checkFieldsShape } from '../../merge-fields/check-shape.ts';
 import type { Runtime } from '../../runtime.ts';
 import { type BrokenTemplate, brokenTemplates } from '../../templates/fields/broken.ts';
-import { addFieldList, checkFieldsShape, deleteFieldList } from '../../templates/fields/keep.ts';
+import { addFieldList, deleteFieldList } from '../../templates/fields/keep.ts';
 import { offeredFields } from '../../templates/fields/offered.ts';
 import { FieldList, FieldListChange, NewFieldList, OfferedField } from '../../templates/fields/schema.ts';
 import { type FieldListRow, getFieldList, listFieldLists, updateFieldList } from '../../templates/fields/store.ts';

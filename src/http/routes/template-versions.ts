@@ -1,9 +1,9 @@
 import Type from 'typebox';
 import { invalidField } from '../../errors.ts';
 import { closed, reference, Uuid } from '../../fields.ts';
+import { checkFieldsShape } from '../../merge-fields/check-shape.ts';
 import type { Runtime } from '../../runtime.ts';
 import { findSender } from '../../senders/store.ts';
-import { checkFieldsShape } from '../../templates/fields/keep.ts';
 import { NewTemplateVersion, TemplateVersion } from '../../templates/schema.ts';
 import { getTemplate } from '../../templates/store.ts';
 import {

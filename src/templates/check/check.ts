@@ -1,7 +1,7 @@
 /** Looks for what is wrong with a template before anybody receives it. */
 
+import type { FieldsShape } from '../../merge-fields/shape.ts';
 import type { KnownFields } from '../fields/known.ts';
-import type { FieldsShape } from '../fields/shape.ts';
 import { withoutMarks } from '../markup/marks.ts';
 import { createPlaceOf } from '../markup/places.ts';
 import { type KeyedParts, renderSample, type Sample } from '../preview.ts';

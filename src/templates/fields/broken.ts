@@ -1,7 +1,7 @@
 /** Templates whose published texts read fields that nothing gives any more (M5). */
 import type { Db, Tx } from '../../db/client.ts';
+import { isFieldOf } from '../../merge-fields/shape.ts';
 import { findUnknown, knownFields, serves, type UnknownField } from './known.ts';
-import { isFieldOf } from './shape.ts';
 import { allFieldLists, type FieldListRow, publishedUses } from './store.ts';
 
 /** A template and the fields it reads in vain. */

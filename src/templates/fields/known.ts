@@ -1,7 +1,7 @@
 /** Which fields a template knows, and which of those it reads it does not. */
 import type { Db, Tx } from '../../db/client.ts';
+import { type FieldsShape, isFieldOf, listFields } from '../../merge-fields/shape.ts';
 import { nearestName } from '../check/nearest.ts';
-import { type FieldsShape, isFieldOf, listFields } from './shape.ts';
 import { allFieldLists, type FieldListRow, type FieldUsage } from './store.ts';
 
 /** What the service adds to the data of a known recipient. */

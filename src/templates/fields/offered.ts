@@ -1,6 +1,6 @@
 import type { Db } from '../../db/client.ts';
+import { type FieldEntry, listFields } from '../../merge-fields/shape.ts';
 import { offers, recipientFields } from './known.ts';
-import { type FieldEntry, listFields } from './shape.ts';
 import { allFieldLists, type FieldUsage } from './store.ts';
 
 function shown({ path, field }: FieldEntry, source: string) {
