@@ -6,6 +6,7 @@ import { type Clock, createIdSource, type NewId, systemClock } from './clock.ts'
 import { type Config, namingSetting, SettingError } from './config.ts';
 import { connectDatabase, type Db, databaseError } from './db/client.ts';
 import { isMigrated } from './db/migrated.ts';
+import { createSourceAsker, type SourceAsker } from './extractions/data-sources/ask.ts';
 import { type JobQueue, openJobQueue } from './queue/boss.ts';
 import { createRenderer, type Renderer } from './templates/rendering/renderer.ts';
 import { createSecrets, type Secrets } from './tenants/secrets.ts';
@@ -27,6 +28,8 @@ export interface Runtime {
   db: Db;
   jobs: JobQueue;
   renderer: Renderer;
+  /** Asks the data sources of extractions. */
+  sources: SourceAsker;
   secrets: Secrets;
   probe: Probe;
   /** Ends every client; the embedded database is not the runtime's to end. */
@@ -127,6 +130,7 @@ export async function createRuntime(config: Readonly<Config>, options: RuntimeOp
     onError: (error) => log.error({ err: error }, 'queue.fault'),
   });
   const renderer = createRenderer({ threads: config.renderThreads });
+  const sources = createSourceAsker({ config, secrets, log });
   return {
     config,
     log,
@@ -136,9 +140,11 @@ export async function createRuntime(config: Readonly<Config>, options: RuntimeOp
     db: client.db,
     jobs,
     renderer,
+    sources,
     secrets,
     probe: options.probe ?? (() => undefined),
     async close() {
+      sources.close();
       await Promise.allSettled([jobs.stop(), renderer.close()]);
       await client.close();
     },

@@ -49,13 +49,18 @@ const idIn = (params: unknown) => (params as { id: string }).id;
 const pluralOf = ({ component }: Pick<Resource<never>, 'component'>) => `${component}s`;
 
 /** `POST`: makes one, once per `Idempotency-Key`. */
-export function createRoute<Row extends EditedRow, Body extends TSchema>(
+export function createRoute<Row extends EditedRow, Body extends TSchema, Prepared = null>(
   app: App,
   runtime: Runtime,
   resource: Resource<Row>,
-  route: Description & { body: Body; create(tx: Tx, caller: Caller, body: Static<Body>): Promise<{ id: string }> },
+  route: Description & {
+    body: Body;
+    /** Work before the transaction; not done for a replay. */
+    prepare?(caller: Caller, body: Static<Body>): Promise<Prepared>;
+    create(tx: Tx, caller: Caller, body: Static<Body>, prepared: Prepared): Promise<{ id: string }>;
+  },
 ): void {
-  const { create, ...described } = route;
+  const { create, prepare, ...described } = route;
   app.post(
     pathOf(resource),
     operation({
@@ -68,9 +73,14 @@ export function createRoute<Row extends EditedRow, Body extends TSchema>(
     }),
     (request, reply) => {
       const caller = callerOf(request);
+      const body = request.body as Static<Body>;
+      let prepared = null as Prepared;
       return runIdempotently<{ id: string }>(runtime, request, reply, request.body, {
+        async prepare() {
+          if (prepare !== undefined) prepared = await prepare(caller, body);
+        },
         async commit(tx) {
-          const { id } = await create(tx, caller, request.body as Static<Body>);
+          const { id } = await create(tx, caller, body, prepared);
           return { status: 201, answer: { id } };
         },
         present: async ({ id }) => shown(reply, await resource.get(caller.tenantId, id), resource.present),
@@ -132,16 +142,18 @@ export function readRoute<Row extends EditedRow>(app: App, resource: Resource<Ro
 }
 
 /** `PATCH`, under `If-Match`. */
-export function changeRoute<Row extends EditedRow, Body extends TSchema>(
+export function changeRoute<Row extends EditedRow, Body extends TSchema, Prepared = null>(
   app: App,
   runtime: Runtime,
   resource: Resource<Row>,
   route: Description & {
     body: Body;
-    change(tx: Tx, target: ChangeTarget, body: Static<Body>, caller: Caller): Promise<Row>;
+    /** Work before the transaction. */
+    prepare?(target: ChangeTarget, body: Static<Body>): Promise<Prepared>;
+    change(tx: Tx, target: ChangeTarget, body: Static<Body>, caller: Caller, prepared: Prepared): Promise<Row>;
   },
 ): void {
-  const { change, ...described } = route;
+  const { change, prepare, ...described } = route;
   app.patch(
     `${pathOf(resource)}/:id`,
     operation({
@@ -157,7 +169,9 @@ export function changeRoute<Row extends EditedRow, Body extends TSchema>(
       const caller = callerOf(request);
       const revision = expectedRevision(request);
       const target = { tenantId: caller.tenantId, id: idIn(request.params), actor: actorOf(caller), revision };
-      const row = await runtime.db.transaction((tx) => change(tx, target, request.body as Static<Body>, caller));
+      const body = request.body as Static<Body>;
+      const prepared = prepare === undefined ? (null as Prepared) : await prepare(target, body);
+      const row = await runtime.db.transaction((tx) => change(tx, target, body, caller, prepared));
       return shown(reply, row, resource.present);
     },
   );

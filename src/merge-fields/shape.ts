@@ -9,6 +9,11 @@ export type { FieldShape, FieldsShape } from '../db/tables/content.ts';
 /** Names that Liquid can write behind a point. */
 const fieldName = '^[\\p{L}_][\\p{L}\\p{N}_-]{0,99}$';
 
+const fieldNamePattern = new RegExp(fieldName, 'u');
+
+/** Whether a text can be the name of a field. */
+export const isFieldName = (name: string): boolean => fieldNamePattern.test(name);
+
 const Field = Type.Object(
   {
     type: words(['string', 'number', 'integer', 'boolean', 'object', 'array']),

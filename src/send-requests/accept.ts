@@ -7,12 +7,14 @@ import { together } from '../db/together.ts';
 import { useDocuments } from '../documents/store.ts';
 import { AppError } from '../errors.ts';
 import type { NewEvent } from '../events/store.ts';
+import type { SourceAsker } from '../extractions/data-sources/ask.ts';
 import { enqueueUrgent, openLanes, type WaitingMessage } from '../messages/enqueue.ts';
 import { moveRows } from '../messages/record-moves.ts';
 import type { JobQueue } from '../queue/boss.ts';
 import type { Renderer } from '../templates/rendering/renderer.ts';
 import { actorOf, type Caller } from '../tenants/rights.ts';
 import { type DraftMessage, draftMessages } from './draft-messages.ts';
+import { extractForRows } from './extract.ts';
 import { outcomeOf, type SendRequestOutcome } from './outcome.ts';
 import { type Plan, planSendRequest } from './plan.ts';
 import { renderDrafts } from './render-drafts.ts';
@@ -26,6 +28,7 @@ export interface IntakeDeps {
   newId: NewId;
   jobs: JobQueue;
   renderer: Renderer;
+  sources: SourceAsker;
 }
 
 /** A request that has been read, checked and rendered, and is ready to be stored in one transaction. */
@@ -37,9 +40,9 @@ export interface PreparedRequest {
 }
 
 /**
- * All the work of intake that needs no transaction: what is pinned, who is written to, the rules, and one rendering
+ * All the work of intake that needs no transaction: what is pinned, what extractions give, who is written to, the rules, and one rendering
  * of every message.
- * @throws AppError for faults of the whole request (`plan.ts`). Faults of rows are in the drafts.
+ * @throws AppError for faults of the whole request (`plan.ts`, `extract.ts`). Faults of rows are in the drafts.
  */
 export async function prepareSendRequest(
   deps: IntakeDeps,
@@ -47,7 +50,8 @@ export async function prepareSendRequest(
   body: SendRequestBody,
 ): Promise<PreparedRequest> {
   const plan = await planSendRequest(deps, caller, body);
-  const drafts = await draftMessages(deps, caller, plan, body);
+  const extracts = await extractForRows(deps, caller, plan, body);
+  const drafts = await draftMessages(deps, caller, plan, body, extracts);
   await renderDrafts(deps, caller.tenantId, plan, drafts);
   return { body, caller, plan, drafts };
 }

@@ -7,6 +7,7 @@ import { applyRules } from '../messages/rules.ts';
 import { priorityNumber } from '../messages/status.ts';
 import { findRecipients, type RecipientWithAddresses } from '../recipients/lookup.ts';
 import type { Caller } from '../tenants/rights.ts';
+import type { RowExtracts } from './extract.ts';
 import type { Plan, PlannedTemplate } from './plan.ts';
 import { copiesOf, type Documents, documentsOf, type RowBody, type Target, targetOf } from './row-parts.ts';
 import type { SendRequestBody } from './schema.ts';
@@ -31,8 +32,9 @@ function dataOf(
   body: SendRequestBody,
   row: RowBody,
   recipient: RecipientWithAddresses | null,
+  extracted: Record<string, unknown>,
 ): Record<string, unknown> {
-  const data: Record<string, unknown> = { ...body.data, ...row.data };
+  const data: Record<string, unknown> = { ...extracted, ...body.data, ...row.data };
   if (recipient === null || 'recipient' in data) return data;
   const { type, externalId, displayName, attributes } = recipient;
   return { ...data, recipient: { type, externalId, displayName, attributes } };
@@ -54,6 +56,7 @@ interface Source {
   caller: Caller;
   recipients: ReadonlyMap<string, RecipientWithAddresses>;
   documents: Documents;
+  extracts: RowExtracts;
 }
 
 /** What the template and its sender have against the recipient of a row. */
@@ -114,9 +117,9 @@ function draftOf(newId: NewId, source: Source, planned: PlannedTemplate, index: 
   const target = targetOf(row, source.recipients);
   const { copies, faults: copyFaults } = copiesOf(row, sender?.archiveBcc ?? []);
   const attached = documentsOf([...(body.documents ?? []), ...(row.documents ?? [])], source.documents);
-  const faults = [target.fault, ...copyFaults, attached.fault, ...plannedFaults(planned, target)].filter(
-    (fault) => fault !== null,
-  );
+  const extracted = source.extracts.of(planned, row);
+  const found = [target.fault, ...copyFaults, attached.fault, ...plannedFaults(planned, target), extracted.fault];
+  const faults = found.filter((fault) => fault !== null);
   const status = faults.length > 0 ? 'KO' : target.block !== null ? 'B' : validation === 'automatic' ? 'V' : 'E';
   const context = row.context ?? body.context ?? null;
   const homeless = status === 'V' && plan.accountId === null ? 'no_channel_account' : null;
@@ -145,7 +148,7 @@ function draftOf(newId: NewId, source: Source, planned: PlannedTemplate, index: 
       toAddress: target.address,
       toNormalized: target.normalized,
       copies,
-      data: dataOf(body, row, target.recipient),
+      data: dataOf(body, row, target.recipient, extracted.data),
       documents: attached.documents,
       validation,
       releaseAt: status === 'V' ? (plan.sendAt ?? plan.now) : null,
@@ -191,6 +194,7 @@ export async function draftMessages(
   caller: Caller,
   plan: Plan,
   body: SendRequestBody,
+  extracts: RowExtracts,
 ): Promise<DraftMessage[]> {
   const references = new Set(body.recipients.map(({ recipient }) => recipient).filter((one) => one !== undefined));
   const documentIds = new Set([
@@ -201,6 +205,7 @@ export async function draftMessages(
     body,
     plan,
     caller,
+    extracts,
     recipients: await findRecipients(deps.db, caller.tenantId, [...references]),
     documents: await findDocuments(deps.db, caller.tenantId, [...documentIds]),
   };

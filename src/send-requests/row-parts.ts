@@ -10,7 +10,7 @@ import type { SendRequestBody } from './schema.ts';
 export type RowBody = SendRequestBody['recipients'][number];
 
 /** What is wrong with a row: where, which code, in words. */
-interface Fault {
+export interface Fault {
   pointer: string;
   code: Reason;
   message: string;

@@ -23,6 +23,7 @@ export type TemplateFields = Pick<
   | 'pages'
   | 'trigger'
   | 'notificationTypeId'
+  | 'extractionId'
   | 'validation'
   | 'active'
 >;
@@ -119,6 +120,7 @@ export function listTemplates(
     recipientType?: string;
     page?: string;
     trigger?: NonNullable<TemplateRow['trigger']>;
+    extractionId?: string;
   },
 ): Promise<TemplateRow[]> {
   return db
@@ -137,6 +139,7 @@ export function listTemplates(
         filter.recipientType === undefined ? undefined : holdsOrAny(templates.recipientTypes, filter.recipientType),
         filter.page === undefined ? undefined : holdsOrAny(templates.pages, filter.page),
         filter.trigger === undefined ? undefined : eq(templates.trigger, filter.trigger),
+        filter.extractionId === undefined ? undefined : eq(templates.extractionId, filter.extractionId),
       ),
     )
     .orderBy(desc(templates.id))

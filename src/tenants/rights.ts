@@ -7,6 +7,8 @@ const resources = [
   'audit-entries',
   'templates',
   'field-lists',
+  'data-sources',
+  'extractions',
   'senders',
   'documents',
   'recipients',

@@ -99,6 +99,8 @@ export const templates = pgTable(
     pages: text('pages').array().notNull().default(sql`'{}'`),
     trigger: text('trigger', { enum: ['person', 'activity'] }),
     notificationTypeId: uuid('notification_type_id'),
+    /** Where its fields come from, for rows that have a key; null: from the caller alone. */
+    extractionId: uuid('extraction_id'),
     validation: text('validation', { enum: ['manual', 'automatic'] }),
     active: boolean('active').notNull(),
     currentVersion: integer('current_version'),
@@ -154,6 +156,57 @@ export const fieldLists = pgTable(
   (table) => [
     primaryKey({ columns: [table.tenantId, table.id] }),
     uniqueIndex('field_lists_key').on(table.tenantId, table.key),
+  ],
+);
+
+/** Where extractions ask: another database, or an HTTP service. */
+export const dataSources = pgTable(
+  'data_sources',
+  {
+    tenantId: tenantId(),
+    id: uuid('id').notNull(),
+    key: text('key').notNull(),
+    title: text('title').notNull(),
+    kind: text('kind', { enum: ['postgresql', 'mariadb', 'http'] }).notNull(),
+    settings: jsonb('settings').$type<Record<string, unknown>>().notNull(),
+    sealedSecrets: text('sealed_secrets'),
+    statementTimeoutMs: integer('statement_timeout_ms').notNull(),
+    maximumRows: integer('maximum_rows').notNull(),
+    revision: integer('revision').notNull().default(1),
+    ...lifetime(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.tenantId, table.id] }),
+    uniqueIndex('data_sources_key').on(table.tenantId, table.key),
+  ],
+);
+
+/** A named query that gives the merge fields of some keys (M3). */
+export const extractions = pgTable(
+  'extractions',
+  {
+    tenantId: tenantId(),
+    id: uuid('id').notNull(),
+    key: text('key').notNull(),
+    title: text('title').notNull(),
+    description: text('description'),
+    dataSourceId: uuid('data_source_id').notNull(),
+    query: text('query').notNull(),
+    keyColumn: text('key_column').notNull(),
+    keyType: text('key_type', { enum: ['string', 'integer'] }).notNull(),
+    /** The rows of a key become a list of this name; null: one row per key, whose columns are the fields. */
+    listField: text('list_field'),
+    trigger: text('trigger', { enum: ['person', 'activity'] }),
+    pages: text('pages').array().notNull(),
+    /** What it gives; null: not said, so nothing is unknown where it is used. */
+    fields: json('fields').$type<FieldsShape>(),
+    revision: integer('revision').notNull().default(1),
+    ...lifetime(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.tenantId, table.id] }),
+    uniqueIndex('extractions_key').on(table.tenantId, table.key),
+    index('extractions_data_source').on(table.tenantId, table.dataSourceId),
   ],
 );
 

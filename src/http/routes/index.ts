@@ -2,9 +2,11 @@ import type { Runtime } from '../../runtime.ts';
 import type { App } from '../validation.ts';
 import { accessRoutes } from './access.ts';
 import { channelAccountRoutes } from './channel-accounts.ts';
+import { dataSourceRoutes } from './data-sources.ts';
 import { documentRoutes } from './documents.ts';
 import { eventRoutes } from './events.ts';
 import { exportRoutes } from './exports.ts';
+import { extractionRoutes } from './extractions.ts';
 import { fieldRoutes } from './fields.ts';
 import { healthRoutes } from './health.ts';
 import { messageActionRoutes } from './message-actions.ts';
@@ -33,6 +35,8 @@ const allRoutes: readonly Routes[] = [
   templateReviewRoutes,
   templateConversionRoutes,
   fieldRoutes,
+  extractionRoutes,
+  dataSourceRoutes,
   senderRoutes,
   documentRoutes,
   recipientRoutes,

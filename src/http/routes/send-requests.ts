@@ -124,7 +124,7 @@ function createRoute(app: App, runtime: Runtime): void {
       body: NewSendRequest,
       idempotency: 'required',
       answers: { 200: reference('SendRequestResult'), 201: reference('SendRequestResult') },
-      errors: ['unprocessable', 'rows_refused', 'validation_not_allowed'],
+      errors: ['unprocessable', 'rows_refused', 'validation_not_allowed', 'extraction_failed', 'source_unavailable'],
     }),
     (request, reply) => {
       const caller = callerOf(request);

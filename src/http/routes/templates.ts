@@ -1,6 +1,7 @@
 import Type from 'typebox';
 import { invalidField } from '../../errors.ts';
-import { key, words } from '../../fields.ts';
+import { findExtraction } from '../../extractions/store.ts';
+import { key, Uuid, words } from '../../fields.ts';
 import { findNotificationType } from '../../recipients/notification-types.ts';
 import type { Runtime } from '../../runtime.ts';
 import { deleteTemplate } from '../../templates/delete.ts';
@@ -18,7 +19,18 @@ import type { EffectTx } from '../idempotency.ts';
 import { changeRoute, createRoute, deleteRoute, listRoute, type Resource, readRoute } from '../resource-routes.ts';
 import type { App } from '../validation.ts';
 
-type Change = Partial<Omit<TemplateFields, 'notificationTypeId'>> & { notificationType?: string | null };
+type Change = Partial<Omit<TemplateFields, 'notificationTypeId' | 'extractionId'>> & {
+  notificationType?: string | null;
+  extraction?: string | null;
+};
+
+/** @throws AppError `unprocessable` for an unknown one. */
+async function extractionOf(tx: EffectTx, tenantId: string, named: string | null): Promise<string | null> {
+  if (named === null) return null;
+  const extraction = await findExtraction(tx, tenantId, named, { hold: true });
+  if (extraction !== null) return extraction.id;
+  throw invalidField('/extraction', 'extraction_unknown', `there is no extraction ${named}`);
+}
 
 /** The change as the store takes it. @throws AppError when it names an unknown notification type, or needs a right. */
 async function fieldsOf(
@@ -27,7 +39,9 @@ async function fieldsOf(
   change: Change,
   before: TemplateRow | null,
 ): Promise<Partial<TemplateFields>> {
-  const { notificationType, ...fields } = change;
+  const { notificationType, extraction, ...rest } = change;
+  const extractionId = extraction === undefined ? undefined : await extractionOf(tx, caller.tenantId, extraction);
+  const fields = { ...rest, ...(extractionId === undefined ? {} : { extractionId }) };
   const loosened = before?.validation === 'manual' && fields.validation === null;
   if (fields.validation === 'automatic' || loosened) demand(caller, 'messages:validate');
   if (notificationType === undefined) return fields;
@@ -52,6 +66,7 @@ const defaults: Omit<TemplateFields, 'title'> = {
   pages: [],
   trigger: null,
   notificationTypeId: null,
+  extractionId: null,
   validation: null,
   active: true,
 };
@@ -65,6 +80,7 @@ const filter = {
   recipientType: Type.Optional(key({ description: 'Those that may go to recipients of this type (J1).' })),
   page: Type.Optional(key({ description: 'Those that are offered on this page (M7).' })),
   trigger: Type.Optional(words(['person', 'activity'], { description: 'Those about this.' })),
+  extraction: Type.Optional(Type.String({ ...Uuid, description: 'Those that name this extraction.' })),
 };
 
 /** Templates. Their versions are in `template-versions.ts`. */
@@ -75,8 +91,15 @@ export function templateRoutes(app: App, runtime: Runtime): void {
     component: 'Template',
     tag: 'content',
     get: (tenantId, id) => getTemplate(runtime.db, tenantId, id),
-    present({ tenantId: _tenantId, revision: _revision, deletedAt: _deletedAt, notificationTypeId, ...shown }) {
-      return { ...shown, notificationType: notificationTypeId };
+    present({
+      tenantId: _tenantId,
+      revision: _revision,
+      deletedAt: _deletedAt,
+      notificationTypeId,
+      extractionId,
+      ...shown
+    }) {
+      return { ...shown, notificationType: notificationTypeId, extraction: extractionId };
     },
   };
   createRoute(app, runtime, templates, {
@@ -109,7 +132,11 @@ export function templateRoutes(app: App, runtime: Runtime): void {
   listRoute(app, runtime, templates, {
     summary: 'List templates',
     filter,
-    list: (tenantId, page, query) => listTemplates(runtime.db, tenantId, page, query),
+    list: (tenantId, page, { extraction, ...query }) =>
+      listTemplates(runtime.db, tenantId, page, {
+        ...query,
+        ...(extraction === undefined ? {} : { extractionId: extraction }),
+      }),
   });
   readRoute(app, templates, { summary: 'Read a template' });
 }

@@ -47,7 +47,8 @@ export async function deleteFieldList(
   actor: Actor,
   id: string,
 ): Promise<void> {
-  const needing = await templatesThatNeed(tx, await getFieldList(tx, tenantId, id));
+  const list = { ...(await getFieldList(tx, tenantId, id)), kind: 'list' as const };
+  const needing = await templatesThatNeed(tx, tenantId, list);
   if (needing.length > 0) {
     const items = needing.slice(0, 100).map(({ key, fields }) => {
       return { pointer: '', code: 'used_by_template', message: `${key} reads ${fields.join(', ')}` };

@@ -1,5 +1,6 @@
 import Type from 'typebox';
 import { closed, key, lifetimeFields, line, nullable, Uuid, words } from '../../fields.ts';
+import { brokenTemplates } from '../../merge-fields/broken-schema.ts';
 import { exampleFields, fieldsShape } from '../../merge-fields/schema.ts';
 
 const trigger = (description: string) => nullable(words(['person', 'activity'], { description }));
@@ -17,21 +18,7 @@ export const FieldList = closed(
     id: Uuid,
     key: key(),
     ...fields,
-    broken: Type.Array(
-      closed({
-        id: Uuid,
-        key: key(),
-        version: Type.Integer(),
-        fields: Type.Array(
-          closed({
-            path: Type.String(),
-            trigger: trigger('It is a field of this trigger, which is not the template’s.'),
-            suggestion: nullable(Type.String({ description: 'A field with nearly the same name.' })),
-          }),
-        ),
-      }),
-      { description: 'Templates it serves whose published texts read fields that nothing gives (M5).' },
-    ),
+    broken: brokenTemplates('Templates it serves whose published texts read fields that nothing gives (M5).'),
     ...lifetimeFields,
   },
   { $id: 'FieldList' },
@@ -74,7 +61,7 @@ export const OfferedField = closed(
     format: nullable(words(['date', 'date-time', 'email', 'uri'])),
     example: Type.Unknown({ description: 'The first example; null: none.' }),
     scope: words(['individual', 'shared']),
-    source: Type.String({ description: 'Key of the list; `service`: given by this service.' }),
+    source: Type.String({ description: 'Key of the list or the extraction; `service`: given by this service.' }),
   },
   { $id: 'OfferedField' },
 );

@@ -1,8 +1,9 @@
 import { and, desc, eq, lt, sql } from 'drizzle-orm';
 import type { Clock, NewId } from '../../clock.ts';
 import type { Db, Tx } from '../../db/client.ts';
-import { fieldLists, templates, templateVersions } from '../../db/tables/content.ts';
+import { extractions, fieldLists, templates, templateVersions } from '../../db/tables/content.ts';
 import { AppError, notFound } from '../../errors.ts';
+import type { FieldsShape } from '../../merge-fields/shape.ts';
 import { recordAudit } from '../../tenants/audit.ts';
 import type { Actor } from '../../tenants/rights.ts';
 import { isThere, type TemplateRow } from '../store.ts';
@@ -70,12 +71,43 @@ export function countFieldLists(db: Db | Tx, tenantId: string): Promise<number> 
   return db.$count(fieldLists, eq(fieldLists.tenantId, tenantId));
 }
 
-/** Where fields are used: what a template is about, and the pages it is on. Nothing said: anywhere. */
-export type FieldUsage = Pick<TemplateRow, 'trigger' | 'pages'>;
+/** Where fields are used: what a template is about, the pages it is on, its extraction. Nothing said: anywhere. */
+export type FieldUsage = Pick<TemplateRow, 'trigger' | 'pages' | 'extractionId'>;
 
-/** Every list of a tenant, by key: there are few (`keep.ts`). */
-export function allFieldLists(db: Db | Tx, tenantId: string): Promise<FieldListRow[]> {
-  return db.select().from(fieldLists).where(eq(fieldLists.tenantId, tenantId)).orderBy(fieldLists.key);
+/** What gives fields: a list of them, or an extraction. */
+export interface FieldSource {
+  kind: 'list' | 'extraction';
+  id: string;
+  key: string;
+  trigger: FieldListRow['trigger'];
+  pages: string[];
+  /** Null: it does not say which. */
+  fields: FieldsShape | null;
+}
+
+/** Everything that gives fields in a tenant, lists first, by key: there is little (`keep.ts`). */
+export async function allFieldSources(db: Db | Tx, tenantId: string): Promise<FieldSource[]> {
+  const { id, key, trigger, pages, fields } = fieldLists;
+  const ofLists = db
+    .select({ id, key, trigger, pages, fields })
+    .from(fieldLists)
+    .where(eq(fieldLists.tenantId, tenantId))
+    .orderBy(fieldLists.key);
+  const ofExtractions = db
+    .select({
+      id: extractions.id,
+      key: extractions.key,
+      trigger: extractions.trigger,
+      pages: extractions.pages,
+      fields: extractions.fields,
+    })
+    .from(extractions)
+    .where(eq(extractions.tenantId, tenantId))
+    .orderBy(extractions.key);
+  return [
+    ...(await ofLists).map((row) => ({ kind: 'list' as const, ...row })),
+    ...(await ofExtractions).map((row) => ({ kind: 'extraction' as const, ...row })),
+  ];
 }
 
 /** Changes a list. @throws AppError 404, 412. */
@@ -121,6 +153,7 @@ export function publishedUses(db: Db | Tx, tenantId: string) {
       key: templates.key,
       trigger: templates.trigger,
       pages: templates.pages,
+      extractionId: templates.extractionId,
       version: templateVersions.version,
       usedFields: templateVersions.usedFields,
       fields: templateVersions.fields,
