@@ -22,6 +22,12 @@ const time = (zone: '' | 'Z'): Reader => ({
   read: (value) => readDateTime(String(value), zone),
 });
 
+/** `tinyint(1)`, which is what `boolean` makes. In Liquid 0 would be true. */
+const flag: Reader = {
+  field: { type: 'boolean' },
+  read: (value) => (value === 0 ? false : value === 1 ? true : readNumber(String(value))),
+};
+
 const readers: Record<string, Reader> = {
   TINY: integer,
   SHORT: integer,
@@ -58,7 +64,9 @@ export function readColumns(columns: readonly FieldInfo[]): ColumnReader[] | Sou
     }
     const reader = column.isDataTypeFormatJson()
       ? { field: { type: 'object' } as const, read: (value: unknown) => readJson(String(value)) }
-      : (readers[type] ?? text);
+      : type === 'TINY' && column.columnLength === 1
+        ? flag
+        : (readers[type] ?? text);
     found.push({ name, ...reader });
   }
   return found;
