@@ -6,7 +6,7 @@ import { type Extracted, runExtraction } from '../extractions/run.ts';
 import { type ExtractionRow, findExtraction } from '../extractions/store.ts';
 import { LONGEST_DATA } from '../templates/rendering/renderer.ts';
 import { type Caller, demand } from '../tenants/rights.ts';
-import type { Plan, PlannedTemplate } from './plan.ts';
+import { type Plan, type PlannedTemplate, sizeOf } from './plan.ts';
 import type { Fault, RowBody } from './row-parts.ts';
 import type { SendRequestBody } from './schema.ts';
 
@@ -44,15 +44,18 @@ async function namedExtraction(db: Db, caller: Caller, { extraction: named }: Se
 /** What is extracted is kept with each message, as what callers give is. @throws AppError `unprocessable`. */
 function checkVolume(body: SendRequestBody, plan: Plan, extracts: RowExtracts): void {
   const sizes = new Map<object, number>();
+  const shared = sizeOf(body.data);
   let total = 0;
   for (const [index, row] of body.recipients.entries()) {
+    if (row.key === undefined) continue;
+    const own = shared + sizeOf(row.data);
     for (const planned of plan.templates) {
       const { data } = extracts.of(planned, row);
-      const size = sizes.get(data) ?? JSON.stringify(data).length;
+      const size = sizes.get(data) ?? sizeOf(data);
       sizes.set(data, size);
       total += size;
-      if (size > LONGEST_DATA) {
-        const message = `the extraction gives this key ${size} characters, more than ${LONGEST_DATA}`;
+      if (size + own > LONGEST_DATA) {
+        const message = `with what the extraction gives, the data of this row has ${size + own} characters, more than ${LONGEST_DATA}`;
         throw invalidField(`/recipients/${index}/key`, 'too_large', message);
       }
     }

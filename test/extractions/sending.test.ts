@@ -193,4 +193,8 @@ t.test('what extractions give all messages together is limited', async (t) => {
     status: 422,
     body: { errors: [{ pointer: '/recipients', code: 'too_large' }] },
   });
+  t.match(await notices.send([{ to, key: 'B-1', data: { a: 'x'.repeat(200_000) } }]), {
+    status: 422,
+    body: { errors: [{ pointer: '/recipients/0/key', code: 'too_large' }] },
+  });
 });

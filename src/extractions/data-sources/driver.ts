@@ -91,7 +91,7 @@ export interface SourceEnvironment {
   timeoutMs: number;
 }
 
-/** Largest answer of a source, as it comes over the wire. */
+/** Largest answer to a question, all its portions together, as it comes over the wire. */
 export const answerBytesAtMost = 32_000_000;
 
 /** Cuts keys into the portions that a source is asked about at once. None is one portion without keys. */

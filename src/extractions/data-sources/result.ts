@@ -4,9 +4,6 @@ import { type SourceColumn, type SourceFault, type SourceRows, sourceFault } fro
 import { linesBefore } from './sql-text.ts';
 import { faultOfValue } from './values.ts';
 
-/** Most characters of a whole result, as JSON. */
-const charactersAtMost = 64_000_000;
-
 /** Why columns cannot be merge fields: their names must be, and each be there once. Null: they can. */
 export function faultOfColumns(names: readonly string[]): SourceFault | null {
   const seen = new Set<string>();
@@ -28,16 +25,16 @@ export function faultOfColumns(names: readonly string[]): SourceFault | null {
 
 /** Adds the rows of a portion, read by the readers of their columns. @returns what is wrong with one of them. */
 export function addRows<Raw>(
-  into: { result: SourceRows; bytes: number },
+  into: SourceRows,
   readers: readonly (SourceColumn & { read(value: NonNullable<Raw>): unknown })[],
   rows: readonly (Raw | null)[][],
   maximumRows: number,
 ): SourceFault | null {
   const wrong = faultOfColumns(readers.map(({ name }) => name));
   if (wrong !== null) return wrong;
-  into.result.columns = readers.map(({ name, field }) => ({ name, field }));
+  into.columns = readers.map(({ name, field }) => ({ name, field }));
   for (const raw of rows) {
-    if (into.result.rows.length >= maximumRows) return sourceFault('too_many_rows');
+    if (into.rows.length >= maximumRows) return sourceFault('too_many_rows');
     const row: unknown[] = [];
     for (const [index, reader] of readers.entries()) {
       const value = raw[index] ?? null;
@@ -50,9 +47,7 @@ export function addRows<Raw>(
       }
       row.push(read);
     }
-    into.bytes += JSON.stringify(row).length;
-    if (into.bytes > charactersAtMost) return sourceFault('too_large');
-    into.result.rows.push(row);
+    into.rows.push(row);
   }
   return null;
 }

@@ -7,6 +7,7 @@ import { request as requestEncrypted } from 'node:https';
 import { connect as connectTls } from 'node:tls';
 import { connectToSource, isTlsError } from '../connection.ts';
 import {
+  answerBytesAtMost,
   batchesOf,
   type SourceDriver,
   type SourceEnvironment,
@@ -24,6 +25,7 @@ import type { HttpSecrets, HttpSettings } from '../settings.ts';
 const keysAtOnce = 50;
 /** A whole question, all its portions together. */
 const longestMs = 60_000;
+/** One portion. */
 const bytesAtMost = 5_000_000;
 /** Of the head of an answer. */
 const headAtMost = 100_000;
@@ -115,6 +117,7 @@ export function createHttpDriver(
     async ask({ query, keys, maximumRows }: SourceQuestion): Promise<SourceRows | SourceFault> {
       const objects: Record<string, unknown>[] = [];
       const deadline = performance.now() + longestMs;
+      let received = 0;
       for (const batch of batchesOf(keys, keysAtOnce)) {
         if (performance.now() > deadline) return sourceFault('query_timeout');
         const target = httpTarget(settings.url, query, batch);
@@ -122,6 +125,8 @@ export function createHttpDriver(
         const answer = await exchange(target.url, source);
         const read = answer.kind === 'fault' ? answer : readAnswer(answer);
         if (!Array.isArray(read)) return read;
+        received += answer.kind === 'answer' ? answer.body.length : 0;
+        if (received > answerBytesAtMost) return sourceFault('too_large');
         objects.push(...read);
         if (objects.length > maximumRows) return sourceFault('too_many_rows');
       }

@@ -68,14 +68,14 @@ async function readBatch(
   connection: Connection,
   question: SourceQuestion,
   keys: readonly string[],
-  into: { result: SourceRows; bytes: number },
+  into: SourceRows,
 ): Promise<SourceFault | null> {
   const text = readSqlText(question.query, 'mariadb');
   if (text.kind === 'problem') return sourceFault('query_refused', { message: text.message, line: text.line });
   const values = keys.map((key) => (question.keyType === 'integer' ? BigInt(key) : key));
   // A list without members is no list here; null is equal to nothing.
   const list = keys.length === 0 ? 'null' : keys.map(() => '?').join(', ');
-  const limit = keys.length === 0 ? 0 : question.maximumRows + 1 - into.result.rows.length;
+  const limit = keys.length === 0 ? 0 : question.maximumRows + 1 - into.rows.length;
   const places = text.pieces.length - 1;
   const [rows, columns] = await connection.execute<[unknown[][], FieldInfo[]]>(
     { sql: wrapped(text.pieces.join(list), limit), rowsAsArray: true, metaAsArray: true },
@@ -136,12 +136,12 @@ export function createMariadbDriver(
   return {
     ask: (question) =>
       withConnection(async (connection): Promise<SourceRows | SourceFault> => {
-        const into = { result: { kind: 'rows', columns: [], rows: [] } as SourceRows, bytes: 0 };
+        const into: SourceRows = { kind: 'rows', columns: [], rows: [] };
         for (const keys of batchesOf(question.keys, keysAtOnce)) {
           const fault = await readBatch(connection, question, keys, into);
           if (fault !== null) return fault;
         }
-        return into.result;
+        return into;
       }),
     test: () =>
       withConnection(async (connection): Promise<SourceTest> => {

@@ -61,12 +61,12 @@ async function readBatch(
   { timeoutMs }: SourceEnvironment,
   question: SourceQuestion,
   keys: readonly string[],
-  into: { result: SourceRows; bytes: number },
+  into: SourceRows,
 ): Promise<SourceFault | null> {
   const text = readSqlText(question.query, 'postgresql');
   if (text.kind === 'problem') return sourceFault('query_refused', { message: text.message, line: text.line });
   const list = question.keyType === 'integer' ? '$1::bigint[]' : '$1::text[]';
-  const limit = keys.length === 0 ? 0 : question.maximumRows + 1 - into.result.rows.length;
+  const limit = keys.length === 0 ? 0 : question.maximumRows + 1 - into.rows.length;
   // Set again each time: what the portion before has set would hold for this one.
   await client.query(`set local statement_timeout = ${timeoutMs}; set local lock_timeout = ${timeoutMs}`);
   const asked = wrapped(text.pieces.join(list), limit);
@@ -122,12 +122,12 @@ export function createPostgresqlDriver(
   return {
     ask: (question) =>
       withClient(async (client) => {
-        const into = { result: { kind: 'rows', columns: [], rows: [] } as SourceRows, bytes: 0 };
+        const into: SourceRows = { kind: 'rows', columns: [], rows: [] };
         for (const keys of batchesOf(question.keys, keysAtOnce)) {
           const fault = await readBatch(client, environment, question, keys, into);
           if (fault !== null) return fault;
         }
-        return into.result;
+        return into;
       }),
     test: () =>
       withClient(async (client): Promise<SourceTest> => {
