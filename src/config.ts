@@ -19,6 +19,7 @@ export interface Config {
   deployment: 'test' | 'production';
   safeRecipientEmail: string | null;
   smtpAllowedNetworks: string[];
+  dataSourceAllowedNetworks: string[];
   renderThreads: number;
   requestsPerMinute: number;
 }
@@ -149,6 +150,7 @@ const settings = {
   DEPLOYMENT: oneOf('test', 'test', 'production'),
   SAFE_RECIPIENT_EMAIL: mailAddress,
   SMTP_ALLOWED_NETWORKS: networks,
+  DATA_SOURCE_ALLOWED_NETWORKS: networks,
   RENDER_THREADS: integer(2, 1, 32),
   REQUESTS_PER_MINUTE: integer(6_000, 1, 10_000_000),
 } as const;
@@ -177,6 +179,7 @@ export function readConfig(environment: Environment = process.env): Readonly<Con
     deployment: read('DEPLOYMENT'),
     safeRecipientEmail: read('SAFE_RECIPIENT_EMAIL'),
     smtpAllowedNetworks: read('SMTP_ALLOWED_NETWORKS'),
+    dataSourceAllowedNetworks: read('DATA_SOURCE_ALLOWED_NETWORKS'),
     renderThreads: read('RENDER_THREADS'),
     requestsPerMinute: read('REQUESTS_PER_MINUTE'),
   };

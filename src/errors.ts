@@ -114,6 +114,11 @@ export const errorCodes = {
     en: 'The template is not valid.',
     fr: 'Le modèle n’est pas valide.',
   },
+  extraction_failed: {
+    status: 422,
+    en: 'The data source does not answer this extraction.',
+    fr: 'La source de données ne répond pas à cette extraction.',
+  },
   precondition_required: {
     status: 428,
     en: 'The header If-Match is required here.',
@@ -126,6 +131,11 @@ export const errorCodes = {
     status: 503,
     en: 'The service is not ready: try again soon.',
     fr: 'Le service n’est pas prêt : réessayez bientôt.',
+  },
+  source_unavailable: {
+    status: 503,
+    en: 'The data source of an extraction cannot be reached: try again soon.',
+    fr: 'La source de données d’une extraction est injoignable : réessayez bientôt.',
   },
 } as const satisfies Record<string, ErrorEntry>;
 

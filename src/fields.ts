@@ -22,6 +22,7 @@ const lineExamples: Readonly<Record<string, string>> = {
   contextType: 'dossier',
   displayName: 'Jeanne D’Hérouville',
   driver: 'smtp',
+  extraction: 'beneficiaires',
   family: 'Échéances',
   fromName: 'Service gestion',
   origin: 'api',

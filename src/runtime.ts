@@ -6,6 +6,7 @@ import { type Clock, createIdSource, type NewId, systemClock } from './clock.ts'
 import { type Config, namingSetting, SettingError } from './config.ts';
 import { connectDatabase, type Db, databaseError } from './db/client.ts';
 import { isMigrated } from './db/migrated.ts';
+import { createSourceAsker, type SourceAsker } from './extractions/data-sources/ask.ts';
 import { type JobQueue, openJobQueue } from './queue/boss.ts';
 import { createTextReader, type TextReader } from './templates/reading/reader.ts';
 import { createRenderer, type Renderer } from './templates/rendering/renderer.ts';
@@ -29,6 +30,8 @@ export interface Runtime {
   jobs: JobQueue;
   renderer: Renderer;
   reader: TextReader;
+  /** Asks the data sources of extractions. */
+  sources: SourceAsker;
   secrets: Secrets;
   probe: Probe;
   /** Ends every client; the embedded database is not the runtime's to end. */
@@ -130,6 +133,7 @@ export async function createRuntime(config: Readonly<Config>, options: RuntimeOp
   });
   const renderer = createRenderer({ threads: config.renderThreads });
   const reader = createTextReader();
+  const sources = createSourceAsker({ config, secrets, log });
   return {
     config,
     log,
@@ -140,9 +144,11 @@ export async function createRuntime(config: Readonly<Config>, options: RuntimeOp
     jobs,
     renderer,
     reader,
+    sources,
     secrets,
     probe: options.probe ?? (() => undefined),
     async close() {
+      sources.close();
       await Promise.allSettled([jobs.stop(), renderer.close(), reader.close()]);
       await client.close();
     },

@@ -9,7 +9,7 @@ import { AppError, invalidField } from '../errors.ts';
 import { holdToSchema } from '../hold-to-schema.ts';
 import { recordAudit } from '../tenants/audit.ts';
 import type { Actor } from '../tenants/rights.ts';
-import type { Secrets } from '../tenants/secrets.ts';
+import { readableSecrets, type Secrets, sealSecrets } from '../tenants/secrets.ts';
 import { lockTenant } from '../tenants/store.ts';
 import { type AccountRow, defaultAccount, getAccount } from './store.ts';
 
@@ -107,7 +107,7 @@ export async function createAccount(
       channel: account.channel,
       driver: account.driver,
       settings,
-      sealedSecrets: Object.keys(secrets).length === 0 ? null : deps.secrets.seal(JSON.stringify(secrets)),
+      sealedSecrets: sealSecrets(deps.secrets, secrets),
       isDefault,
       test,
       waitAfterSendMs,
@@ -130,20 +130,6 @@ export async function createAccount(
     resourceId: row.id,
   });
   return row;
-}
-
-/** The same, or none when the key that sealed them is gone: they can then be set again. */
-export function readableSecrets(secrets: Secrets, account: Pick<AccountRow, 'sealedSecrets'>): Record<string, string> {
-  try {
-    return openSecrets(secrets, account);
-  } catch {
-    return {};
-  }
-}
-
-/** The secrets of an account, opened. @throws Error when the key that sealed them is gone. */
-export function openSecrets(secrets: Secrets, account: Pick<AccountRow, 'sealedSecrets'>): Record<string, string> {
-  return account.sealedSecrets === null ? {} : JSON.parse(secrets.open(account.sealedSecrets));
 }
 
 /**
@@ -171,7 +157,7 @@ export async function updateAccount(
       ...(change.isDefault ? { isDefault: true } : {}),
       ...change.rhythm,
       settings,
-      sealedSecrets: Object.keys(secrets).length === 0 ? null : deps.secrets.seal(JSON.stringify(secrets)),
+      sealedSecrets: sealSecrets(deps.secrets, secrets),
       // A shorter wait holds from now on, not from the end of the longer one.
       ...(change.rhythm === undefined ? {} : { nextSlotAt: null, idleUntil: null }),
       revision: sql`${channelAccounts.revision} + 1`,

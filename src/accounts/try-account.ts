@@ -3,8 +3,7 @@ import type { Outcome } from '../channels/channel.ts';
 import { findDriver } from '../channels/drivers.ts';
 import type { Config } from '../config.ts';
 import type { Db } from '../db/client.ts';
-import type { Secrets } from '../tenants/secrets.ts';
-import { openSecrets } from './configure.ts';
+import { openSecrets, type Secrets } from '../tenants/secrets.ts';
 import { getAccount } from './store.ts';
 
 /** What trying an account needs. */

@@ -7,7 +7,7 @@ import type { Access } from './auth.ts';
 /** Every tag, in the order of the page, with what it is about. */
 export const tags = {
   access: 'Tenants, API keys, the audit trail',
-  content: 'Templates, senders, documents',
+  content: 'Templates, merge fields, extractions, senders, documents',
   people: 'Recipients, notification types, choices',
   sending: 'Send requests and messages',
   channels: 'Channel accounts',

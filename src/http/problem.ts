@@ -5,6 +5,9 @@ import { RendererOverloadedError } from '../templates/rendering/renderer.ts';
 /** Most items in one answer: beyond them the caller has a systematic mistake. */
 const maximumItems = 1_000;
 
+/** When a data source that cannot be reached may be asked again. */
+const sourceRetrySeconds = 5;
+
 /** The language a caller reads best, of those the service writes. English unless French is preferred. */
 export function languageOf(request: FastifyRequest): Language {
   const header = request.headers['accept-language'] ?? '';
@@ -46,6 +49,7 @@ export function problemOf(request: FastifyRequest, error: AppError) {
 export function sendProblem(request: FastifyRequest, reply: FastifyReply, error: AppError): FastifyReply {
   const { status } = errorCodes[error.code];
   if (status === 401) reply.header('www-authenticate', 'Bearer');
+  if (error.code === 'source_unavailable') reply.header('retry-after', String(sourceRetrySeconds));
   return reply
     .code(status)
     .type('application/problem+json')

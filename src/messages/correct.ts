@@ -81,6 +81,7 @@ function remainingFaults(row: MessageRow, change: MessageChangeBody): { code: st
     cc: ['cc'],
     bcc: ['bcc'],
     documents: ['documents'],
+    key: ['data'],
   };
   return (faults as { code: string; part: string }[]).filter(
     ({ part }) => !(corrects[part] ?? []).some((field) => change[field] !== undefined),

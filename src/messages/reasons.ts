@@ -16,6 +16,16 @@ const ownReasons = [
     fr: 'Un champ de fusion du modèle n’a pas de valeur.',
   },
   {
+    code: 'extraction_missing',
+    en: 'The extraction has nothing for the key.',
+    fr: 'L’extraction ne donne rien pour la clé.',
+  },
+  {
+    code: 'extraction_ambiguous',
+    en: 'The extraction has several rows for the key, where one is wanted.',
+    fr: 'L’extraction donne plusieurs lignes pour la clé, là où une seule est attendue.',
+  },
+  {
     code: 'document_invalid',
     en: 'A document does not exist, or the documents are too large.',
     fr: 'Un document n’existe pas, ou les documents sont trop volumineux.',

@@ -1,7 +1,7 @@
 import { and, asc, desc, eq, gt, inArray } from 'drizzle-orm';
 import type { Tx } from '../db/client.ts';
-import { templates } from '../db/tables/content.ts';
 import { attempts, messages } from '../db/tables/messages.ts';
+import { templates } from '../db/tables/templates.ts';
 import { filterConditions } from '../messages/filter.ts';
 import { deliveryOf } from '../messages/present.ts';
 import { countMatching } from '../messages/store.ts';

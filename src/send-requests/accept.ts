@@ -6,6 +6,7 @@ import { together } from '../db/together.ts';
 import { useDocuments } from '../documents/store.ts';
 import { AppError } from '../errors.ts';
 import type { NewEvent } from '../events/store.ts';
+import type { SourceAsker } from '../extractions/data-sources/ask.ts';
 import { enqueueUrgent, openLanes, type WaitingMessage } from '../messages/enqueue.ts';
 import { moveRows } from '../messages/record-moves.ts';
 import type { JobQueue } from '../queue/boss.ts';
@@ -13,6 +14,7 @@ import type { IncidentDeps } from '../templates/incidents.ts';
 import type { Renderer } from '../templates/rendering/renderer.ts';
 import { actorOf, type Caller } from '../tenants/rights.ts';
 import { type DraftMessage, draftMessages } from './draft-messages.ts';
+import { extractForRows } from './extract.ts';
 import { outcomeOf, type SendRequestOutcome } from './outcome.ts';
 import { type Plan, planSendRequest } from './plan.ts';
 import { renderDrafts } from './render-drafts.ts';
@@ -23,6 +25,7 @@ import { type AskedKey, findKeyOwners, takeDedupeKeys } from './store.ts';
 export interface IntakeDeps extends IncidentDeps {
   jobs: JobQueue;
   renderer: Renderer;
+  sources: SourceAsker;
 }
 
 /** A request that has been read, checked and rendered, and is ready to be stored in one transaction. */
@@ -34,9 +37,9 @@ export interface PreparedRequest {
 }
 
 /**
- * All the work of intake that needs no transaction: what is pinned, who is written to, the rules, and one rendering
+ * All the work of intake that needs no transaction: what is pinned, what extractions give, who is written to, the rules, and one rendering
  * of every message.
- * @throws AppError for faults of the whole request (`plan.ts`). Faults of rows are in the drafts.
+ * @throws AppError for faults of the whole request (`plan.ts`, `extract.ts`). Faults of rows are in the drafts.
  */
 export async function prepareSendRequest(
   deps: IntakeDeps,
@@ -44,7 +47,8 @@ export async function prepareSendRequest(
   body: SendRequestBody,
 ): Promise<PreparedRequest> {
   const plan = await planSendRequest(deps, caller, body);
-  const drafts = await draftMessages(deps, caller, plan, body);
+  const extracts = await extractForRows(deps, caller, plan, body);
+  const drafts = await draftMessages(deps, caller, plan, body, extracts);
   await renderDrafts(deps, caller.tenantId, plan, drafts);
   return { body, caller, plan, drafts };
 }

@@ -1,8 +1,9 @@
 import { and, eq, getTableColumns, or, sql } from 'drizzle-orm';
 import type { Db } from '../db/client.ts';
 import { prepareOnce } from '../db/prepare-once.ts';
-import { senders, senderVersions, templates, templateVersions } from '../db/tables/content.ts';
+import { senders, senderVersions } from '../db/tables/content.ts';
 import { channelAccounts } from '../db/tables/dispatch.ts';
+import { templates, templateVersions } from '../db/tables/templates.ts';
 import { tenants } from '../db/tables/tenants.ts';
 import { notFound } from '../errors.ts';
 import { isCurrentSenderVersion, type SenderRow, senderColumns } from '../senders/store.ts';

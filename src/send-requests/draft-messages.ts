@@ -11,6 +11,7 @@ import type { Renderer } from '../templates/rendering/renderer.ts';
 import { constantsFor, localeOf } from '../templates/version-content.ts';
 import type { Caller } from '../tenants/rights.ts';
 import { expressAddresses } from './express-addresses.ts';
+import type { RowExtracts } from './extract.ts';
 import type { Plan, PlannedTemplate } from './plan.ts';
 import {
   copiesOf,
@@ -43,10 +44,11 @@ function dataOf(
   { body, plan, recipients }: Source,
   { version }: PlannedTemplate,
   row: RowBody,
+  extracted: Record<string, unknown>,
 ): Record<string, unknown> {
   const recipient = row.recipient === undefined ? null : (recipients.get(row.recipient) ?? null);
   const constants = constantsFor(version, plan.tenant.constants);
-  const data: Record<string, unknown> = { ...constants, ...body.data, ...row.data };
+  const data: Record<string, unknown> = { ...constants, ...extracted, ...body.data, ...row.data };
   if (recipient === null || 'recipient' in data) return data;
   const { type, externalId, displayName, attributes } = recipient;
   return { ...data, recipient: { type, externalId, displayName, attributes } };
@@ -68,6 +70,7 @@ interface Source {
   caller: Caller;
   recipients: ReadonlyMap<string, RecipientWithAddresses>;
   documents: Documents;
+  extracts: RowExtracts;
 }
 
 /** What the template and its sender have against the recipient of a row. */
@@ -140,9 +143,9 @@ function draftOf(newId: NewId, source: Source, { planned, index, row, expressed 
     source.documents,
     version.documents,
   );
-  const faults = [target.fault, ...copyFaults, attached.fault, ...plannedFaults(planned, target)].filter(
-    (fault) => fault !== null,
-  );
+  const extracted = source.extracts.of(planned, row);
+  const found = [target.fault, ...copyFaults, attached.fault, ...plannedFaults(planned, target), extracted.fault];
+  const faults = found.filter((fault) => fault !== null);
   const status = faults.length > 0 ? 'KO' : target.block !== null ? 'B' : validation === 'automatic' ? 'V' : 'E';
   const context = row.context ?? body.context ?? null;
   const homeless = status === 'V' && plan.accountId === null ? 'no_channel_account' : null;
@@ -171,7 +174,7 @@ function draftOf(newId: NewId, source: Source, { planned, index, row, expressed 
       toAddress: target.address,
       toNormalized: target.normalized,
       copies,
-      data: dataOf(source, planned, row),
+      data: dataOf(source, planned, row, extracted.data),
       locale: localeOf(version, row.locale ?? target.recipient?.locale ?? null, plan.tenant.locale),
       documents: attached.documents,
       validation,
@@ -218,6 +221,7 @@ export async function draftMessages(
   caller: Caller,
   plan: Plan,
   body: SendRequestBody,
+  extracts: RowExtracts,
 ): Promise<DraftMessage[]> {
   const references = new Set(body.recipients.map(({ recipient }) => recipient).filter((one) => one !== undefined));
   const documentIds = new Set([
@@ -228,13 +232,14 @@ export async function draftMessages(
     body,
     plan,
     caller,
+    extracts,
     recipients: await findRecipients(deps.db, caller.tenantId, [...references]),
     documents: await findDocuments(deps.db, caller.tenantId, [...documentIds]),
   };
   const drafts: DraftMessage[] = [];
   for (const planned of plan.templates) {
     const expressed = await expressAddresses(deps, plan, planned, body.recipients, (row) =>
-      dataOf(source, planned, row),
+      dataOf(source, planned, row, source.extracts.of(planned, row).data),
     );
     for (const [index, row] of body.recipients.entries()) {
       drafts.push(draftOf(deps.newId, source, { planned, index, row, expressed: expressed.get(index) ?? null }));

@@ -73,7 +73,8 @@ function readTimes(body: SendRequestBody, now: Date) {
 /** Most characters of JSON that the data and literal texts of all messages of a request may have together. */
 const maximumContent = 128_000_000;
 
-const sizeOf = (value: unknown): number => (value === undefined ? 0 : JSON.stringify(value).length);
+/** Characters of a value as JSON; 0 for none. */
+export const sizeOf = (value: unknown): number => (value === undefined ? 0 : JSON.stringify(value).length);
 
 /** What is given once for all is kept with each message: a small body must not become more than the service can hold. */
 function checkVolume(body: SendRequestBody): void {

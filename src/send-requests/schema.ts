@@ -39,6 +39,12 @@ const RecipientRow = closed({
       description: 'Language, where the template has it; default: that of the recipient’s record, else the tenant’s.',
     }),
   ),
+  key: Type.Optional(
+    line(200, {
+      description: 'What the extraction is asked about; its fields are the row’s, under the `data` that is given.',
+      examples: ['B-1'],
+    }),
+  ),
   data: Type.Optional(Data),
   documents: Type.Optional(Type.Array(Uuid, { maxItems: 10, uniqueItems: true })),
   cc: Type.Optional(Copies),
@@ -108,6 +114,12 @@ export const NewSendRequest = closed(
     documentType: Type.Optional(
       key({
         description: 'In the place of a template: the one of this document type, else the tenant’s default (W2).',
+      }),
+    ),
+    extraction: Type.Optional(
+      line(100, {
+        description:
+          'Key or id of the extraction that rows with a `key` have their fields from, in the place of the templates’ own. Needs the scope `extractions:read`.',
       }),
     ),
     recipients: Type.Array(RecipientRow, { minItems: 1, maxItems: maximumRecipients }),

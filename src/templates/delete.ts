@@ -1,7 +1,7 @@
 import { and, eq, sql } from 'drizzle-orm';
 import type { Clock, NewId } from '../clock.ts';
 import type { Tx } from '../db/client.ts';
-import { templates } from '../db/tables/content.ts';
+import { templates } from '../db/tables/templates.ts';
 import { AppError, type ErrorItem } from '../errors.ts';
 import { recordAudit } from '../tenants/audit.ts';
 import { type Actor, nameOf } from '../tenants/rights.ts';

@@ -6,7 +6,7 @@ import { and, eq, lte, or, sql } from 'drizzle-orm';
 import type { Logger } from 'pino';
 import type { Clock, NewId } from '../clock.ts';
 import type { Db, Tx } from '../db/client.ts';
-import { templateIncidents, templates } from '../db/tables/content.ts';
+import { templateIncidents, templates } from '../db/tables/templates.ts';
 import { recordEvents } from '../events/store.ts';
 import { recordAudit } from '../tenants/audit.ts';
 import { serviceActor } from '../tenants/rights.ts';

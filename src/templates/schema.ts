@@ -30,6 +30,11 @@ const fields = {
   notificationType: nullable(
     line(100, { description: 'Key or id of the notification type that recipients choose or refuse.' }),
   ),
+  extraction: nullable(
+    line(100, {
+      description: 'Key or id of the extraction that gives its fields, for rows that have a `key` (M4). Null: none.',
+    }),
+  ),
   validation: nullable(
     words(['manual', 'automatic'], {
       description:
@@ -58,6 +63,7 @@ const optional = {
   pages: Type.Optional(fields.pages),
   trigger: Type.Optional(fields.trigger),
   notificationType: Type.Optional(fields.notificationType),
+  extraction: Type.Optional(fields.extraction),
   validation: Type.Optional(fields.validation),
   consentPurpose: Type.Optional(fields.consentPurpose),
   resendAllowed: Type.Optional(fields.resendAllowed),
@@ -78,6 +84,7 @@ export const Template = closed(
           'Why the service made it inactive. `timeouts`: rendering it ended a thread five times within an hour. Null once it is active again.',
       }),
     ),
+    extraction: nullable(Uuid),
     currentVersion: nullable(Type.Integer()),
     createdBy: nullable(Type.String({ description: 'The person, else the key, that made it.' })),
     updatedBy: nullable(Type.String({ description: 'Who last changed it or its versions.' })),

@@ -1,7 +1,7 @@
 import { and, arrayContains, desc, eq, isNull, lt, or, type SQL, sql } from 'drizzle-orm';
 import type { Clock, NewId } from '../clock.ts';
 import type { Db, Tx } from '../db/client.ts';
-import { templates } from '../db/tables/content.ts';
+import { templates } from '../db/tables/templates.ts';
 import { AppError, notFound } from '../errors.ts';
 import { uuidPattern } from '../fields.ts';
 import { recordAudit } from '../tenants/audit.ts';
@@ -24,6 +24,7 @@ export type TemplateFields = Pick<
   | 'pages'
   | 'trigger'
   | 'notificationTypeId'
+  | 'extractionId'
   | 'validation'
   | 'consentPurpose'
   | 'resendAllowed'
@@ -122,6 +123,7 @@ export function listTemplates(
     recipientType?: string;
     page?: string;
     trigger?: NonNullable<TemplateRow['trigger']>;
+    extractionId?: string;
   },
 ): Promise<TemplateRow[]> {
   return db
@@ -140,6 +142,7 @@ export function listTemplates(
         filter.recipientType === undefined ? undefined : holdsOrAny(templates.recipientTypes, filter.recipientType),
         filter.page === undefined ? undefined : holdsOrAny(templates.pages, filter.page),
         filter.trigger === undefined ? undefined : eq(templates.trigger, filter.trigger),
+        filter.extractionId === undefined ? undefined : eq(templates.extractionId, filter.extractionId),
       ),
     )
     .orderBy(desc(templates.id))

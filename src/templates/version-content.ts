@@ -1,5 +1,5 @@
 /** What messages read of the version they pin: its texts in their language. */
-import { stepsOf } from './fields/path.ts';
+import { stepsOf } from '../merge-fields/path.ts';
 import type { TemplateParts } from './rendering/liquid.ts';
 import type { TemplateVersionRow } from './versions.ts';
 

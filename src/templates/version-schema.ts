@@ -1,6 +1,6 @@
 import Type from 'typebox';
 import { closed, Instant, line, nullable, Uuid, words } from '../fields.ts';
-import { fieldsShape } from './fields/schema.ts';
+import { fieldsShape } from '../merge-fields/schema.ts';
 
 const rendered = closed({
   subject: Type.String(),

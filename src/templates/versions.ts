@@ -1,15 +1,16 @@
 import { and, desc, eq, lt, max, sql } from 'drizzle-orm';
 import type { Clock, NewId } from '../clock.ts';
 import type { Db, Tx } from '../db/client.ts';
-import { type StoredDocument, templates, templateVersions } from '../db/tables/content.ts';
+import type { StoredDocument } from '../db/tables/content.ts';
+import { templates, templateVersions } from '../db/tables/templates.ts';
 import { AppError, notFound } from '../errors.ts';
+import type { FieldsShape } from '../merge-fields/shape.ts';
 import { recordAudit } from '../tenants/audit.ts';
 import { type Actor, nameOf } from '../tenants/rights.ts';
 import { getTenant } from '../tenants/store.ts';
 import type { MadeTexts } from './authoring/make-texts.ts';
 import { writeTexts } from './authoring/write-texts.ts';
 import { listTexts, writtenOf } from './authoring/written.ts';
-import type { FieldsShape } from './fields/shape.ts';
 import { forgetIncidents } from './incidents.ts';
 import { getLayout, holdLayout, type LayoutRow } from './layouts/store.ts';
 import type { TextReader } from './reading/reader.ts';

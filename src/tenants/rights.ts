@@ -8,6 +8,8 @@ const resources = [
   'templates',
   'field-lists',
   'layouts',
+  'data-sources',
+  'extractions',
   'senders',
   'documents',
   'recipients',

@@ -67,3 +67,27 @@ export function createSecrets(base64Keys: readonly string[]): Secrets {
     },
   };
 }
+
+/** The secrets of an account or a data source, as its row keeps them. */
+interface Sealed {
+  sealedSecrets: string | null;
+}
+
+/** Named secrets as one sealed text; null without any. */
+export function sealSecrets(secrets: Secrets, named: Record<string, string>): string | null {
+  return Object.keys(named).length === 0 ? null : secrets.seal(JSON.stringify(named));
+}
+
+/** The secrets of a row, opened. @throws Error when the key that sealed them is gone. */
+export function openSecrets(secrets: Secrets, { sealedSecrets }: Sealed): Record<string, string> {
+  return sealedSecrets === null ? {} : JSON.parse(secrets.open(sealedSecrets));
+}
+
+/** The same, or none when the key that sealed them is gone: they can then be set again. */
+export function readableSecrets(secrets: Secrets, row: Sealed): Record<string, string> {
+  try {
+    return openSecrets(secrets, row);
+  } catch {
+    return {};
+  }
+}

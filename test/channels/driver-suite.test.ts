@@ -6,7 +6,7 @@ import Schema from 'typebox/schema';
 import type { ChannelDriver, DriverDefinition, DriverEnvironment, Outcome } from '../../src/channels/channel.ts';
 import { deliveryReasons } from '../../src/channels/delivery-reasons.ts';
 import { drivers, findDriver } from '../../src/channels/drivers.ts';
-import { judgeAddress, parseNetworks } from '../../src/channels/smtp/networks.ts';
+import { judgeAddress, parseNetworks } from '../../src/networks.ts';
 import { startSmtpSink } from '../support/smtp-sink.ts';
 
 /** What a driver's own test place offers: settings that work, and what has been received. */

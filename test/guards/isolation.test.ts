@@ -164,6 +164,15 @@ t.test('a body that names what another tenant has is told that it does not exist
     notificationType: owner.notificationType,
   });
   t.same(pointerOf(type), [422, '/notificationType', 'notification_type_unknown']);
+  for (const extraction of [owner.extraction, 'seeded']) {
+    const named = await ask('POST', '/v1/templates', { key: 'x', title: 'X', channel: 'mail', extraction });
+    t.same(pointerOf(named), [422, '/extraction', 'extraction_unknown']);
+  }
+  for (const dataSource of [owner.source, 'seeded']) {
+    const query = 'select key from unnest(:keys) as key';
+    const asking = await ask('POST', '/v1/extractions', { key: 'x', title: 'X', keyColumn: 'key', query, dataSource });
+    t.same(pointerOf(asking), [422, '/dataSource', 'data_source_unknown']);
+  }
 
   const mine = await seedTenant(service, other);
   const version = { subject: 'a', text: 'b', html: '<p>c</p>', senderId: owner.sender };
@@ -175,6 +184,11 @@ t.test('a body that names what another tenant has is told that it does not exist
     recipients: [row],
   });
   t.same(pointerOf(sender), [422, '/overrides/sender', 'sender_unknown']);
+  const extracted = await mine.inject('POST', '/v1/send-requests', {
+    body: { template: 'avis-echeance', extraction: owner.extraction, recipients: [row] },
+    headers: { 'idempotency-key': randomUUID() },
+  });
+  t.same(pointerOf(extracted), [422, '/extraction', 'extraction_unknown']);
   const choices = await mine.inject('PUT', `/v1/recipients/${mine.recipient}/choices`, {
     body: { choices: [{ notificationType: owner.notificationType, channel: 'mail', accepted: true }] },
   });

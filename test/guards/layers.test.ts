@@ -13,6 +13,8 @@ const stages = [
   'accounts',
   'senders',
   'documents',
+  'merge-fields',
+  'extractions',
   'templates',
   'recipients',
   'messages',
@@ -51,6 +53,7 @@ const packageHomes: [pattern: RegExp, home: string][] = [
   [/^(liquidjs|juice|html-to-text|mjml)(\/|$)/, 'templates'],
   [/^(nodemailer|twilio)(\/|$)/, 'channels'],
   [/^pg-boss(\/|$)/, 'queue'],
+  [/^(pg|mariadb)(\/|$)/, 'extractions'],
   [/^(fastify$|@fastify\/(?!type-provider-typebox))/, 'http'],
 ];
 

@@ -179,6 +179,14 @@ t.test(
     const type = await make('/v1/notification-types', { key: 'ae', title: 'AE', defaultChoice: 'on' });
     const fields = { type: 'object', properties: { nom: { type: 'string' } } };
     const list = await make('/v1/field-lists', { key: 'person', title: 'Person', fields });
+    const source = await make('/v1/data-sources', {
+      key: 'base',
+      title: 'Base',
+      kind: 'http',
+      settings: { url: 'https://x.test' },
+    });
+    const asking = { title: 'X', dataSource: 'base', query: 'x?ids={keys}', keyColumn: 'id', fields };
+    const extraction = await make('/v1/extractions', { key: 'person', ...asking });
     const person = { addresses: [{ kind: 'mail', value: 'ann@people.test' }] };
     const versions = `/v1/templates/${template.id}/versions`;
     const texts = { subject: 's', text: 't', html: '<p>h</p>' };
@@ -189,6 +197,12 @@ t.test(
       ['POST', versions, texts],
       ['POST', '/v1/field-lists', { key: 'other', title: 'Other', fields }],
       ['PATCH', `/v1/field-lists/${list.id}`, { pages: ['file'] }],
+      ['POST', '/v1/data-sources', { key: 'other', title: 'X', kind: 'http', settings: { url: 'https://y.test' } }],
+      ['PATCH', `/v1/data-sources/${source.id}`, { maximumRows: 1 }],
+      ['POST', `/v1/data-sources/${source.id}/test`, {}],
+      ['POST', '/v1/extractions', { key: 'other', ...asking }],
+      ['PATCH', `/v1/extractions/${extraction.id}`, { pages: ['file'] }],
+      ['POST', `/v1/extractions/${extraction.id}/run`, { keys: ['1'] }],
       ['POST', '/v1/notification-types', { key: 'other', title: 'Other', defaultChoice: 'on' }],
       ['PATCH', `/v1/notification-types/${type.id}`, { active: false }],
       ['PUT', '/v1/recipients/external:client:C-1', person],

@@ -16,6 +16,11 @@ export interface Seeds {
   unusedTemplate: string;
   fieldList: string;
   layout: string;
+  /** Its source is the service's own database; nothing asks the other source. */
+  extraction: string;
+  unusedExtraction: string;
+  source: string;
+  unusedSource: string;
   sender: string;
   unusedSender: string;
   document: string;
@@ -66,7 +71,7 @@ async function post(api: Api, path: string, body: object, ask: Ask = {}) {
 export const send = (api: Api, recipients: object[], changes: object = {}, ask: Ask = {}) =>
   post(api, '/v1/send-requests', { template: 'avis-echeance', recipients, ...changes }, ask);
 
-async function seedContent(api: Api) {
+async function seedContent(api: Api, databaseUrl: string) {
   const sender = await post(api, '/v1/senders', { key: 'accueil', fromAddress: 'accueil@courtage-dupont.example' });
   const unusedSender = await post(api, '/v1/senders', { key: 'second', fromAddress: 'second@courtage-dupont.example' });
   const template = await addTemplate(
@@ -86,6 +91,7 @@ async function seedContent(api: Api) {
   });
   const layout = await post(api, '/v1/layouts', { key: 'central', title: 'Scolarité centrale' });
   return {
+    ...(await seedExtractions(api, databaseUrl)),
     sender: sender.id,
     unusedSender: unusedSender.id,
     template,
@@ -93,6 +99,40 @@ async function seedContent(api: Api) {
     fieldList: fieldList.id,
     layout: layout.id as string,
     document,
+  };
+}
+
+async function seedExtractions(api: Api, databaseUrl: string) {
+  const { hostname, port, pathname, username, password } = new URL(databaseUrl);
+  const database = { database: pathname.slice(1), user: decodeURIComponent(username), tls: 'none' };
+  const source = await post(api, '/v1/data-sources', {
+    key: 'seeded',
+    title: 'Base de gestion',
+    kind: 'postgresql',
+    settings: { host: hostname, port: Number(port || 5432), ...database },
+    secrets: password === '' ? {} : { password: decodeURIComponent(password) },
+  });
+  const unusedSource = await post(api, '/v1/data-sources', {
+    key: 'seeded-unused',
+    title: 'Autre base',
+    kind: 'http',
+    settings: { url: 'https://autre.mutuelle-armor.example/' },
+  });
+  const extraction = (key: string) =>
+    post(api, '/v1/extractions', {
+      key,
+      title: 'Bénéficiaires',
+      dataSource: 'seeded',
+      query: 'select key as cle from unnest(:keys) as key',
+      keyColumn: 'cle',
+      pages: ['seeded'],
+      fields: { type: 'object', properties: { cle: { type: 'string' } } },
+    });
+  return {
+    extraction: (await extraction('seeded')).id as string,
+    unusedExtraction: (await extraction('seeded-unused')).id as string,
+    source: source.id as string,
+    unusedSource: unusedSource.id as string,
   };
 }
 
@@ -157,7 +197,7 @@ async function seedMessages(api: Api, testKey: string, document: string) {
 export async function seedTenant(service: TestService, tenant: TestTenant): Promise<Seeds> {
   const inject: Seeds['inject'] = (method, path, ask = {}) => service.inject(method, path, { key: tenant.key, ...ask });
   const api = { inject };
-  const content = await seedContent(api);
+  const content = await seedContent(api, service.databaseUrl);
   const people = await seedPeople(api);
   const accounts = await seedChannels(api);
   const apiKey = await post(api, '/v1/api-keys', { name: 'Autre', kind: 'test', scopes: ['messages:read'] });
@@ -180,6 +220,8 @@ export async function seedTenant(service: TestService, tenant: TestTenant): Prom
 const special: Record<string, (seeds: Seeds) => string> = {
   deleteTemplate: (seeds) => seeds.unusedTemplate,
   deleteSender: (seeds) => seeds.unusedSender,
+  deleteDataSource: (seeds) => seeds.unusedSource,
+  deleteExtraction: (seeds) => seeds.unusedExtraction,
   deleteNotificationType: (seeds) => seeds.unusedNotificationType,
   deleteChannelAccount: (seeds) => seeds.unusedAccount,
   publishTemplateVersion: (seeds) => seeds.unusedTemplate,
@@ -197,6 +239,8 @@ const usual: Record<string, (seeds: Seeds) => string> = {
   templates: (seeds) => seeds.template,
   'field-lists': (seeds) => seeds.fieldList,
   layouts: (seeds) => seeds.layout,
+  'data-sources': (seeds) => seeds.source,
+  extractions: (seeds) => seeds.extraction,
   senders: (seeds) => seeds.sender,
   documents: (seeds) => seeds.document,
   recipients: (seeds) => seeds.recipient,

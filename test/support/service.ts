@@ -116,6 +116,7 @@ function testConfig(directory: string, databaseUrl: string, changes: Partial<Con
     SECRETS_KEY: randomBytes(32).toString('base64'),
     PLATFORM_KEY: platformKey,
     SMTP_ALLOWED_NETWORKS: '127.0.0.0/8',
+    DATA_SOURCE_ALLOWED_NETWORKS: '127.0.0.0/8',
     LOG_LEVEL: 'info',
     REQUESTS_PER_MINUTE: '1000000',
   });

@@ -1,6 +1,6 @@
 import t from 'tap';
-import { createCoverage, stepsOf } from '../../src/templates/fields/path.ts';
-import { type FieldsShape, isFieldOf, listFields } from '../../src/templates/fields/shape.ts';
+import { createCoverage, stepsOf } from '../../src/merge-fields/path.ts';
+import { type FieldsShape, isFieldOf, listFields } from '../../src/merge-fields/shape.ts';
 import { listVariableUses } from '../../src/templates/rendering/variables.ts';
 
 const shape: FieldsShape = {

@@ -6,6 +6,7 @@
  * it that read files, fetch URLs and parse addresses are simply not here.
  */
 import Type, { type Static } from 'typebox';
+import { parseNetworks } from '../../networks.ts';
 import type {
   ChannelDriver,
   DriverDefinition,
@@ -15,7 +16,6 @@ import type {
   ProviderAnswer,
 } from '../channel.ts';
 import { parseAddrSpec } from '../mail/addr-spec.ts';
-import { parseNetworks } from './networks.ts';
 import { cleanReference, cleanText, smtpOutcome } from './outcomes.ts';
 import { createSmtpPool, type SmtpPool } from './pool.ts';
 import { openSmtpSession, type SessionResult, type SmtpServer } from './session.ts';

@@ -3,8 +3,8 @@ import { isAscii } from 'node:buffer';
 import type { BlockList } from 'node:net';
 import { Readable } from 'node:stream';
 import SMTPConnection from 'nodemailer/lib/smtp-connection';
+import { openCheckedSocket } from '../../checked-socket.ts';
 import { readSmtpReply, type SmtpFailure, type SmtpReply } from './outcomes.ts';
-import { openCheckedSocket } from './socket.ts';
 import { createSmtpTranscript, type SmtpTranscript, stepOfCommand } from './transcript.ts';
 
 /** How to reach and enter one server. Times in milliseconds. */

@@ -1,11 +1,11 @@
 import { join } from 'node:path';
-import { openSecrets } from '../../accounts/configure.ts';
 import type { AccountRow } from '../../accounts/store.ts';
 import type { ChannelDriver } from '../../channels/channel.ts';
 import { findDriver } from '../../channels/drivers.ts';
 import type { Config } from '../../config.ts';
 import { mayReachPeople } from '../../messages/content.ts';
 import type { Secrets } from '../../tenants/secrets.ts';
+import { openSecrets } from '../../tenants/secrets.ts';
 import { concurrencyOf } from './rhythm.ts';
 
 /** What making drivers needs. */

@@ -1,5 +1,5 @@
 import type { FastifyReply } from 'fastify';
-import { createAccount, readableSecrets, updateAccount } from '../../accounts/configure.ts';
+import { createAccount, updateAccount } from '../../accounts/configure.ts';
 import { AccountTest, ChannelAccount, ChannelAccountChange, NewChannelAccount, Pause } from '../../accounts/schema.ts';
 import {
   type AccountRow,
@@ -13,6 +13,7 @@ import { tryAccount } from '../../accounts/try-account.ts';
 import { closed, reference, Uuid } from '../../fields.ts';
 import type { Runtime } from '../../runtime.ts';
 import { actorOf } from '../../tenants/rights.ts';
+import { readableSecrets } from '../../tenants/secrets.ts';
 import { callerOf } from '../auth.ts';
 import { runIdempotently } from '../idempotency.ts';
 import { operation } from '../openapi.ts';

@@ -1,8 +1,9 @@
 import Type from 'typebox';
 import { closed, key, reference, words } from '../../fields.ts';
+import { checkFieldsShape } from '../../merge-fields/check-shape.ts';
 import type { Runtime } from '../../runtime.ts';
 import { type BrokenTemplate, brokenTemplates } from '../../templates/fields/broken.ts';
-import { addFieldList, checkFieldsShape, deleteFieldList } from '../../templates/fields/keep.ts';
+import { addFieldList, deleteFieldList } from '../../templates/fields/keep.ts';
 import { offeredFields } from '../../templates/fields/offered.ts';
 import { FieldList, FieldListChange, NewFieldList, OfferedField } from '../../templates/fields/schema.ts';
 import { type FieldListRow, getFieldList, listFieldLists, updateFieldList } from '../../templates/fields/store.ts';
@@ -16,7 +17,8 @@ import type { App } from '../validation.ts';
 type ShownList = FieldListRow & { broken: BrokenTemplate[] };
 
 async function withBroken(db: Runtime['db'] | EffectTx, tenantId: string, rows: FieldListRow[]): Promise<ShownList[]> {
-  const broken = await brokenTemplates(db, tenantId, rows);
+  const givers = rows.map((row) => ({ ...row, kind: 'list' as const }));
+  const broken = await brokenTemplates(db, tenantId, givers);
   return rows.map((row) => ({ ...row, broken: broken.get(row.id) ?? [] }));
 }
 
@@ -74,7 +76,8 @@ function offeredRoute(app: App, runtime: Runtime): void {
       id: 'listFields',
       tag: 'content',
       summary: 'List the merge fields that templates may use',
-      description: 'Those of every list that serves the trigger and the page, in the order of keys; all at once.',
+      description:
+        'Those of every list and extraction that serves the trigger and the page, in the order of keys; all at once.',
       access: ['templates:read'],
       query: closed({
         trigger: Type.Optional(words(['person', 'activity'], { description: 'For templates about this.' })),

@@ -2,9 +2,11 @@ import type { Runtime } from '../../runtime.ts';
 import type { App } from '../validation.ts';
 import { accessRoutes } from './access.ts';
 import { channelAccountRoutes } from './channel-accounts.ts';
+import { dataSourceRoutes } from './data-sources.ts';
 import { documentRoutes } from './documents.ts';
 import { eventRoutes } from './events.ts';
 import { exportRoutes } from './exports.ts';
+import { extractionRoutes } from './extractions.ts';
 import { fieldRoutes } from './fields.ts';
 import { healthRoutes } from './health.ts';
 import { layoutRoutes } from './layouts.ts';
@@ -35,6 +37,8 @@ const allRoutes: readonly Routes[] = [
   templateConversionRoutes,
   fieldRoutes,
   layoutRoutes,
+  dataSourceRoutes,
+  extractionRoutes,
   senderRoutes,
   documentRoutes,
   recipientRoutes,

@@ -124,7 +124,7 @@ function createRoute(app: App, runtime: Runtime): void {
       body: NewSendRequest,
       idempotency: 'required',
       answers: { 200: reference('SendRequestResult'), 201: reference('SendRequestResult') },
-      errors: ['unprocessable', 'rows_refused', 'validation_not_allowed'],
+      errors: ['unprocessable', 'rows_refused', 'validation_not_allowed', 'extraction_failed', 'source_unavailable'],
     }),
     (request, reply) => {
       const caller = callerOf(request);
@@ -260,7 +260,15 @@ function confirmRoute(app: App, runtime: Runtime): void {
       body: Confirmation,
       idempotency: 'accepted',
       answers: { 200: reference('SendRequestResult') },
-      errors: ['not_a_draft', 'unprocessable', 'rows_refused', 'validation_not_allowed', 'precondition_failed'],
+      errors: [
+        'not_a_draft',
+        'unprocessable',
+        'rows_refused',
+        'validation_not_allowed',
+        'precondition_failed',
+        'extraction_failed',
+        'source_unavailable',
+      ],
     }),
     async (request, reply) => {
       const caller = callerOf(request);

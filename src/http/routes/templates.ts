@@ -1,6 +1,7 @@
 import Type from 'typebox';
 import { invalidField } from '../../errors.ts';
-import { key, words } from '../../fields.ts';
+import { findExtraction } from '../../extractions/store.ts';
+import { key, Uuid, words } from '../../fields.ts';
 import { findNotificationType } from '../../recipients/notification-types.ts';
 import type { Runtime } from '../../runtime.ts';
 import { countByTemplate, type TemplateCounters } from '../../templates/counters.ts';
@@ -19,7 +20,18 @@ import type { EffectTx } from '../idempotency.ts';
 import { changeRoute, createRoute, deleteRoute, listRoute, type Resource, readRoute } from '../resource-routes.ts';
 import type { App } from '../validation.ts';
 
-type Change = Partial<Omit<TemplateFields, 'notificationTypeId'>> & { notificationType?: string | null };
+type Change = Partial<Omit<TemplateFields, 'notificationTypeId' | 'extractionId'>> & {
+  notificationType?: string | null;
+  extraction?: string | null;
+};
+
+/** @throws AppError `unprocessable` for an unknown one. */
+async function extractionOf(tx: EffectTx, tenantId: string, named: string | null): Promise<string | null> {
+  if (named === null) return null;
+  const extraction = await findExtraction(tx, tenantId, named, { hold: true });
+  if (extraction !== null) return extraction.id;
+  throw invalidField('/extraction', 'extraction_unknown', `there is no extraction ${named}`);
+}
 
 /** The change as the store takes it. @throws AppError when it names an unknown notification type, or needs a right. */
 async function fieldsOf(
@@ -28,7 +40,9 @@ async function fieldsOf(
   change: Change,
   before: TemplateRow | null,
 ): Promise<Partial<TemplateFields>> {
-  const { notificationType, ...fields } = change;
+  const { notificationType, extraction, ...rest } = change;
+  const extractionId = extraction === undefined ? undefined : await extractionOf(tx, caller.tenantId, extraction);
+  const fields = { ...rest, ...(extractionId === undefined ? {} : { extractionId }) };
   const loosened = before?.validation === 'manual' && fields.validation === null;
   if (fields.validation === 'automatic' || loosened) demand(caller, 'messages:validate');
   if (notificationType === undefined) return fields;
@@ -53,6 +67,7 @@ const defaults: Omit<TemplateFields, 'title'> = {
   pages: [],
   trigger: null,
   notificationTypeId: null,
+  extractionId: null,
   validation: null,
   consentPurpose: null,
   resendAllowed: false,
@@ -71,6 +86,7 @@ const filter = {
   counters: Type.Optional(
     Type.Boolean({ description: 'Counts their messages, too: every one there is. Default: no.' }),
   ),
+  extraction: Type.Optional(Type.String({ ...Uuid, description: 'Those that name this extraction.' })),
 };
 
 /** `counters`: null where nobody asked. */
@@ -100,8 +116,15 @@ export function templateRoutes(app: App, runtime: Runtime): void {
     tag: 'content',
     get: async (tenantId, id) => oneWithCounters(runtime, await getTemplate(runtime.db, tenantId, id)),
     complete: (row) => oneWithCounters(runtime, row),
-    present({ tenantId: _tenantId, revision: _revision, deletedAt: _deletedAt, notificationTypeId, ...shown }) {
-      return { ...shown, notificationType: notificationTypeId };
+    present({
+      tenantId: _tenantId,
+      revision: _revision,
+      deletedAt: _deletedAt,
+      notificationTypeId,
+      extractionId,
+      ...shown
+    }) {
+      return { ...shown, notificationType: notificationTypeId, extraction: extractionId };
     },
   };
   createRoute(app, runtime, templates, {
@@ -135,8 +158,9 @@ export function templateRoutes(app: App, runtime: Runtime): void {
   listRoute(app, runtime, templates, {
     summary: 'List templates',
     filter,
-    async list(tenantId, page, { counters = false, ...query }) {
-      const rows = await listTemplates(runtime.db, tenantId, page, query);
+    async list(tenantId, page, { counters = false, extraction, ...query }) {
+      const named = extraction === undefined ? {} : { extractionId: extraction };
+      const rows = await listTemplates(runtime.db, tenantId, page, { ...query, ...named });
       if (!counters) return rows.map((row) => ({ ...row, counters: null }));
       return [...(await withCounters(runtime, tenantId, rows)).values()];
     },

@@ -1,5 +1,5 @@
 /** From what was written to the three texts that are rendered. In the compiler's thread. */
-import type { StoredParts, WrittenTexts } from '../../db/tables/content.ts';
+import type { StoredParts, WrittenTexts } from '../../db/tables/templates.ts';
 import type { ErrorItem } from '../../errors.ts';
 import { type Frame, fillFrame } from '../layouts/frame.ts';
 import { hasStyleSheet, inlineCss } from './inline-css.ts';

@@ -1,5 +1,5 @@
 /** From what was written, in every language, to the checked texts of a version. */
-import type { StoredInlineImage, StoredParts, WrittenTexts } from '../../db/tables/content.ts';
+import type { StoredInlineImage, StoredParts, WrittenTexts } from '../../db/tables/templates.ts';
 import type { ErrorItem } from '../../errors.ts';
 import { convertOldFields } from '../convert/convert.ts';
 import { frameOf, imagesOf } from '../layouts/frame-of-layout.ts';

@@ -1,5 +1,5 @@
 /** The texts of a version as their author wrote them, one by one: what is checked, and where faults are told. */
-import type { StoredParts, WrittenTexts } from '../../db/tables/content.ts';
+import type { StoredParts, WrittenTexts } from '../../db/tables/templates.ts';
 import { invalidField } from '../../errors.ts';
 import type { PlacedText } from '../rendering/variables.ts';
 

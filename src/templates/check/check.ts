@@ -1,7 +1,7 @@
 /** Looks for what is wrong with a template before anybody receives it. */
 
+import type { FieldsShape } from '../../merge-fields/shape.ts';
 import type { KnownFields } from '../fields/known.ts';
-import type { FieldsShape } from '../fields/shape.ts';
 import { type PreviewDeps, renderSample, type Sample, type TriedTexts } from '../preview.ts';
 import type { TextReader } from '../reading/reader.ts';
 import type { PrepareResult } from '../rendering/renderer.ts';

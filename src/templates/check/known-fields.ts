@@ -1,7 +1,8 @@
 /** The fields that a template reads, held against those that are known where it is used. */
+
+import { createCoverage } from '../../merge-fields/path.ts';
+import { type FieldsShape, listFields } from '../../merge-fields/shape.ts';
 import { findUnknown, type KnownFields } from '../fields/known.ts';
-import { createCoverage } from '../fields/path.ts';
-import { type FieldsShape, listFields } from '../fields/shape.ts';
 import type { VariableUse } from '../rendering/variables.ts';
 import type { FieldProblem } from './sample-fields.ts';
 

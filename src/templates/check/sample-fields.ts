@@ -1,5 +1,5 @@
 /** The fields that a template reads, held against the data of a sample. */
-import { createCoverage, stepsOf } from '../fields/path.ts';
+import { createCoverage, stepsOf } from '../../merge-fields/path.ts';
 import type { VariableUse } from '../rendering/variables.ts';
 import { nearestName } from './nearest.ts';
 

@@ -1,8 +1,8 @@
 /** Templates whose published texts read fields that nothing gives any more (M5). */
 import type { Db, Tx } from '../../db/client.ts';
+import { isFieldOf } from '../../merge-fields/shape.ts';
 import { findUnknown, knownFields, serves, type UnknownField } from './known.ts';
-import { isFieldOf } from './shape.ts';
-import { allFieldLists, type FieldListRow, publishedUses } from './store.ts';
+import { allFieldSources, type FieldSource, publishedUses } from './store.ts';
 
 /** A template and the fields it reads in vain. */
 export interface BrokenTemplate {
@@ -12,18 +12,22 @@ export interface BrokenTemplate {
   fields: UnknownField[];
 }
 
+/** What gives fields, as it is or as it would be. */
+export type Giver = Omit<FieldSource, 'key'>;
+
 /**
- * Which templates are broken now, among those that each of these lists serves.
- * @returns by the id of the list.
+ * Which templates are broken, among those that each of these lists or extractions serves, with these as they are given
+ * here. @returns by the id of the list or extraction.
  */
 export async function brokenTemplates(
   db: Db | Tx,
   tenantId: string,
-  lists: readonly FieldListRow[],
+  givers: readonly Giver[],
 ): Promise<Map<string, BrokenTemplate[]>> {
-  if (lists.length === 0) return new Map();
-  const every = await allFieldLists(db, tenantId);
-  const uses = (await publishedUses(db, tenantId)).filter((use) => lists.some((list) => serves(list, use)));
+  if (givers.length === 0) return new Map();
+  const given = new Map(givers.map((giver) => [giver.id, giver]));
+  const every = (await allFieldSources(db, tenantId)).map((source) => ({ ...source, ...given.get(source.id) }));
+  const uses = (await publishedUses(db, tenantId)).filter((use) => givers.some((giver) => serves(giver, use)));
   const broken = uses.flatMap((use) => {
     const known = knownFields(every, use, use.fields);
     const fields =
@@ -36,22 +40,27 @@ export async function brokenTemplates(
     return fields.length === 0 ? [] : [{ use, fields }];
   });
   return new Map(
-    lists.map((list) => {
-      const served = broken.filter(({ use }) => serves(list, use));
-      return [list.id, served.map(({ use: { id, key, version }, fields }) => ({ id, key, version, fields }))];
+    givers.map((giver) => {
+      const served = broken.filter(({ use }) => serves(giver, use));
+      return [giver.id, served.map(({ use: { id, key, version }, fields }) => ({ id, key, version, fields }))];
     }),
   );
 }
 
-/** Published templates that read a field which this list alone gives, with those fields. */
-export async function templatesThatNeed(db: Db | Tx, list: FieldListRow): Promise<{ key: string; fields: string[] }[]> {
-  const { tenantId } = list;
-  const others = (await allFieldLists(db, tenantId)).filter(({ id }) => id !== list.id);
-  const uses = (await publishedUses(db, tenantId)).filter((use) => serves(list, use));
+/** Published templates that read a field which this list or extraction alone gives, with those fields. */
+export async function templatesThatNeed(
+  db: Db | Tx,
+  tenantId: string,
+  giver: Giver,
+): Promise<{ key: string; fields: string[] }[]> {
+  const { fields: given } = giver;
+  if (given === null) return [];
+  const others = (await allFieldSources(db, tenantId)).filter(({ id }) => id !== giver.id);
+  const uses = (await publishedUses(db, tenantId)).filter((use) => serves(giver, use));
   return uses.flatMap((use) => {
     const shapes = knownFields(others, use, use.fields)?.shapes ?? [];
     const fields = use.usedFields.filter(
-      (path) => isFieldOf(list.fields, path) && !shapes.some((shape) => isFieldOf(shape, path)),
+      (path) => isFieldOf(given, path) && !shapes.some((shape) => isFieldOf(shape, path)),
     );
     return fields.length === 0 ? [] : [{ key: use.key, fields }];
   });

@@ -3,10 +3,9 @@
 import type { Clock, NewId } from '../../clock.ts';
 import type { Tx } from '../../db/client.ts';
 import { AppError } from '../../errors.ts';
-import { holdToSchema } from '../../hold-to-schema.ts';
+import { checkFieldsShape } from '../../merge-fields/check-shape.ts';
 import type { Actor } from '../../tenants/rights.ts';
 import { templatesThatNeed } from './broken.ts';
-import { type FieldShape, FieldsSchema, type FieldsShape, listFields } from './shape.ts';
 import {
   countFieldLists,
   createFieldList,
@@ -16,55 +15,10 @@ import {
   removeFieldList,
 } from './store.ts';
 
-/** A list that a person can still look through. */
-const fieldsAtMost = 1_000;
-/** Every check of a template reads all lists of its tenant. */
-const charactersAtMost = 200_000;
 const listsAtMost = 100;
 
 function refuse(pointer: string, code: string, message: string): never {
   throw new AppError('unprocessable', { detail: `${pointer} ${message}`, items: [{ pointer, code, message }] });
-}
-
-/** Objects in a value of any kind, up to one more than is allowed. */
-function countObjects(value: unknown, most: number): number {
-  if (typeof value !== 'object' || value === null) return 0;
-  let count = 1;
-  for (const inner of Object.values(value)) {
-    if (count > most) break;
-    count += countObjects(inner, most - count);
-  }
-  return count;
-}
-
-function checkMembers(field: FieldShape, pointer: string): void {
-  if (field.properties !== undefined && field.type !== 'object') {
-    refuse(`${pointer}/properties`, 'not_allowed', 'only an object has properties');
-  }
-  if (field.items !== undefined && field.type !== 'array') {
-    refuse(`${pointer}/items`, 'not_allowed', 'only an array has items');
-  }
-  for (const [name, inner] of Object.entries(field.properties ?? {})) {
-    checkMembers(inner, `${pointer}/properties/${name}`);
-  }
-  if (field.items !== undefined) checkMembers(field.items, `${pointer}/items`);
-}
-
-/**
- * Holds a shape of fields to its schema.
- * @param pointer where it stands in the body. @throws AppError `unprocessable` naming the place.
- */
-export function checkFieldsShape(shape: FieldsShape, pointer: string): void {
-  // Counted before it is held to the schema, which costs some tens of microseconds for each field.
-  if (JSON.stringify(shape).length > charactersAtMost) {
-    refuse(pointer, 'too_large', `has more than ${charactersAtMost} characters`);
-  }
-  const objects = 3 * fieldsAtMost;
-  if (countObjects(shape, objects) > objects) refuse(pointer, 'too_many', `has more than ${fieldsAtMost} fields`);
-  holdToSchema(FieldsSchema, shape, pointer);
-  checkMembers(shape, pointer);
-  const count = [...listFields(shape)].length;
-  if (count > fieldsAtMost) refuse(pointer, 'too_many', `has ${count} fields; ${fieldsAtMost} is the most`);
 }
 
 /** Adds a list. @throws AppError `conflict`; `unprocessable` for a wrong shape, or one list too many. */
@@ -93,7 +47,8 @@ export async function deleteFieldList(
   actor: Actor,
   id: string,
 ): Promise<void> {
-  const needing = await templatesThatNeed(tx, await getFieldList(tx, tenantId, id));
+  const list = { ...(await getFieldList(tx, tenantId, id)), kind: 'list' as const };
+  const needing = await templatesThatNeed(tx, tenantId, list);
   if (needing.length > 0) {
     const items = needing.slice(0, 100).map(({ key, fields }) => {
       return { pointer: '', code: 'used_by_template', message: `${key} reads ${fields.join(', ')}` };

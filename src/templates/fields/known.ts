@@ -1,8 +1,8 @@
 /** Which fields a template knows, and which of those it reads it does not. */
 import type { Db, Tx } from '../../db/client.ts';
+import { type FieldsShape, isFieldOf, listFields } from '../../merge-fields/shape.ts';
 import { nearestName } from '../check/nearest.ts';
-import { type FieldsShape, isFieldOf, listFields } from './shape.ts';
-import { allFieldLists, type FieldListRow, type FieldUsage } from './store.ts';
+import { allFieldSources, type FieldSource, type FieldUsage } from './store.ts';
 
 /** What the service adds to the data. */
 export const serviceFields: FieldsShape = {
@@ -35,8 +35,8 @@ export interface KnownFields {
   shapes: readonly FieldsShape[];
   /** Nobody says what there is: only what belongs to another trigger is unknown. */
   anything: boolean;
-  /** Lists of other triggers: what is theirs is no typing error. */
-  others: readonly FieldListRow[];
+  /** Sources of other triggers: what is theirs is no typing error. */
+  others: readonly FieldSource[];
 }
 
 /** A field that is read and not known. */
@@ -47,44 +47,69 @@ export interface UnknownField {
   suggestion: string | null;
 }
 
-const isOnPage = (list: FieldListRow, pages: readonly string[]) =>
-  pages.length === 0 || list.pages.length === 0 || list.pages.some((page) => pages.includes(page));
+type Place = Pick<FieldSource, 'trigger' | 'pages'>;
 
-const isAbout = (list: FieldListRow, trigger: FieldUsage['trigger']) =>
-  trigger === null || list.trigger === null || list.trigger === trigger;
+const isOnPage = (source: Place, pages: readonly string[]) =>
+  pages.length === 0 || source.pages.length === 0 || source.pages.some((page) => pages.includes(page));
 
-/** Whether a list has fields for this use: those of its trigger and of any, of one of its pages and of all. */
-export const offers = (list: FieldListRow, { trigger, pages }: FieldUsage): boolean =>
-  isAbout(list, trigger) && isOnPage(list, pages);
+const isAbout = (source: Place, trigger: FieldUsage['trigger']) =>
+  trigger === null || source.trigger === null || source.trigger === trigger;
 
-/** Whether a template is held to a list. One that says neither its trigger nor its pages is held to none. */
-export const serves = (list: FieldListRow, usage: FieldUsage): boolean =>
-  (usage.trigger !== null || usage.pages.length > 0) && offers(list, usage);
+/** Whether a source has fields for this use: those of its trigger and of any, of one of its pages and of all. */
+export const offers = (source: Place, { trigger, pages }: Pick<FieldUsage, 'trigger' | 'pages'>): boolean =>
+  isAbout(source, trigger) && isOnPage(source, pages);
+
+const saysNothing = ({ trigger, pages }: Place) => trigger === null && pages.length === 0;
 
 /**
- * What is known where a template is used: its declared fields, and those of the lists that serve it. Null where neither
- * tells anything: then nothing is unknown.
+ * Whether a template is held to a source. One that says neither its trigger nor its pages is held to no list. Of
+ * extractions the one that it names serves it, no other; where it names none, those that say their trigger or pages do as
+ * lists do, because a send request may name them.
+ */
+export function serves(source: Pick<FieldSource, 'kind' | 'id' | 'trigger' | 'pages'>, usage: FieldUsage): boolean {
+  // They are there for all, and hold nobody.
+  if (source.kind === 'constants') return false;
+  if (source.kind === 'extraction') {
+    if (usage.extractionId !== null) return source.id === usage.extractionId;
+    if (saysNothing(source)) return false;
+  }
+  return !saysNothing(usage) && offers(source, usage);
+}
+
+/**
+ * What is known where a template is used: its declared fields, and those of the sources that serve it. Null where none
+ * tells anything, or its extraction does not say what it gives: then nothing is unknown.
  */
 export function knownFields(
-  lists: readonly FieldListRow[],
+  sources: readonly FieldSource[],
   usage: FieldUsage,
   declared: FieldsShape | null,
 ): KnownFields | null {
-  const offered = lists.filter((list) => serves(list, usage)).map(({ fields }) => fields);
-  const others = lists.filter((list) => isOnPage(list, usage.pages) && !isAbout(list, usage.trigger));
-  const anything = declared === null && offered.length === 0;
+  const serving = sources.filter((source) => serves(source, usage));
+  const shapesOf = (givers: readonly FieldSource[]) => givers.flatMap(({ fields }) => fields ?? []);
+  const offered = shapesOf(serving);
+  const constants = shapesOf(sources.filter(({ kind }) => kind === 'constants'));
+  const others = sources.filter(
+    (source) => !serving.includes(source) && isOnPage(source, usage.pages) && !isAbout(source, usage.trigger),
+  );
+  const silent = serving.some(({ id, fields }) => id === usage.extractionId && fields === null);
+  const anything = silent || (declared === null && offered.length === 0);
   if (anything && others.length === 0) return null;
-  return { shapes: [...offered, ...(declared === null ? [] : [declared]), serviceFields], anything, others };
+  return {
+    shapes: [...offered, ...constants, ...(declared === null ? [] : [declared]), serviceFields],
+    anything,
+    others,
+  };
 }
 
-/** `knownFields`, with the lists of the tenant. */
+/** `knownFields`, with what gives fields in the tenant. */
 export async function readKnownFields(
   db: Db | Tx,
   tenantId: string,
   usage: FieldUsage,
   declared: FieldsShape | null,
 ): Promise<KnownFields | null> {
-  return knownFields(await allFieldLists(db, tenantId), usage, declared);
+  return knownFields(await allFieldSources(db, tenantId), usage, declared);
 }
 
 /** For so many a name that is near is looked for. */
@@ -99,7 +124,7 @@ export function findUnknown<Use extends { path: string }>(
   if (absent.length === 0) return [];
   const names = shapes.flatMap((shape) => [...listFields(shape)].map(({ path }) => path));
   return absent.flatMap((use, index): (Use & UnknownField)[] => {
-    const other = others.find(({ fields }) => isFieldOf(fields, use.path));
+    const other = others.find(({ fields }) => fields !== null && isFieldOf(fields, use.path));
     if (other !== undefined) return [{ ...use, trigger: other.trigger, suggestion: null }];
     if (anything) return [];
     return [{ ...use, trigger: null, suggestion: index < suggestionsAtMost ? nearestName(use.path, names) : null }];

@@ -1,32 +1,9 @@
 import Type from 'typebox';
 import { closed, key, lifetimeFields, line, nullable, Uuid, words } from '../../fields.ts';
-import type { FieldsShape } from './shape.ts';
+import { brokenTemplates } from '../../merge-fields/broken-schema.ts';
+import { exampleFields, fieldsShape } from '../../merge-fields/schema.ts';
 
 const trigger = (description: string) => nullable(words(['person', 'activity'], { description }));
-
-/** A shape of fields as callers give it; `shape.ts` says what it must be. */
-export function fieldsShape(description: string) {
-  return Type.Unsafe<FieldsShape>({
-    type: 'object',
-    description: `${description} A JSON Schema: an object whose \`properties\` are the fields, each with \`type\`, \`title\`, \`description\`, \`format\` (\`date\`, \`date-time\`, \`email\`, \`uri\`), \`examples\`, \`scope\` (\`individual\`: differs for each of a group; \`shared\`), and \`properties\` or \`items\` of its own.`,
-    examples: [exampleFields],
-  });
-}
-
-const exampleFields = {
-  type: 'object',
-  properties: {
-    personne: {
-      type: 'object',
-      properties: {
-        civilite: { type: 'string', title: 'Civilité', examples: ['Madame'] },
-        nom: { type: 'string', title: 'Nom', examples: ['D’Hérouville'], scope: 'individual' },
-      },
-      required: ['nom'],
-    },
-    pieces: { type: 'array', items: { type: 'object', properties: { titre: { type: 'string' } } } },
-  },
-};
 
 const fields = {
   title: line(200),
@@ -41,21 +18,7 @@ export const FieldList = closed(
     id: Uuid,
     key: key(),
     ...fields,
-    broken: Type.Array(
-      closed({
-        id: Uuid,
-        key: key(),
-        version: Type.Integer(),
-        fields: Type.Array(
-          closed({
-            path: Type.String(),
-            trigger: trigger('It is a field of this trigger, which is not the template’s.'),
-            suggestion: nullable(Type.String({ description: 'A field with nearly the same name.' })),
-          }),
-        ),
-      }),
-      { description: 'Templates it serves whose published texts read fields that nothing gives (M5).' },
-    ),
+    broken: brokenTemplates('Templates it serves whose published texts read fields that nothing gives (M5).'),
     ...lifetimeFields,
   },
   { $id: 'FieldList' },
@@ -98,7 +61,7 @@ export const OfferedField = closed(
     format: nullable(words(['date', 'date-time', 'email', 'uri'])),
     example: Type.Unknown({ description: 'The first example; null: none.' }),
     scope: words(['individual', 'shared']),
-    source: Type.String({ description: 'Key of the list; `service`: given by this service.' }),
+    source: Type.String({ description: 'Key of the list or the extraction; `service`: given by this service.' }),
   },
   { $id: 'OfferedField' },
 );

@@ -1,10 +1,13 @@
 import { and, desc, eq, lt, sql } from 'drizzle-orm';
 import type { Clock, NewId } from '../../clock.ts';
 import type { Db, Tx } from '../../db/client.ts';
-import { fieldLists, templates, templateVersions } from '../../db/tables/content.ts';
+import { extractions, fieldLists } from '../../db/tables/merge-fields.ts';
+import { templates, templateVersions } from '../../db/tables/templates.ts';
 import { AppError, notFound } from '../../errors.ts';
+import type { FieldsShape } from '../../merge-fields/shape.ts';
 import { recordAudit } from '../../tenants/audit.ts';
 import type { Actor } from '../../tenants/rights.ts';
+import { getTenant } from '../../tenants/store.ts';
 import { isThere, type TemplateRow } from '../store.ts';
 
 type Deps = { clock: Clock; newId: NewId };
@@ -70,12 +73,55 @@ export function countFieldLists(db: Db | Tx, tenantId: string): Promise<number> 
   return db.$count(fieldLists, eq(fieldLists.tenantId, tenantId));
 }
 
-/** Where fields are used: what a template is about, and the pages it is on. Nothing said: anywhere. */
-export type FieldUsage = Pick<TemplateRow, 'trigger' | 'pages'>;
+/** Where fields are used: what a template is about, the pages it is on, its extraction. Nothing said: anywhere. */
+export type FieldUsage = Pick<TemplateRow, 'trigger' | 'pages' | 'extractionId'>;
 
-/** Every list of a tenant, by key: there are few (`keep.ts`). */
-export function allFieldLists(db: Db | Tx, tenantId: string): Promise<FieldListRow[]> {
-  return db.select().from(fieldLists).where(eq(fieldLists.tenantId, tenantId)).orderBy(fieldLists.key);
+/** What gives fields: a list of them, or an extraction. */
+export interface FieldSource {
+  kind: 'list' | 'extraction' | 'constants';
+  id: string;
+  key: string;
+  trigger: FieldListRow['trigger'];
+  pages: string[];
+  /** Null: it does not say which. */
+  fields: FieldsShape | null;
+}
+
+/** The constants of a tenant, which are there for every template. None: it has none. */
+async function constantsOf(db: Db | Tx, tenantId: string): Promise<FieldSource[]> {
+  const { constants } = await getTenant(db, tenantId);
+  const properties = Object.fromEntries(
+    Object.entries(constants).map(([name, value]) => [name, { type: 'string' as const, examples: [value] }]),
+  );
+  if (Object.keys(properties).length === 0) return [];
+  const fields = { type: 'object' as const, properties };
+  return [{ kind: 'constants', id: tenantId, key: 'constants', trigger: null, pages: [], fields }];
+}
+
+/** Everything that gives fields in a tenant, lists first, by key: there is little (`keep.ts`). */
+export async function allFieldSources(db: Db | Tx, tenantId: string): Promise<FieldSource[]> {
+  const { id, key, trigger, pages, fields } = fieldLists;
+  const ofLists = db
+    .select({ id, key, trigger, pages, fields })
+    .from(fieldLists)
+    .where(eq(fieldLists.tenantId, tenantId))
+    .orderBy(fieldLists.key);
+  const ofExtractions = db
+    .select({
+      id: extractions.id,
+      key: extractions.key,
+      trigger: extractions.trigger,
+      pages: extractions.pages,
+      fields: extractions.fields,
+    })
+    .from(extractions)
+    .where(eq(extractions.tenantId, tenantId))
+    .orderBy(extractions.key);
+  return [
+    ...(await ofLists).map((row) => ({ kind: 'list' as const, ...row })),
+    ...(await ofExtractions).map((row) => ({ kind: 'extraction' as const, ...row })),
+    ...(await constantsOf(db, tenantId)),
+  ];
 }
 
 /** Changes a list. @throws AppError 404, 412. */
@@ -121,6 +167,7 @@ export function publishedUses(db: Db | Tx, tenantId: string) {
       key: templates.key,
       trigger: templates.trigger,
       pages: templates.pages,
+      extractionId: templates.extractionId,
       version: templateVersions.version,
       usedFields: templateVersions.usedFields,
       fields: templateVersions.fields,

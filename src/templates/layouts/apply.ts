@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { and, eq, isNotNull } from 'drizzle-orm';
 import type { Clock, NewId } from '../../clock.ts';
 import type { Db, Tx } from '../../db/client.ts';
-import { templates, templateVersions } from '../../db/tables/content.ts';
+import { templates, templateVersions } from '../../db/tables/templates.ts';
 import { AppError } from '../../errors.ts';
 import type { Actor } from '../../tenants/rights.ts';
 import type { MadeTexts } from '../authoring/make-texts.ts';

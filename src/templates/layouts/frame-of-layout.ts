@@ -1,4 +1,4 @@
-import type { StoredInlineImage } from '../../db/tables/content.ts';
+import type { StoredInlineImage } from '../../db/tables/templates.ts';
 import type { Frame } from './frame.ts';
 import type { LayoutRow } from './store.ts';
 

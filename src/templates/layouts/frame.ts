@@ -1,5 +1,5 @@
 /** The frame of a mail: what stands around its sections (A8). */
-import type { WrittenSections } from '../../db/tables/content.ts';
+import type { WrittenSections } from '../../db/tables/templates.ts';
 
 /** The sections a text may have, in their order. */
 export const sectionNames = [

@@ -1,7 +1,7 @@
 import { and, desc, eq, lt, sql } from 'drizzle-orm';
 import type { Clock, NewId } from '../../clock.ts';
 import type { Db, Tx } from '../../db/client.ts';
-import { layouts } from '../../db/tables/content.ts';
+import { layouts } from '../../db/tables/templates.ts';
 import { AppError, notFound } from '../../errors.ts';
 import { uuidPattern } from '../../fields.ts';
 import { recordAudit } from '../../tenants/audit.ts';

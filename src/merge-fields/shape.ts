@@ -1,13 +1,18 @@
 /** What merge fields there are, as JSON Schema: declared by a template version, or offered by a list of fields. */
 import Type from 'typebox';
-import type { FieldShape, FieldsShape } from '../../db/tables/content.ts';
-import { words } from '../../fields.ts';
+import type { FieldShape, FieldsShape } from '../db/tables/merge-fields.ts';
+import { words } from '../fields.ts';
 import { type PathStep, stepsOf } from './path.ts';
 
-export type { FieldShape, FieldsShape } from '../../db/tables/content.ts';
+export type { FieldShape, FieldsShape } from '../db/tables/merge-fields.ts';
 
 /** Names that Liquid can write behind a point. */
 const fieldName = '^[\\p{L}_][\\p{L}\\p{N}_-]{0,99}$';
+
+const fieldNamePattern = new RegExp(fieldName, 'u');
+
+/** Whether a text can be the name of a field. */
+export const isFieldName = (name: string): boolean => fieldNamePattern.test(name);
 
 const Field = Type.Object(
   {

@@ -61,7 +61,7 @@ function connectTo(address: string, port: number, timeoutMs: number): Promise<So
     socket.once('connect', () => {
       clearTimeout(timer);
       socket.removeListener('error', onError);
-      // Between here and the SMTP client's own listener an error must not end the process.
+      // Between here and its user's own listener an error must not end the process.
       socket.on('error', () => {});
       resolve(socket);
     });

@@ -1,7 +1,7 @@
-/** Which network addresses an account's server may have. */
+/** Which network addresses the servers may have that callers name. */
 import { BlockList, isIP, isIPv4 } from 'node:net';
 
-/** Special-purpose ranges (IANA registries, RFC 6890) that no provider on the internet has. */
+/** Special-purpose ranges (IANA registries, RFC 6890) that no server on the internet has. */
 const RESERVED = [
   '0.0.0.0/8',
   '10.0.0.0/8',
