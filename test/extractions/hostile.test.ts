@@ -136,7 +136,7 @@ t.test('hostile keys are values, whatever they say', async (t) => {
   );
 });
 
-t.test('keys of another type than the source’s are no fault; 10,000 keys are asked in portions', async (t) => {
+t.test('keys of another type than the source’s are no fault', async (t) => {
   const service = await startService(t);
   const { inject } = service;
   const database = await createSourceDatabase(t);

@@ -170,15 +170,15 @@ t.test('all or nothing: a key without a row refuses all; a dry run keeps nothing
   t.same(must(await service.inject('GET', '/v1/send-requests'), 200).items, []);
 });
 
-t.test('3,000 rows with a key of their own are extracted in one request', async (t) => {
+t.test('10,000 rows with a key of their own are extracted in one request', async (t) => {
   const service = await startService(t);
   const notices = await makeExtractedNotices(t, service);
   await notices.database.own`
-    insert into benef (membre, nom_benef) select 'C-' || n, 'Nom ' || n from generate_series(1, 3000) as n`;
-  const rows = Array.from({ length: 3_000 }, (_, index) => ({ to, key: `C-${index + 1}` }));
+    insert into benef (membre, nom_benef) select 'C-' || n, 'Nom ' || n from generate_series(1, 10000) as n`;
+  const rows = Array.from({ length: 10_000 }, (_, index) => ({ to, key: `C-${index + 1}` }));
   const { counts, messages } = must(await notices.send(rows), 201);
-  t.match(counts, { created: 3_000, E: 3_000 });
-  t.equal(await notices.text(messages[2_345].id), 'Nom 2346');
+  t.match(counts, { created: 10_000, E: 10_000 });
+  t.equal(await notices.text(messages[9_345].id), 'Nom 9346');
 });
 
 t.test('what extractions give all messages together is limited', async (t) => {
