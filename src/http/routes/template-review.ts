@@ -120,6 +120,7 @@ function checkRoute(app: App, runtime: Runtime): void {
         uses: usesOfVersion(version),
         known,
         declared: version.fields,
+        constants: (await getTenant(runtime.db, tenantId)).constants,
       };
       const problems = await checkTemplate(runtime.renderer, checked, data === undefined ? null : sample);
       return { version: version.version, problems };

@@ -9,7 +9,8 @@ import type { PrepareResult, Renderer } from '../rendering/renderer.ts';
 import type { PlacedText, VariableUse } from '../rendering/variables.ts';
 import type { KeyedParts } from '../version-content.ts';
 import { compareKnown } from './known-fields.ts';
-import { findRiskyMarkup, type RiskyMarkup } from './markup.ts';
+import { findRiskyBeside } from './led-links.ts';
+import type { RiskyMarkup } from './markup.ts';
 import { compareFields, type FieldProblem } from './sample-fields.ts';
 import { findTypedIn, type TypedIn } from './typed-in.ts';
 
@@ -63,10 +64,13 @@ function problem(code: Code, where: Partial<CheckedProblem>): CheckedProblem {
   return { code, ...checkCodes[code], ...nowhere, ...where };
 }
 
-function checkText({ place: part, html, source }: PlacedText): CheckedProblem[] {
+function checkText(
+  constants: CheckedVersion['constants'],
+  { place: part, html, source }: PlacedText,
+): CheckedProblem[] {
   const found: (TypedIn | RiskyMarkup)[] = [
     ...findTypedIn(withoutMarks(source)),
-    ...(html ? findRiskyMarkup(source) : []),
+    ...(html ? findRiskyBeside(constants, source) : []),
   ];
   const placeOf = createPlaceOf(source);
   return found
@@ -93,6 +97,8 @@ export interface CheckedVersion extends KeyedParts {
   uses: readonly VariableUse[];
   known: KnownFields | null;
   declared: FieldsShape | null;
+  /** The organisation's. */
+  constants: Readonly<Record<string, string>>;
 }
 
 /**
@@ -104,8 +110,8 @@ export async function checkTemplate(
   version: CheckedVersion,
   sample: Sample | null,
 ): Promise<CheckedProblem[]> {
-  const { texts, uses, known, declared } = version;
-  const problems = texts.flatMap(checkText);
+  const { texts, uses, known, declared, constants } = version;
+  const problems = texts.flatMap((text) => checkText(constants, text));
   problems.push(...compareKnown(uses, known, declared).map(ofField));
   if (sample !== null) {
     // The service gives it to whoever is known: a sample need not.
