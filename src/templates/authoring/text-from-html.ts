@@ -10,9 +10,12 @@ const options: HtmlToTextOptions = {
   selectors: [
     { selector: 'a', options: { linkBrackets: ['<', '>'], hideLinkHrefIfSameAsText: true } },
     { selector: 'img', format: 'skip' },
-    // Tables of mails are for their looks: cells follow one another.
+    // Tables of mails are for their looks: cells follow one another, with a blank between.
     { selector: 'table', format: 'block' },
     { selector: 'tr', format: 'block', options: line },
+    ...['td + td', 'td + th', 'th + td', 'th + th'].map((selector) => {
+      return { selector, format: 'inlineSurround', options: { prefix: ' ' } };
+    }),
     ...['h1', 'h2', 'h3', 'h4', 'h5', 'h6'].map((selector) => ({ selector, options: { uppercase: false } })),
   ],
 };
@@ -33,6 +36,13 @@ function withoutTagLines(text: string, isTag: (place: number) => boolean, word: 
   });
 }
 
+/** Behind a link whose words are its address it is not said again: masked, two marks that say the same are different. */
+function withoutRepeatedLinks(text: string): string {
+  return text.replace(/ <([^<>\n]*\{\{[^<>\n]*)>/g, (whole, link: string, offset: number) =>
+    text.startsWith(link, offset - link.length) ? '' : whole,
+  );
+}
+
 /**
  * Plain text that says what the HTML says: paragraphs, lists with a star, links with their address behind them, images left
  * out. Liquid's marks stay, without the filters that are for HTML. A line that has tags only goes: it would leave an
@@ -43,7 +53,8 @@ export function textFromHtml(html: string): string {
   const { marks, word } = masked;
   const isTag = (place: number) => marks[place]?.startsWith('{%') ?? false;
   const text = withoutTagLines(convert(masked.text, options), isTag, word);
-  return unmaskMarks(text, masked, 'some', (mark) =>
+  const unmasked = unmaskMarks(text, masked, 'some', (mark) =>
     mark.startsWith('{{') ? mark.replace(htmlFilters, '') : mark,
-  ).trim();
+  );
+  return withoutRepeatedLinks(unmasked).trim();
 }
