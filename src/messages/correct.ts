@@ -77,6 +77,8 @@ function remainingFaults(row: MessageRow, change: MessageChangeBody): { code: st
     to: ['to'],
     // A recipient that does not exist, or is not for this template: a person may still give an address.
     recipient: ['to'],
+    // Before the texts only the template's expression of the address is rendered: a person's own needs none.
+    data: ['to'],
     cc: ['cc'],
     bcc: ['bcc'],
     documents: ['documents'],

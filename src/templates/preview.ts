@@ -44,12 +44,6 @@ export async function renderSample(
   return result;
 }
 
-/** Renders one line of Liquid, such as the expression of an address. @param key identifies it for ever. */
-export const lineParts = (key: string, line: string): KeyedParts => ({
-  key,
-  parts: { subject: line, text: '', html: '' },
-});
-
 /**
  * What a person would see of a template with sample data.
  * @throws AppError `unprocessable` naming each missing field, `template_invalid` when it cannot be rendered.

@@ -38,6 +38,16 @@ export function textsFor(version: VersionContent, tag: string): KeyedParts {
   return { key: language === null ? key : `${key}/${language}`, parts: { subject, text, html } };
 }
 
+/** The expression of the address, rendered as a subject is: one line. Null where there is none. */
+export function addressParts({
+  templateId,
+  version,
+  to,
+}: Pick<TemplateVersionRow, 'templateId' | 'version' | 'to'>): KeyedParts | null {
+  // Not `…/to`: that is the key of the texts in Tongan.
+  return to === null ? null : { key: `${templateId}/${version}#to`, parts: { subject: to, text: '', html: '' } };
+}
+
 /** Whether a text reads what the service says of the sender, its signature above all. */
 export const readsSender = ({ usedFields }: Pick<VersionContent, 'usedFields'>): boolean =>
   usedFields.some((path) => /^sender\b/.test(path));

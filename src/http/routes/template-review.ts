@@ -7,10 +7,10 @@ import { listWritten, writtenOf } from '../../templates/authoring/written.ts';
 import { checkTemplate } from '../../templates/check/check.ts';
 import { CheckRequest, TemplateCheck } from '../../templates/check/schema.ts';
 import { readKnownFields } from '../../templates/fields/known.ts';
-import { lineParts, previewTemplate, type Sample } from '../../templates/preview.ts';
+import { previewTemplate, type Sample } from '../../templates/preview.ts';
 import { PreviewRequest, TemplatePreview, VersionDiff } from '../../templates/schema.ts';
 import { getTemplate, type TemplateRow } from '../../templates/store.ts';
-import { constantsFor, localeOf, textsFor } from '../../templates/version-content.ts';
+import { addressParts, constantsFor, localeOf, textsFor } from '../../templates/version-content.ts';
 import { diffVersions } from '../../templates/version-diff.ts';
 import {
   getTemplateVersion,
@@ -62,9 +62,8 @@ async function sampleOf(
 
 /** What the expression of the address gives; null where there is none. @throws AppError as previewing does. */
 async function addressOf(runtime: Runtime, version: TemplateVersionRow, sample: Sample): Promise<string | null> {
-  if (version.to === null) return null;
-  const expression = lineParts(`${version.templateId}/${version.version}/to`, version.to);
-  return (await previewTemplate(runtime.renderer, expression, sample)).subject;
+  const expression = addressParts(version);
+  return expression === null ? null : (await previewTemplate(runtime.renderer, expression, sample)).subject;
 }
 
 function previewRoute(app: App, runtime: Runtime): void {
@@ -117,6 +116,7 @@ function checkRoute(app: App, runtime: Runtime): void {
       const checked = {
         ...textsFor(version, sample.locale),
         texts: listWritten(writtenOf(version), version.to),
+        address: addressParts(version),
         uses: usesOfVersion(version),
         known,
         declared: version.fields,

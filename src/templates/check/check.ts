@@ -94,6 +94,8 @@ function ofRendering(result: PrepareResult | undefined): CheckedProblem[] {
 export interface CheckedVersion extends KeyedParts {
   /** What its author wrote. */
   texts: readonly PlacedText[];
+  /** The expression of the address. */
+  address: KeyedParts | null;
   uses: readonly VariableUse[];
   known: KnownFields | null;
   declared: FieldsShape | null;
@@ -117,7 +119,9 @@ export async function checkTemplate(
     // The service gives it to whoever is known: a sample need not.
     const data = { recipient: standIn, ...sample.data };
     const result = await renderSample(renderer, version, { ...sample, data });
-    const missing = result?.kind === 'field_missing' ? result.fields : [];
+    const ofAddress =
+      version.address === null ? undefined : await renderSample(renderer, version.address, { ...sample, data });
+    const missing = [result, ofAddress].flatMap((one) => (one?.kind === 'field_missing' ? one.fields : []));
     const compared = { ...data, ...(sample.sender === null || 'sender' in data ? {} : { sender: sample.sender }) };
     problems.unshift(...ofRendering(result), ...compareFields(uses, compared, missing).map(ofField));
   }

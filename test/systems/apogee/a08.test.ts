@@ -134,6 +134,13 @@ t.test(
     const without = await sendTo(office, keys[0]);
     t.match(await office.message(without), { status: 'KO', reason: 'field_missing' }, 'none is sent without it');
     await change(office, '/v1/tenant', { constants: { URL_PJ_WEB: 'javascript:alert(1)' } });
+    const { path = '', template } = office.templates[keys[0]] ?? {};
+    const { problems } = await done(office.post(`${path}/check`, { data: template?.sample }));
+    t.match(
+      problems,
+      [{ code: 'field_as_link', severity: 'warning', part: 'sections/information' }],
+      'the check warns',
+    );
     const unsafe = await sendTo(office, keys[0]);
     t.match(await office.message(unsafe), { status: 'KO', reason: 'template_error' }, 'nor with a program for a link');
   },
