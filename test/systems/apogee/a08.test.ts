@@ -138,8 +138,11 @@ t.test(
     const { problems } = await done(office.post(`${path}/check`, { data: template?.sample }));
     t.match(
       problems,
-      [{ code: 'field_as_link', severity: 'warning', part: 'sections/information' }],
-      'the check warns',
+      [
+        { code: 'template_error', severity: 'error', subject: 'unsafe_link' },
+        { code: 'field_as_link', severity: 'warning', part: 'sections/information' },
+      ],
+      'the check tells so',
     );
     const unsafe = await sendTo(office, keys[0]);
     t.match(await office.message(unsafe), { status: 'KO', reason: 'template_error' }, 'nor with a program for a link');
