@@ -1,4 +1,5 @@
 /** Addresses that the template itself gives, from the data of each row (M4). */
+import { shownSender } from '../senders/store.ts';
 import { type IncidentDeps, reportEndedThreads } from '../templates/incidents.ts';
 import type { PrepareResult, Renderer } from '../templates/rendering/renderer.ts';
 import { addressParts } from '../templates/version-content.ts';
@@ -27,12 +28,13 @@ function expressedBy(result: PrepareResult | undefined): ExpressedAddress {
 export async function expressAddresses(
   deps: IncidentDeps & { renderer: Renderer },
   plan: Plan,
-  { template, version }: PlannedTemplate,
+  { template, version, sender }: PlannedTemplate,
   rows: readonly RowBody[],
   dataOf: (row: RowBody) => Record<string, unknown>,
 ): Promise<Map<number, ExpressedAddress>> {
-  if (version.to === null) return new Map();
-  const { key, parts } = addressParts(version, version.to);
+  const expression = addressParts(version);
+  if (expression === null) return new Map();
+  const { key, parts } = expression;
   const asked = rows.flatMap((row, index) => (row.to === undefined ? [{ row, index }] : []));
   const { timezone, locale } = plan.tenant;
   const results = await deps.renderer.prepare(
@@ -44,6 +46,7 @@ export async function expressAddresses(
       timezone,
       locale,
       overrides: {},
+      ...(sender === null ? {} : { sender: shownSender(sender) }),
       mail: null,
       composition: null,
     })),

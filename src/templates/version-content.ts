@@ -15,14 +15,6 @@ export interface KeyedParts {
   parts: TemplateParts;
 }
 
-/** The expression of the address as the renderer takes a text: a line without a body. */
-export function addressParts(
-  { templateId, version }: Pick<VersionContent, 'templateId' | 'version'>,
-  to: string,
-): KeyedParts {
-  return { key: `${templateId}/${version}/to`, parts: { subject: to, text: '', html: '' } };
-}
-
 /** The texts that serve a language tag: those of the very tag, else those of its language; null: the version's own. */
 export function servingLanguage({ locales }: Pick<VersionContent, 'locales'>, tag: string): string | null {
   if (Object.hasOwn(locales, tag)) return tag;
@@ -45,6 +37,16 @@ export function textsFor(version: VersionContent, tag: string): KeyedParts {
   // A draft is compiled again when its layout has changed: with another layout the same version has other texts.
   const key = `${version.templateId}/${version.version}/${version.layoutVersion ?? ''}`;
   return { key: language === null ? key : `${key}/${language}`, parts: { subject, text, html } };
+}
+
+/** The expression of the address, rendered as a subject is: one line. Null where there is none. */
+export function addressParts({
+  templateId,
+  version,
+  to,
+}: Pick<TemplateVersionRow, 'templateId' | 'version' | 'to'>): KeyedParts | null {
+  // Not `…/to`: that is the key of the texts in Tongan.
+  return to === null ? null : { key: `${templateId}/${version}#to`, parts: { subject: to, text: '', html: '' } };
 }
 
 /** Whether a text reads what the service says of the sender, its signature above all. */

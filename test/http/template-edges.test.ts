@@ -157,7 +157,7 @@ t.test(
   async (t) => {
     const sending = await startSending(t);
     const { inject } = sending;
-    const path = await addTemplate(sending, { key: 'compta' }, { to: '{{ compta }}' });
+    await addTemplate(sending, { key: 'compta' }, { to: '{{ compta }}' });
     const addresses = [{ kind: 'mail', value: 'fiche@courriel.example' }];
     must(
       await inject('POST', '/v1/recipients', {
@@ -193,10 +193,6 @@ t.test(
       must(await inject('PATCH', `/v1/messages/${id}`, { body, headers: anyRevision }), 200);
       must(await inject('POST', `/v1/messages/${id}/resend`), 200);
     }
-    const bad = await inject('POST', `${path}/versions`, {
-      body: { subject: 'S', html: 'a', to: '{{ sender.address }}' },
-    });
-    t.match(bad, { status: 422, body: { errors: [{ pointer: '/to', code: 'not_allowed' }] } });
   },
 );
 

@@ -98,7 +98,8 @@ t.test('text from HTML: paragraphs, lists, links, tables; loops leave no empty l
       '<h1>Pièces</h1><p>Bonjour&nbsp;{{ nom | escape }},<br>merci de joindre&nbsp;:</p>' +
         '<ul>{% for p in pieces %}<li>{{ p.titre }}{% if p.motif %} ({{ p.motif }}){% endif %}</li>{% endfor %}</ul>' +
         '<p><a href="{{ lien }}">Mon dossier</a> <img src="cid:logo" alt="Logo"></p>' +
-        '<table><tr><td>Total</td><td>{{ total }}</td></tr></table>',
+        '<p><a href="{{ lien }}">{{lien}}</a>, <a href="{{ lien }}">{{ lien }}</a>, <a href="https://a.example/{{ n }}">https://a.example/{{ n }}</a></p>' +
+        '<table><tr><th>Pièce</th><th>Prix</th></tr><tr><td>Total</td><td>{{ total }}</td></tr></table>',
     ),
     [
       'Pièces',
@@ -110,7 +111,10 @@ t.test('text from HTML: paragraphs, lists, links, tables; loops leave no empty l
       '{% endfor %}',
       'Mon dossier <{{ lien }}>',
       '',
-      'Total{{ total }}',
+      '{{lien}} <{{ lien }}>, {{ lien }}, https://a.example/{{ n }}',
+      '',
+      'Pièce Prix',
+      'Total {{ total }}',
     ].join('\n'),
   );
 });

@@ -43,6 +43,14 @@ t.test('every text of a folder becomes Liquid beside it, with a report', async (
   t.ok(report.includes(`"${join('relances', 'dossier.html')}";"1";"\${a+b}";"";"not_understood";"1"`));
 });
 
+t.test('the texts of the demo are converted without a remainder', async (t) => {
+  const demo = fileURLToPath(new URL('../../demo/templates', import.meta.url));
+  const { code, out, err } = await run(demo, '--into', join(t.testdir({}), 'new'));
+  t.equal(code, 0);
+  t.equal(err, '');
+  t.match(out, / 0 not understood, 0 files that are no sound Liquid/);
+});
+
 t.test('only the syntaxes asked for; a text that is no sound Liquid is told', async (t) => {
   const folder = t.testdir({ old: { 'a.txt': '{b} ${c}', 'z.txt': 'x\n{% if %}' } });
   const { code, out, err } = await run(join(folder, 'old'), '--syntax', 'dollar');

@@ -60,10 +60,9 @@ async function sampleOf(
 
 /** What the expression of the address gives; null where there is none. @throws AppError as previewing does. */
 async function addressOf(runtime: Runtime, version: TemplateVersionRow, sample: Sample): Promise<string | null> {
-  if (version.to === null) return null;
-  return (
-    await previewTemplate(runtime, { ...addressParts(version, version.to), version }, { ...sample, sender: null })
-  ).subject;
+  const expression = addressParts(version);
+  if (expression === null) return null;
+  return (await previewTemplate(runtime, { ...expression, version }, sample)).subject;
 }
 
 function previewRoute(app: App, runtime: Runtime): void {
@@ -117,9 +116,11 @@ function checkRoute(app: App, runtime: Runtime): void {
         ...textsFor(version, sample.locale),
         version,
         written: listWritten(writtenOf(version), version.to),
+        address: addressParts(version),
         uses: await runtime.reader.run('listVariableUses', listTexts(version)),
         known,
         declared: version.fields,
+        constants: (await getTenant(runtime.db, tenantId)).constants,
       };
       const problems = await checkTemplate(runtime, checked, data === undefined ? null : sample);
       return { version: version.version, problems };

@@ -34,6 +34,6 @@ export function inlineCss(html: string): string {
   if (!hasStyleSheet(html)) return html;
   const masked = maskMarks(html);
   checkSheets(masked);
-  const inlined = juice(masked.text, { removeStyleTags: false, removeInlinedSelectors: !choosesLater(masked) });
+  const inlined = juice(masked.text, { removeStyleTags: !choosesLater(masked) });
   return unmaskMarks(inlined, masked, 'same');
 }

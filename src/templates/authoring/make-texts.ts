@@ -60,14 +60,6 @@ async function compileAll({ layout, language: own }: AskedTexts, texts: TextsByL
   return { made, faults };
 }
 
-/** Who it comes from is decided behind whom it goes to. */
-function findSenderInAddress(to: string | null): ErrorItem[] {
-  if (to === null) return [];
-  const uses = listVariableUses([{ place: 'to', html: false, source: to }]);
-  const message = 'the address cannot depend on the sender';
-  return uses.flatMap(({ path }) => (/^sender\b/.test(path) ? [{ pointer: '/to', code: 'not_allowed', message }] : []));
-}
-
 const refused = (faults: ErrorItem[]) => ({ kind: 'faults' as const, faults });
 
 /**
@@ -79,7 +71,7 @@ export async function makeTexts(asked: AskedTexts): Promise<MakingResult> {
   const texts = isOld ? mapTexts(asked.texts, inLiquid) : asked.texts;
   const to = isOld && asked.to !== null ? inLiquid({ subject: asked.to }).subject : asked.to;
   const written = listWritten(texts, to);
-  const unsound = [...findUnsound(written), ...findSenderInAddress(to)];
+  const unsound = findUnsound(written);
   if (unsound.length > 0) return refused(unsound);
   const { made, faults } = await compileAll(asked, texts);
   if (faults.length > 0) return refused(faults);

@@ -12,9 +12,12 @@ const options: HtmlToTextOptions = {
   selectors: [
     { selector: 'a', options: { linkBrackets: ['<', '>'], hideLinkHrefIfSameAsText: true } },
     ...['img', 'style', 'title', 'script'].map((selector) => ({ selector, format: 'skip' })),
-    // Tables of mails are for their looks: cells follow one another.
+    // Tables of mails are for their looks: cells follow one another, with a blank between.
     { selector: 'table', format: 'block' },
     { selector: 'tr', format: 'block', options: line },
+    ...['td + td', 'td + th', 'th + td', 'th + th'].map((selector) => {
+      return { selector, format: 'inlineSurround', options: { prefix: ' ' } };
+    }),
     ...['h1', 'h2', 'h3', 'h4', 'h5', 'h6'].map((selector) => ({ selector, options: { uppercase: false } })),
   ],
 };
@@ -28,8 +31,8 @@ const withoutNumbers: HtmlToTextOptions = {
 /** What escapes or breaks lines for HTML has no business in a text. */
 function withoutHtmlFilters(mark: string): string {
   if (!mark.startsWith('{{')) return mark;
-  const inside = mark.slice(2, -2).replace(/\|\s*(?:escape_once|escape|newline_to_br)\b(?!\s*:)/g, '');
-  return `{{${inside.trimEnd()} }}`;
+  const plain = mark.replace(/\|\s*(?:escape_once|escape|newline_to_br)\b(?!\s*:)/g, '');
+  return plain === mark ? mark : `${plain.slice(0, -2).trimEnd()} }}`;
 }
 
 /** Braces that HTML wrote as entities: a mark they must not become. */
@@ -79,6 +82,13 @@ function withoutTagLines(text: string, { marks, word }: MaskedText): string {
   });
 }
 
+/** Behind a link whose words are its address it is not said again: masked, two marks that say the same are different. */
+function withoutRepeatedLinks(text: string): string {
+  return text.replace(/ <([^<>\n]*\{\{[^<>\n]*)>/g, (whole, link: string, offset: number) =>
+    text.startsWith(link, offset - link.length) ? '' : whole,
+  );
+}
+
 /**
  * Plain text that says what the HTML says: paragraphs, lists, links with their address behind them, images left out.
  * Liquid's marks stay, without the filters that are for HTML. A line that has tags only goes: it would leave an empty one
@@ -90,5 +100,6 @@ export function textFromHtml(html: string): string {
   const looped = masked.marks.some((mark) => /^\{%-?\s*for\b/.test(mark));
   const converted = convert(masked.text, looped ? withoutNumbers : options);
   checkTags(converted, masked);
-  return unmaskMarks(withoutNewMarks(withoutTagLines(converted, masked)), masked, 'some', withoutHtmlFilters).trim();
+  const text = withoutNewMarks(withoutTagLines(converted, masked));
+  return withoutRepeatedLinks(unmaskMarks(text, masked, 'some', withoutHtmlFilters)).trim();
 }

@@ -6,6 +6,7 @@ import { type PreviewDeps, renderSample, type Sample, type TriedTexts } from '..
 import type { TextReader } from '../reading/reader.ts';
 import type { PrepareResult } from '../rendering/renderer.ts';
 import type { PlacedText, VariableUse } from '../rendering/variables.ts';
+import type { KeyedParts } from '../version-content.ts';
 import { compareKnown } from './known-fields.ts';
 import { compareFields, type FieldProblem } from './sample-fields.ts';
 import type { TextFault } from './text-faults.ts';
@@ -80,9 +81,13 @@ function ofRendering(result: PrepareResult | undefined): CheckedProblem[] {
 export interface CheckedVersion extends TriedTexts {
   /** What its author wrote. */
   written: readonly PlacedText[];
+  /** The expression of the address. */
+  address: KeyedParts | null;
   uses: readonly VariableUse[];
   known: KnownFields | null;
   declared: FieldsShape | null;
+  /** The organisation's. */
+  constants: Readonly<Record<string, string>>;
 }
 
 /**
@@ -94,14 +99,16 @@ export async function checkTemplate(
   version: CheckedVersion,
   sample: Sample | null,
 ): Promise<CheckedProblem[]> {
-  const { written, uses, known, declared } = version;
-  const problems = (await deps.reader.run('findTextFaults', written)).map(ofText);
+  const { written, uses, known, declared, constants } = version;
+  const problems = (await deps.reader.run('findTextFaults', written, constants)).map(ofText);
   problems.push(...compareKnown(uses, known, declared).map(ofField));
   if (sample !== null) {
     // The service gives it to whoever is known: a sample need not.
     const data = { recipient: standIn, ...sample.data };
     const result = await renderSample(deps, version, { ...sample, data });
-    const missing = result?.kind === 'field_missing' ? result.fields : [];
+    const address = version.address === null ? null : { ...version.address, version: version.version };
+    const ofAddress = address === null ? undefined : await renderSample(deps, address, { ...sample, data });
+    const missing = [result, ofAddress].flatMap((one) => (one?.kind === 'field_missing' ? one.fields : []));
     const compared = { ...data, ...(sample.sender === null || 'sender' in data ? {} : { sender: sample.sender }) };
     problems.unshift(...ofRendering(result), ...compareFields(uses, compared, missing).map(ofField));
   }

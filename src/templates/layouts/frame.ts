@@ -39,26 +39,45 @@ const escapes: Record<string, string> = {
 };
 const escaped = (text: string) => text.replace(/[&<>"{}]/g, (character) => escapes[character] ?? character);
 
+// What stands on the elements wins over a sheet, but for `!important`.
 const ownCss = `
 body { margin: 0; padding: 0; background-color: #f4f4f4; }
-.mail { max-width: 640px; margin: 0 auto; padding: 24px; background-color: #ffffff; color: #1e1e1e; font-family: Arial, Helvetica, sans-serif; font-size: 15px; line-height: 1.5; }
+.mail { max-width: 592px; margin: 0 auto; padding: 24px; background-color: #ffffff; color: #1e1e1e; font-family: Arial, Helvetica, sans-serif; font-size: 15px; line-height: 1.5; word-wrap: break-word; overflow-wrap: anywhere; }
 .masthead { width: 100%; border-bottom: 2px solid #1e3a5f; }
+td { font-family: Arial, Helvetica, sans-serif; }
 .masthead td { padding: 0 0 12px 0; vertical-align: middle; }
-.masthead .year { text-align: right; font-size: 13px; color: #4a4a4a; }
-.identity { margin: 16px 0; padding: 12px 16px; background-color: #eef2f7; font-size: 14px; }
-.header, .body, .list, .information { margin: 16px 0; }
-.list { padding: 0 16px; border-left: 4px solid #1e3a5f; }
-.information { font-size: 14px; color: #3a3a3a; }
-.signature { margin-top: 24px; padding-top: 12px; border-top: 1px solid #c8c8c8; font-size: 14px; }
+.masthead .year { padding-left: 16px; text-align: right; font-size: 13px; color: #4a4a4a; }
+h1, h2, h3 { margin: 0 0 8px 0; font-size: 17px; line-height: 1.3; color: #1e3a5f; }
+p { margin: 0 0 12px 0; }
+ul, ol { margin: 0 0 16px 0; padding: 0 0 0 24px; }
+li { margin: 0 0 6px 0; }
+.box { width: 100%; margin: 16px 0; }
+.identity { padding: 12px 16px; background-color: #eef2f7; font-size: 14px; }
+.list { padding: 0 0 0 16px; font-size: 15px; border-left: 4px solid #1e3a5f; }
+.list > :last-child { margin-bottom: 0; }
+.header, .body { margin: 16px 0 0 0; }
+.information { margin: 16px 0 0 0; font-size: 14px; color: #3a3a3a; }
+.signature { margin: 16px 0 0 0; padding: 16px 0 0 0; border-top: 1px solid #c8c8c8; font-size: 14px; }
 a { color: #1e3a5f; }
 img { border: 0; max-width: 100%; }
-@media only screen and (max-width: 480px) { .mail { padding: 16px; } }
+@media only screen and (max-width: 480px) { .mail { padding: 16px !important; } }
 `;
+
+/** Outlook knows no greatest width, and pads cells only. */
+const outlookBefore =
+  '<!--[if mso]><table role="presentation" width="640" align="center" cellpadding="0" cellspacing="0"><tr><td style="padding: 24px;"><![endif]-->';
+const outlookBehind = '<!--[if mso]></td></tr></table><![endif]-->';
+
+const table = (name: string, cells: string) =>
+  `<table class="${name}" role="presentation" border="0" cellpadding="0" cellspacing="0"><tr>${cells}</tr></table>\n`;
+
+/** These two have an edge that the text must not touch, in Outlook either. */
+const boxed: ReadonlySet<Slot> = new Set(['identity', 'list']);
 
 const yearLabel = (language: string) => (/^fr\b/.test(language) ? 'Année universitaire' : 'Academic year');
 
 function contentOf({ logo, logoText, academicYear, identity }: Frame, sections: WrittenSections, language: string) {
-  const image = `<img class="logo" src="cid:${logo}" alt="${escaped(logoText)}" style="max-height: 80px;">`;
+  const image = `<img class="logo" src="cid:${logo}" alt="${escaped(logoText)}" style="display: block; max-height: 80px;">`;
   const content: Partial<Record<Slot, string>> = { ...sections };
   if (logo !== null) content.logo = image;
   if (academicYear !== null) content.academicYear = `${yearLabel(language)} ${escaped(academicYear)}`;
@@ -66,25 +85,32 @@ function contentOf({ logo, logoText, academicYear, identity }: Frame, sections: 
   return content;
 }
 
-function ownFrame(content: Partial<Record<Slot, string>>, css: string, language: string): string {
+function ownFrame(content: Partial<Record<Slot, string>>, { logoText, css }: Frame, language: string): string {
   const cells = [
     content.logo === undefined ? '' : `<td>${content.logo}</td>`,
     content.academicYear === undefined ? '' : `<td class="year">${content.academicYear}</td>`,
   ].join('');
-  const masthead = cells === '' ? '' : `<table class="masthead" role="presentation"><tr>${cells}</tr></table>\n`;
-  const blocks = (['identity', ...sectionNames] as const).flatMap((name) =>
-    content[name] === undefined ? [] : [`<div class="${name}">${content[name]}</div>\n`],
-  );
+  const masthead = cells === '' ? '' : table('masthead', cells);
+  const blocks = (['identity', ...sectionNames] as const).flatMap((name) => {
+    if (content[name] === undefined) return [];
+    if (boxed.has(name)) return [table('box', `<td class="${name}">${content[name]}</td>`)];
+    return [`<div class="${name}">${content[name]}</div>\n`];
+  });
+  const tag = escaped(language);
+  const title = logoText === '' ? '' : `<title>${escaped(logoText)}</title>\n`;
+  // Webmail takes the first two elements away: who reads aloud learns the language from the third.
   return `<!doctype html>
-<html lang="${escaped(language)}">
+<html lang="${tag}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<style>${ownCss}${css}</style>
+${title}<style>${ownCss}${css ?? ''}</style>
 </head>
 <body>
-<div class="mail">
+${outlookBefore}
+<div class="mail" role="article" aria-roledescription="email" lang="${tag}">
 ${masthead}${blocks.join('')}</div>
+${outlookBehind}
 </body>
 </html>
 `;
@@ -114,12 +140,11 @@ export function fillFrame(
   language: string,
 ): { kind: 'filled'; html: string } | { kind: 'unplaced'; missing: string[] } {
   const content = contentOf(frame, sections, language);
-  const css = frame.css ?? '';
-  if (frame.html === null) return { kind: 'filled', html: ownFrame(content, css, language) };
+  if (frame.html === null) return { kind: 'filled', html: ownFrame(content, frame, language) };
   const places = new Set([...frame.html.matchAll(slotMark)].map(([, name]) => name));
   const missing = sectionNames.filter((name) => sections[name] !== undefined && !places.has(name));
   if (missing.length > 0) return { kind: 'unplaced', missing };
-  const style = css === '' ? '' : `<style>${css}</style>`;
+  const style = frame.css === null ? '' : `<style>${frame.css}</style>`;
   const at = placeOfStyle(frame.html);
   const styled = frame.html.slice(0, at) + style + frame.html.slice(at);
   return { kind: 'filled', html: styled.replace(slotMark, (_, name: Slot) => content[name] ?? '') };
