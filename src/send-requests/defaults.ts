@@ -7,7 +7,7 @@ import { templates, templateVersions } from '../db/tables/templates.ts';
 import { tenants } from '../db/tables/tenants.ts';
 import { notFound } from '../errors.ts';
 import { isCurrentSenderVersion, type SenderRow, senderColumns } from '../senders/store.ts';
-import { isThere, type TemplateRow } from '../templates/store.ts';
+import { isCurrentVersion, isThere, type TemplateRow } from '../templates/store.ts';
 import type { TemplateVersionRow } from '../templates/versions.ts';
 import type { TenantRow } from '../tenants/store.ts';
 
@@ -57,14 +57,7 @@ const ofTenant = prepareOnce((db) =>
       templates,
       and(eq(templates.tenantId, tenants.id), eq(templates.key, sql.placeholder('template')), isThere),
     )
-    .leftJoin(
-      templateVersions,
-      and(
-        eq(templateVersions.tenantId, tenants.id),
-        eq(templateVersions.templateId, templates.id),
-        eq(templateVersions.version, templates.currentVersion),
-      ),
-    )
+    .leftJoin(templateVersions, isCurrentVersion)
     .where(eq(tenants.id, sql.placeholder('tenantId'))),
 );
 

@@ -1,7 +1,7 @@
 import { and, arrayContains, desc, eq, isNull, lt, or, type SQL, sql } from 'drizzle-orm';
 import type { Clock, NewId } from '../clock.ts';
 import type { Db, Tx } from '../db/client.ts';
-import { templates } from '../db/tables/templates.ts';
+import { templates, templateVersions } from '../db/tables/templates.ts';
 import { AppError, notFound } from '../errors.ts';
 import { uuidPattern } from '../fields.ts';
 import { recordAudit } from '../tenants/audit.ts';
@@ -33,6 +33,13 @@ export type TemplateFields = Pick<
 
 /** What is deleted is kept for the history only. */
 export const isThere: SQL = isNull(templates.deletedAt);
+
+/** Joins a template with its current version. */
+export const isCurrentVersion = and(
+  eq(templateVersions.tenantId, templates.tenantId),
+  eq(templateVersions.templateId, templates.id),
+  eq(templateVersions.version, templates.currentVersion),
+);
 
 /** Adds a template without any version. @throws AppError `conflict` when the key is taken. */
 export async function createTemplate(

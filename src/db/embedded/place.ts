@@ -134,15 +134,40 @@ function canReach(folder: string, user: RunAs): boolean {
   }
 }
 
-/** The folder that `postgres.location` names, or a new one. Folders this data folder no longer names are removed. */
+/** Whether the server of a folder runs: its own pid file says which process it is. */
+async function hasServer(folder: string): Promise<boolean> {
+  const [pid] = (await readFile(join(folder, 'cluster/postmaster.pid'), 'utf8').catch(() => '')).split('\n');
+  if (!Number.isInteger(Number(pid)) || Number(pid) <= 0) return false;
+  try {
+    process.kill(Number(pid), 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Whether nobody comes back to a folder: it was for a temporary data folder that is gone. One elsewhere may be on a disk
+ * that is not mounted now.
+ */
+async function isForsaken(folder: string, origin: string): Promise<boolean> {
+  const wasTemporary = origin.startsWith(join(await realpath(tmpdir()), '/'));
+  return wasTemporary && !existsSync(origin) && !(await hasServer(folder));
+}
+
+/**
+ * The folder that `postgres.location` names, or a new one. Folders that this data folder no longer names are removed, and
+ * those of temporary ones that are gone.
+ */
 async function folderElsewhere(data: string): Promise<string> {
   const pointer = join(data, 'postgres.location');
   const named = (await readFile(pointer, 'utf8').catch(() => '')).trim();
   if (named !== '' && existsSync(named)) return named;
   const shared = await sharedFolder();
   for (const entry of await readdir(shared)) {
-    const origin = await readFile(join(shared, entry, 'origin'), 'utf8').catch(() => '');
-    if (origin.trim() === data) await rm(join(shared, entry), { recursive: true, force: true });
+    const folder = join(shared, entry);
+    const origin = (await readFile(join(folder, 'origin'), 'utf8').catch(() => '')).trim();
+    if (origin === data || (await isForsaken(folder, origin))) await rm(folder, { recursive: true, force: true });
   }
   const folder = await mkdtemp(join(shared, 'data-'));
   await chmod(folder, 0o755);

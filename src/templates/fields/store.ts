@@ -8,7 +8,7 @@ import type { FieldsShape } from '../../merge-fields/shape.ts';
 import { recordAudit } from '../../tenants/audit.ts';
 import type { Actor } from '../../tenants/rights.ts';
 import { getTenant } from '../../tenants/store.ts';
-import { isThere, type TemplateRow } from '../store.ts';
+import { isCurrentVersion, isThere, type TemplateRow } from '../store.ts';
 
 type Deps = { clock: Clock; newId: NewId };
 
@@ -173,14 +173,7 @@ export function publishedUses(db: Db | Tx, tenantId: string) {
       fields: templateVersions.fields,
     })
     .from(templates)
-    .innerJoin(
-      templateVersions,
-      and(
-        eq(templateVersions.tenantId, templates.tenantId),
-        eq(templateVersions.templateId, templates.id),
-        eq(templateVersions.version, templates.currentVersion),
-      ),
-    )
+    .innerJoin(templateVersions, isCurrentVersion)
     .where(and(eq(templates.tenantId, tenantId), isThere))
     .orderBy(templates.id);
 }

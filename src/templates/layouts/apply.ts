@@ -8,7 +8,7 @@ import { AppError } from '../../errors.ts';
 import type { Actor } from '../../tenants/rights.ts';
 import type { MadeTexts } from '../authoring/make-texts.ts';
 import type { TextReader } from '../reading/reader.ts';
-import { isThere } from '../store.ts';
+import { isCurrentVersion, isThere } from '../store.ts';
 import { addTemplateVersion, publishTemplateVersion, remakeTexts, type TemplateVersionRow } from '../versions.ts';
 import { getLayout, type LayoutFields, type LayoutRow, updateLayout } from './store.ts';
 
@@ -26,14 +26,7 @@ async function versionsWith(
   const query = db
     .select({ key: templates.key, version: templateVersions })
     .from(templates)
-    .innerJoin(
-      templateVersions,
-      and(
-        eq(templateVersions.tenantId, templates.tenantId),
-        eq(templateVersions.templateId, templates.id),
-        eq(templateVersions.version, templates.currentVersion),
-      ),
-    )
+    .innerJoin(templateVersions, isCurrentVersion)
     .where(
       and(
         eq(templates.tenantId, tenantId),
