@@ -6,7 +6,6 @@ import { attachDocuments } from '../documents/attach.ts';
 import { useDocuments } from '../documents/store.ts';
 import { AppError, invalidField } from '../errors.ts';
 import { recordEvents } from '../events/store.ts';
-import type { IncidentDeps } from '../templates/incidents.ts';
 import type { Renderer } from '../templates/rendering/renderer.ts';
 import { recordAudit } from '../tenants/audit.ts';
 import type { Actor } from '../tenants/rights.ts';
@@ -20,7 +19,7 @@ import { actionSources } from './status.ts';
 import { getMessage } from './store.ts';
 import type { MoveDeps } from './to-valid.ts';
 
-type CorrectDeps = MoveDeps & IncidentDeps & { renderer: Renderer };
+type CorrectDeps = MoveDeps & { renderer: Renderer };
 
 function strictAddress(address: string, pointer: string) {
   const parsed = parseAddrSpec(address);

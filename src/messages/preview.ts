@@ -1,6 +1,5 @@
 import { assembleMail } from '../channels/mail/assembly.ts';
 import { AppError } from '../errors.ts';
-import { type IncidentDeps, reportEndedThreads } from '../templates/incidents.ts';
 import type { Renderer } from '../templates/rendering/renderer.ts';
 import {
   type ContentCache,
@@ -26,7 +25,7 @@ export interface PreparedMessage {
  * @throws AppError `cannot_be_sent` with the reason, when it has no address or cannot be rendered.
  */
 export async function previewMessage(
-  deps: IncidentDeps & { renderer: Renderer },
+  deps: { renderer: Renderer },
   content: ContentCache,
   row: MessageRow,
   composed: { date: Date; redirect: Redirect | null } | null,
@@ -42,8 +41,6 @@ export async function previewMessage(
   const [result] = await deps.renderer.prepare({ [texts.key]: texts.parts }, [
     prepareTask(row, sender, texts, composition),
   ]);
-  // Not waited for: a correction holds a connection, and as many at once that wait for another never end.
-  void reportEndedThreads(deps, row.tenantId, [row], [result]);
   if (result?.kind === 'prepared' && result.contentHash !== null) {
     const { subject, text, html, contentHash, mail } = result;
     const raw = mail === null ? null : assembleMail(mail, attachments);

@@ -144,7 +144,8 @@ function draftOf(newId: NewId, source: Source, { planned, index, row, expressed 
     version.documents,
   );
   const extracted = source.extracts.of(planned, row);
-  const found = [target.fault, ...copyFaults, attached.fault, ...plannedFaults(planned, target), extracted.fault];
+  // Without what it was to give, the address and the rest may be missing, too.
+  const found = [extracted.fault, target.fault, ...copyFaults, attached.fault, ...plannedFaults(planned, target)];
   const faults = found.filter((fault) => fault !== null);
   const status = faults.length > 0 ? 'KO' : target.block !== null ? 'B' : validation === 'automatic' ? 'V' : 'E';
   const context = row.context ?? body.context ?? null;

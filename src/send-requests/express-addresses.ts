@@ -53,6 +53,6 @@ export async function expressAddresses(
   );
   const rendered = { templateId: template.id, templateVersion: version.version };
   const each = asked.map(() => rendered);
-  await reportEndedThreads(deps, template.tenantId, each, results);
+  if (!plan.trial) await reportEndedThreads(deps, template.tenantId, each, results);
   return new Map(asked.map(({ index }, place) => [index, expressedBy(results[place])]));
 }

@@ -24,6 +24,8 @@ export interface PlannedTemplate {
 /** What holds for all rows of a request. */
 export interface Plan {
   tenant: TenantRow;
+  /** Nothing of it reaches people, and nothing that happens in it says anything of what does. */
+  trial: boolean;
   /** The person who asks, inside the calling application. */
   asker: string | null;
   templates: PlannedTemplate[];
@@ -218,5 +220,6 @@ export async function planSendRequest(
       validation: validationOf(caller, tenant, template, body.validation),
     });
   }
-  return { tenant, asker, templates, accountId, replyTo: replyToOf(body), now, ...times };
+  const trial = test || body.dryRun === true;
+  return { tenant, trial, asker, templates, accountId, replyTo: replyToOf(body), now, ...times };
 }

@@ -30,7 +30,7 @@ export async function renderDrafts(
   });
   const results = await deps.renderer.prepare(templates, tasks);
   const rendered = renderable.map(({ row }) => row);
-  await reportEndedThreads(deps, tenantId, rendered, results);
+  if (!plan.trial) await reportEndedThreads(deps, tenantId, rendered, results);
   for (const [position, draft] of renderable.entries()) {
     const result = results[position];
     const index = draft.row.rowIndex;

@@ -1,9 +1,7 @@
 import { createHash } from 'node:crypto';
 import { AppError, type ErrorItem } from '../errors.ts';
-import { type IncidentDeps, reportEndedThreads } from './incidents.ts';
 import type { PrepareResult, Renderer, ShownSender } from './rendering/renderer.ts';
 import type { KeyedParts } from './version-content.ts';
-import type { TemplateVersionRow } from './versions.ts';
 
 /** What a template gives with some data. */
 export interface Preview {
@@ -25,17 +23,17 @@ export interface Sample {
 }
 
 /** What rendering a sample needs. */
-export type PreviewDeps = IncidentDeps & { renderer: Renderer };
-
-/** Texts of a version to try. */
-export interface TriedTexts extends KeyedParts {
-  version: Pick<TemplateVersionRow, 'tenantId' | 'templateId' | 'version'>;
+export interface PreviewDeps {
+  renderer: Renderer;
 }
 
-/** Renders a template with sample data, in the renderer's threads. */
+/**
+ * Renders a template with sample data, in the renderer's threads. A thread that it ends does not count against the
+ * template: whoever may look at one could disable it.
+ */
 export async function renderSample(
   deps: PreviewDeps,
-  template: TriedTexts,
+  template: KeyedParts,
   sample: Sample,
 ): Promise<PrepareResult | undefined> {
   const [result] = await deps.renderer.prepare({ [template.key]: template.parts }, [
@@ -51,8 +49,6 @@ export async function renderSample(
       composition: null,
     },
   ]);
-  const { tenantId, templateId, version: templateVersion } = template.version;
-  await reportEndedThreads(deps, tenantId, [{ templateId, templateVersion }], [result]);
   return result;
 }
 
@@ -60,7 +56,7 @@ export async function renderSample(
  * What a person would see of a template with sample data.
  * @throws AppError `unprocessable` naming each missing field, `template_invalid` when it cannot be rendered.
  */
-export async function previewTemplate(deps: PreviewDeps, template: TriedTexts, sample: Sample): Promise<Preview> {
+export async function previewTemplate(deps: PreviewDeps, template: KeyedParts, sample: Sample): Promise<Preview> {
   const result = await renderSample(deps, template, sample);
   if (result?.kind === 'field_missing') {
     const items: ErrorItem[] = result.fields.map((field) => ({

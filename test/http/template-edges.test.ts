@@ -133,7 +133,7 @@ t.test('a signature stands where text does, and is nothing where there is none',
     { text: 'a', html: '{% assign s = sender.signature %}<a title="{{ s }}">a</a>', senderId: 'moi' },
   );
   const to = { address: 'a@courriel.example' };
-  const templates = ['sans', 'avec', 'sinon', 'titre', 'capture'];
+  const templates = ['sans', 'avec', 'sinon', 'titre', 'capture', 'change'];
   const { messages } = await sending.send([{ to }], { template: undefined, templates });
   await sending.work();
   const shown = await Promise.all(messages.map((id) => sending.message(id)));
@@ -143,6 +143,7 @@ t.test('a signature stands where text does, and is nothing where there is none',
       ['OK', null],
       ['OK', null],
       ['OK', null],
+      ['KO', 'template_error'],
       ['KO', 'template_error'],
       ['KO', 'template_error'],
     ],

@@ -36,10 +36,10 @@ async function startWithHeavy(t: Test) {
     template: async () => must(await inject('GET', path), 200),
     preview: (data: object = heavy) => inject('POST', `${path}/preview`, { body: { data } }),
     /** Sends to so many, all with the same data. @returns reasons. */
-    async request(count: number, data: object = heavy) {
-      const body = { template: 'heavy', data, recipients: recipients(count) };
+    async request(count: number, data: object = heavy, more: object = {}, key?: string) {
+      const body = { template: 'heavy', data, recipients: recipients(count), ...more };
       const headers = { 'idempotency-key': crypto.randomUUID() };
-      return inject('POST', '/v1/send-requests', { body, headers });
+      return inject('POST', '/v1/send-requests', { body, headers, ...(key === undefined ? {} : { key }) });
     },
     patch: async (body: object) => must(await inject('PATCH', path, { body, headers: { 'if-match': '*' } }), 200),
   };
@@ -48,47 +48,49 @@ async function startWithHeavy(t: Test) {
 const reasons = (messages: { status: string; reason: string | null }[]) =>
   messages.map(({ status, reason }) => `${status} ${reason}`);
 
-t.test(
-  'five threads within an hour disable a template, wherever they were ended; a person activates it again',
-  async (t) => {
-    const { clock, inject, template, preview, request, patch, work, events } = await startWithHeavy(t);
-    const first = must(await request(4), 201);
-    t.same(reasons(first.messages), Array(4).fill('KO template_timeout'));
-    t.match(await template(), { active: true, disabledReason: null }, 'four are not five');
-    clock.advance(61 * 60_000);
-    t.match(await preview(), { status: 422, body: { detail: 'it took too long' } });
-    t.match(await template(), { active: true }, 'the four are an hour ago');
-    const second = must(await request(3), 201);
-    t.same(reasons(second.messages), Array(3).fill('KO template_timeout'));
-    t.match(await template(), { active: true });
-    const checked = must(
-      await inject('POST', `/v1/templates/${(await template()).id}/check`, { body: { data: heavy } }),
-      200,
-    );
-    t.match(checked.problems[0], { code: 'template_timeout' });
+t.test('five threads within an hour that messages ended disable a template; a person activates it again', async (t) => {
+  const { clock, inject, template, preview, request, patch, work, events, tenant } = await startWithHeavy(t);
+  const first = must(await request(4), 201);
+  t.same(reasons(first.messages), Array(4).fill('KO template_timeout'));
+  t.match(await template(), { active: true, disabledReason: null }, 'four are not five');
+  clock.advance(61 * 60_000);
+  must(await request(1), 201);
+  t.match(await template(), { active: true }, 'the four are an hour ago');
+  const second = must(await request(3), 201);
+  t.same(reasons(second.messages), Array(3).fill('KO template_timeout'));
+  t.match(await template(), { active: true });
+  // Whoever may only look, or only try, must not be able to disable it.
+  t.match(await preview(), { status: 422, body: { detail: 'it took too long' } });
+  must(await request(1, heavy, { dryRun: true }), 200);
+  must(await request(1, heavy, {}, tenant.testKey), 201);
+  const checked = must(
+    await inject('POST', `/v1/templates/${(await template()).id}/check`, { body: { data: heavy } }),
+    200,
+  );
+  t.match(checked.problems[0], { code: 'template_timeout' });
+  t.match(await template(), { active: true });
+  must(await request(1), 201);
+  t.match(await template(), { active: false, disabledReason: 'timeouts', updatedBy: null });
+  const { items } = must(await inject('GET', '/v1/audit-entries?resourceType=template'), 200);
+  t.match(items[0], { action: 'disabled', resourceId: (await template()).id });
+  await work();
+  t.match(await events('template.disabled'), [
+    { resourceId: (await template()).id, data: { version: 1, reason: 'timeouts' } },
+  ]);
+  t.match(await request(1, {}), {
+    status: 422,
+    body: {
+      errors: [{ code: 'template_inactive', message: /disabled because rendering it ended a thread 5 times/ }],
+    },
+  });
+  t.match(await patch({ title: 'Still disabled' }), { active: false, disabledReason: 'timeouts' });
+  t.match(await preview({ r: null }), { status: 200 }, 'it can be looked at');
 
-    t.match(await template(), { active: false, disabledReason: 'timeouts', updatedBy: null });
-    const { items } = must(await inject('GET', '/v1/audit-entries?resourceType=template'), 200);
-    t.match(items[0], { action: 'disabled', resourceId: (await template()).id });
-    await work();
-    t.match(await events('template.disabled'), [
-      { resourceId: (await template()).id, data: { version: 1, reason: 'timeouts' } },
-    ]);
-    t.match(await request(1, {}), {
-      status: 422,
-      body: {
-        errors: [{ code: 'template_inactive', message: /disabled because rendering it ended a thread 5 times/ }],
-      },
-    });
-    t.match(await patch({ title: 'Still disabled' }), { active: false, disabledReason: 'timeouts' });
-    t.match(await preview({ r: null }), { status: 200 }, 'it can be looked at');
-
-    t.match(await patch({ active: true }), { active: true, disabledReason: null });
-    must(await request(4), 201);
-    t.match(await template(), { active: true }, 'the count began anew');
-    t.match(must(await request(1, { r: null }), 201).messages, [{ status: 'E' }]);
-  },
-);
+  t.match(await patch({ active: true }), { active: true, disabledReason: null });
+  must(await request(4), 201);
+  t.match(await template(), { active: true }, 'the count began anew');
+  t.match(must(await request(1, { r: null }), 201).messages, [{ status: 'E' }]);
+});
 
 t.test(
   'a new version clears the count; drafts, older versions and the cooperative limit are not counted',

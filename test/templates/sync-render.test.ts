@@ -29,6 +29,8 @@ const texts = [
   '{% for p in gens %}{{ forloop.index }}{{ forloop.last }}{{ p.nom }}{% for a in p.ages %}{{ a }}{{ forloop.parentloop.index | default: "-" }}{% else %}none{% endfor %}{% endfor %}',
   '{% for p in gens %}{% if p.nom == "A" %}{% continue %}{% endif %}{{ p.nom }}{% break %}never{% endfor %}after',
   '{% assign x = nom | upcase %}{% capture y %}{{ x }}<br>{% endcapture %}{{ x }}{{ y }}{{ y | size }}{{ nom | escape }}',
+  '{% for i in (1..2) %}{% case 1 %}{% when 1 %}{% break %}{% when 1 %}A{{ nom }}B{% endcase %}{% endfor %}',
+  '{% for i in (1..2) %}{% case 1 %}{% when 1 %}a{% continue %}{% when 1 %}A{{ nom }}B{% endcase %}c{% endfor %}',
   '{% increment zero %}{{ zero }}{% cycle "a", nom %}{% case zero %}{% when 1 %}one{% else %}{{ nom }}{% endcase %}',
   '{% liquid\nassign z = 1\necho nom\nif z\necho z\nendif\n%}{{- nom -}} {%- if absent %}x{% else %}{{ absent | default: "d" }}{% endif %}',
   '{{ "now" | date: "%F" }}{{ 1 | plus: 2 }}{{ (1..3) }}{{ (1..3).size }}{{ true }}{{ "a" }}{{ 1.5 }}{{ nil }}{{ empty }}',

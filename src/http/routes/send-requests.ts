@@ -130,6 +130,8 @@ function createRoute(app: App, runtime: Runtime): void {
       const caller = callerOf(request);
       const { body } = request;
       demandSend(caller, body.recipients.length * (body.templates?.length ?? 1));
+      // Here, not behind: whoever confirms a draft of it asks for nothing more.
+      if (body.extraction !== undefined) demand(caller, 'extractions:read');
       const work = intakeWork(request, {
         prepare: () => prepareSendRequest(runtime, caller, body),
         async commit(tx, prepared) {

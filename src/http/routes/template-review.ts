@@ -62,7 +62,7 @@ async function sampleOf(
 async function addressOf(runtime: Runtime, version: TemplateVersionRow, sample: Sample): Promise<string | null> {
   const expression = addressParts(version);
   if (expression === null) return null;
-  return (await previewTemplate(runtime, { ...expression, version }, sample)).subject;
+  return (await previewTemplate(runtime, expression, sample)).subject;
 }
 
 function previewRoute(app: App, runtime: Runtime): void {
@@ -85,7 +85,7 @@ function previewRoute(app: App, runtime: Runtime): void {
       const { version } = await versionOf(runtime, tenantId, id, request.body.version);
       const sample = await sampleOf(runtime, tenantId, version, request.body);
       const { locale } = sample;
-      const preview = await previewTemplate(runtime, { ...textsFor(version, locale), version }, sample);
+      const preview = await previewTemplate(runtime, textsFor(version, locale), sample);
       return { version: version.version, locale, to: await addressOf(runtime, version, sample), ...preview };
     },
   );
@@ -114,7 +114,6 @@ function checkRoute(app: App, runtime: Runtime): void {
       const known = await readKnownFields(runtime.db, tenantId, template, version.fields);
       const checked = {
         ...textsFor(version, sample.locale),
-        version,
         written: listWritten(writtenOf(version), version.to),
         address: addressParts(version),
         uses: await runtime.reader.run('listVariableUses', listTexts(version)),

@@ -42,6 +42,8 @@ async function fieldsOf(
 ): Promise<Partial<TemplateFields>> {
   const { notificationType, extraction, ...rest } = change;
   const extractionId = extraction === undefined ? undefined : await extractionOf(tx, caller.tenantId, extraction);
+  // What it gives goes into every mail: whoever names it must be one who may see it (M1).
+  if (extractionId != null && extractionId !== before?.extractionId) demand(caller, 'extractions:read');
   const fields = { ...rest, ...(extractionId === undefined ? {} : { extractionId }) };
   const loosened = before?.validation === 'manual' && fields.validation === null;
   if (fields.validation === 'automatic' || loosened) demand(caller, 'messages:validate');

@@ -2,7 +2,7 @@
 
 import type { FieldsShape } from '../../merge-fields/shape.ts';
 import type { KnownFields } from '../fields/known.ts';
-import { type PreviewDeps, renderSample, type Sample, type TriedTexts } from '../preview.ts';
+import { type PreviewDeps, renderSample, type Sample } from '../preview.ts';
 import type { TextReader } from '../reading/reader.ts';
 import type { PrepareResult } from '../rendering/renderer.ts';
 import type { PlacedText, VariableUse } from '../rendering/variables.ts';
@@ -78,7 +78,7 @@ function ofRendering(result: PrepareResult | undefined): CheckedProblem[] {
 }
 
 /** A version to check. */
-export interface CheckedVersion extends TriedTexts {
+export interface CheckedVersion extends KeyedParts {
   /** What its author wrote. */
   written: readonly PlacedText[];
   /** The expression of the address. */
@@ -106,7 +106,7 @@ export async function checkTemplate(
     // The service gives it to whoever is known: a sample need not.
     const data = { recipient: standIn, ...sample.data };
     const result = await renderSample(deps, version, { ...sample, data });
-    const address = version.address === null ? null : { ...version.address, version: version.version };
+    const { address } = version;
     const ofAddress = address === null ? undefined : await renderSample(deps, address, { ...sample, data });
     const missing = [result, ofAddress].flatMap((one) => (one?.kind === 'field_missing' ? one.fields : []));
     const compared = { ...data, ...(sample.sender === null || 'sender' in data ? {} : { sender: sample.sender }) };

@@ -16,7 +16,7 @@ const countIn = (text: string) => text.split(signatureWord).length - 1;
 /** Puts the signature where its word stands. @throws Error `unsafe_signature` where it would be more than text. */
 export function placeSignature(html: string, signature: string): string {
   const wanted = countIn(html);
-  if (wanted === 0) return html;
+  if (wanted === 0) return withoutWord(html);
   let found = 0;
   readHtml(html, {
     onText(element, text) {
@@ -24,5 +24,13 @@ export function placeSignature(html: string, signature: string): string {
     },
   });
   if (found !== wanted) throw new Error('unsafe_signature');
-  return html.replaceAll(signatureWord, () => signature);
+  return withoutWord(html.replaceAll(signatureWord, () => signature));
+}
+
+/** A filter may have changed the word: what is left of it is nothing to send. @throws Error `unsafe_signature`. */
+function withoutWord(html: string): string {
+  if (html.includes(signatureWord.slice(0, 5)) || html.includes(signatureWord.slice(0, 5).toUpperCase())) {
+    throw new Error('unsafe_signature');
+  }
+  return html;
 }

@@ -120,8 +120,9 @@ export function renderAtOnce(engine: Liquid): void {
         else {
           const written = toValueSync(template.render(context, emitter));
           if (written) emitter.write(written as string);
-          if (context.breakCalled || context.continueCalled) break;
         }
+        // Behind a text, too: a `case` goes on to its next branch with the mark of the one before.
+        if (context.breakCalled || context.continueCalled) break;
       } catch (error) {
         throw LiquidError.is(error) ? error : new RenderError(error as Error, template);
       }
