@@ -132,6 +132,8 @@ t.test('a signature stands where text does, and is nothing where there is none',
     { key: 'capture' },
     { text: 'a', html: '{% assign s = sender.signature %}<a title="{{ s }}">a</a>', senderId: 'moi' },
   );
+  const changed = { text: 'a', html: '{{ sender.signature | upcase }}', senderId: 'moi' };
+  await addTemplate(sending, { key: 'change' }, changed);
   const to = { address: 'a@courriel.example' };
   const templates = ['sans', 'avec', 'sinon', 'titre', 'capture', 'change'];
   const { messages } = await sending.send([{ to }], { template: undefined, templates });
