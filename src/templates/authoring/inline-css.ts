@@ -5,9 +5,6 @@ import { type MaskedText, maskMarks, unmaskMarks } from './mask.ts';
 // Marks are masked here; what juice would take for the marks of other languages may stand in a text.
 juice.codeBlocks = {};
 
-/** Whether a text has anything to put. */
-export const hasStyleSheet = (html: string): boolean => /<style[\s>]/i.test(html);
-
 /** @throws Error for a style sheet that stands in a condition or a loop: its rules would hold without it. */
 function checkSheets({ text, marks, word }: MaskedText): void {
   let depth = 0;
@@ -31,7 +28,6 @@ const choosesLater = ({ text, word }: MaskedText) =>
  * @throws Error when the HTML is such that a mark would change its place, or a rule what it holds for.
  */
 export function inlineCss(html: string): string {
-  if (!hasStyleSheet(html)) return html;
   const masked = maskMarks(html);
   checkSheets(masked);
   const inlined = juice(masked.text, { removeStyleTags: !choosesLater(masked) });

@@ -22,5 +22,5 @@ export async function makeSignature(
     ...(/\{[{%]/.test(html) ? [fault('not_literal', 'has a mark of Liquid, and would be sent as it stands')] : []),
   ];
   if (items[0] !== undefined) throw new AppError('unprocessable', { detail: items[0].message, items });
-  return { signature: html, signatureText: await reader.run('textFromHtml', html) };
+  return { signature: html, signatureText: await reader.run('makeText', html) };
 }

@@ -100,7 +100,7 @@ export async function checkTemplate(
   sample: Sample | null,
 ): Promise<CheckedProblem[]> {
   const { written, uses, known, declared, constants } = version;
-  const problems = (await deps.reader.run('findTextFaults', written, constants)).map(ofText);
+  const problems = (await deps.reader.run('reviewTexts', written, constants)).map(ofText);
   problems.push(...compareKnown(uses, known, declared).map(ofField));
   if (sample !== null) {
     // The service gives it to whoever is known: a sample need not.
