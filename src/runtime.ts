@@ -8,6 +8,7 @@ import { connectDatabase, type Db, databaseError } from './db/client.ts';
 import { isMigrated } from './db/migrated.ts';
 import { createSourceAsker, type SourceAsker } from './extractions/data-sources/ask.ts';
 import { type JobQueue, openJobQueue } from './queue/boss.ts';
+import { type AddressHashes, createAddressHashes } from './suppressions/address-hashes.ts';
 import { createTextReader, type TextReader } from './templates/reading/reader.ts';
 import { createRenderer, type Renderer } from './templates/rendering/renderer.ts';
 import { createSecrets, type Secrets } from './tenants/secrets.ts';
@@ -33,6 +34,8 @@ export interface Runtime {
   /** Asks the data sources of extractions. */
   sources: SourceAsker;
   secrets: Secrets;
+  /** Of suppressed addresses. */
+  addressHashes: AddressHashes;
   probe: Probe;
   /** Ends every client; the embedded database is not the runtime's to end. */
   close(): Promise<void>;
@@ -146,6 +149,7 @@ export async function createRuntime(config: Readonly<Config>, options: RuntimeOp
     reader,
     sources,
     secrets,
+    addressHashes: createAddressHashes({ clock, secrets }),
     probe: options.probe ?? (() => undefined),
     async close() {
       sources.close();

@@ -32,6 +32,8 @@ export const eventTypes = [
   'channel-account.resumed',
   'operation.finished',
   'template.disabled',
+  'suppression.created',
+  'suppression.lifted',
 ] as const;
 
 export type EventType = (typeof eventTypes)[number];

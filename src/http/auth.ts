@@ -39,6 +39,8 @@ const liveOnly: ReadonlySet<Scope> = new Set([
   'notification-types:update',
   'recipients:update',
   'choices:update',
+  'suppressions:create',
+  'suppressions:update',
 ]);
 
 const userPattern = /^[^\u0000-\u001f\u007f]{1,200}$/;

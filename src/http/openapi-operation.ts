@@ -8,7 +8,7 @@ import type { Access } from './auth.ts';
 export const tags = {
   access: 'Tenants, API keys, the audit trail',
   content: 'Templates, merge fields, extractions, senders, documents',
-  people: 'Recipients, notification types, choices',
+  people: 'Recipients, notification types, choices, suppressions',
   sending: 'Send requests and messages',
   channels: 'Channel accounts',
   following: 'Events, operations, exports',

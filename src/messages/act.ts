@@ -38,14 +38,14 @@ function refusalOf(row: MessageState, action: BulkAction, options: ActionOptions
 
 /**
  * Blocks locked messages: they are never sent while in `B`. A job that was given for one finds nothing to send.
- * @param reason `blocked_by_user`, or `cancelled` with the request.
+ * @param why.reason `blocked_by_user`, `cancelled` with the request, or `suppressed` with the address.
  */
 export async function blockMessages(
   deps: MoveDeps,
   tx: Tx,
   actor: Actor,
   rows: readonly MessageState[],
-  why: { reason: 'blocked_by_user' | 'cancelled'; remark: string | null },
+  why: { reason: 'blocked_by_user' | 'cancelled' | 'suppressed'; remark: string | null },
 ): Promise<string[]> {
   const [first] = rows;
   if (first === undefined) return [];

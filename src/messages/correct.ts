@@ -120,7 +120,9 @@ export async function correctMessage(
   const { remark = row.remark, ...contentChange } = change;
   const touched = Object.keys(contentChange).length > 0;
   const next = touched ? await corrected(deps, tx, row, change) : row;
-  const [verdict] = touched ? await applyRules(tx, row.tenantId, [{ ...next, normalized: next.toNormalized }]) : [];
+  const [verdict] = touched
+    ? await applyRules(deps, tx, row.tenantId, [{ ...next, normalized: next.toNormalized }])
+    : [];
   for (const [position, reason] of verdict?.blockedCopies ?? []) {
     const copy = next.copies[position];
     // What has left stays as it was told.

@@ -63,6 +63,11 @@ const ownReasons = [
     en: 'The recipient does not accept contact by any of their addresses.',
     fr: 'Le destinataire n’accepte d’être contacté à aucune de ses adresses.',
   },
+  {
+    code: 'suppressed',
+    en: 'The address is not to be written to any more.',
+    fr: 'Il ne faut plus écrire à cette adresse.',
+  },
   { code: 'cancelled', en: 'The send request was cancelled.', fr: 'La demande d’envoi a été annulée.' },
   { code: 'blocked_by_user', en: 'A person blocked it.', fr: 'Une personne l’a bloqué.' },
   {

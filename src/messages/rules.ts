@@ -1,10 +1,15 @@
 import { parseAddrSpec } from '../channels/mail/addr-spec.ts';
 import type { Db, Tx } from '../db/client.ts';
 import type { StoredCopy } from '../db/tables/messages.ts';
+import { together } from '../db/together.ts';
 import { refusedChoices, typeRefusesUnknown } from '../recipients/choices.ts';
 import { type AddressOwner, findRecipientsByAddress } from '../recipients/lookup.ts';
 import { findNotificationType } from '../recipients/notification-types.ts';
+import { findSuppressed, type SuppressionDeps } from '../suppressions/store.ts';
 import type { Reason } from './reasons.ts';
+
+/** What the rules need beside the database. */
+export type RuleDeps = SuppressionDeps;
 
 /** Someone a message would write to, and about what kind of notice. */
 export interface RuleSubject {
@@ -30,6 +35,9 @@ interface Examined {
   concerned: AddressOwner[];
   /** The same for each copy; nobody for the sender's own archive. */
   copyOwners: AddressOwner[][];
+  /** Whether nobody is to be written to by the `to` any more; then by which copies. */
+  suppressed: boolean;
+  suppressedCopies: number[];
 }
 
 /** Whose word counts: the owner of the address, whoever was named; the named recipient too when it is not theirs. */
@@ -39,23 +47,36 @@ function concernedBy({ recipientId }: RuleSubject, owners: readonly AddressOwner
   return named === undefined ? [{ id: recipientId, acceptsContact: true }, ...owners] : [named];
 }
 
-function normalizedCopy({ kind, address }: StoredCopy): string | null {
-  if (kind === 'archive') return null;
+function normalizedCopy({ address }: StoredCopy): string | null {
   const parsed = parseAddrSpec(address);
   return parsed.kind === 'address' ? parsed.normalized : null;
 }
 
-async function examine(db: Db | Tx, tenantId: string, subjects: readonly RuleSubject[]): Promise<Examined[]> {
+async function examine(
+  deps: RuleDeps,
+  db: Db | Tx,
+  tenantId: string,
+  subjects: readonly RuleSubject[],
+): Promise<Examined[]> {
   const copies = subjects.map((subject) => subject.copies.map(normalizedCopy));
-  const addresses = new Set([...subjects.map(({ normalized }) => normalized), ...copies.flat()]);
-  addresses.delete(null);
-  const owners = await findRecipientsByAddress(db, tenantId, [...addresses] as string[]);
+  const named = [...subjects.map(({ normalized }) => normalized), ...copies.flat()];
+  const addresses = [...new Set(named.filter((one) => one !== null))];
+  const [owners, suppressed] = await together([
+    findRecipientsByAddress(db, tenantId, addresses),
+    findSuppressed(deps, db, tenantId, 'mail', addresses),
+  ]);
+  const isSuppressed = (normalized: string | null) => normalized !== null && suppressed.has(normalized);
   const ownersOf = (normalized: string | null) => (normalized === null ? [] : (owners.get(normalized) ?? []));
   return subjects.map((subject, index) => ({
     subject,
     verdict: { reason: null, blockedCopies: new Map() },
     concerned: concernedBy(subject, ownersOf(subject.normalized)),
-    copyOwners: (copies[index] ?? []).map(ownersOf),
+    // The archive is the sender's own: nobody's word is asked about it.
+    copyOwners: subject.copies.map(({ kind }, place) =>
+      kind === 'archive' ? [] : ownersOf(copies[index]?.[place] ?? null),
+    ),
+    suppressed: isSuppressed(subject.normalized),
+    suppressedCopies: (copies[index] ?? []).flatMap((copy, place) => (isSuppressed(copy) ? [place] : [])),
   }));
 }
 
@@ -82,21 +103,30 @@ async function judgeChoices(db: Db | Tx, tenantId: string, typeId: string, list:
   }
 }
 
+/** An address that is suppressed is not written to, whoever has it and whatever they chose: it is the reason told. */
+function judgeSuppressions({ verdict, suppressed, suppressedCopies }: Examined): void {
+  if (suppressed) verdict.reason = 'suppressed';
+  for (const position of suppressedCopies) verdict.blockedCopies.set(position, 'suppressed');
+}
+
 /**
  * Applies the rules to many subjects at once: at intake, on a correction, on every return to `V`, and again on
  * leaving. Rules follow the address: an inline `to`, a cc or a bcc that is an address of a known recipient falls
- * under that person's word, whether they accept contact by it and what they chose (W5, J5, M9).
+ * under that person's word, whether they accept contact by it and what they chose (W5, J5, M9). An address that is
+ * suppressed comes before all of it, the sender's archive included.
  * @returns one verdict per subject, in order.
  */
 export async function applyRules(
+  deps: RuleDeps,
   db: Db | Tx,
   tenantId: string,
   subjects: readonly RuleSubject[],
 ): Promise<RuleVerdict[]> {
   if (subjects.length === 0) return [];
-  const examined = await examine(db, tenantId, subjects);
+  const examined = await examine(deps, db, tenantId, subjects);
   for (const one of examined) judgeContact(one);
   const byType = Map.groupBy(examined, ({ subject }) => subject.notificationTypeId);
   for (const [typeId, list] of byType) if (typeId !== null) await judgeChoices(db, tenantId, typeId, list);
+  for (const one of examined) judgeSuppressions(one);
   return examined.map(({ verdict }) => verdict);
 }

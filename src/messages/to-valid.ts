@@ -10,11 +10,11 @@ import type { JobQueue } from '../queue/boss.ts';
 import type { Actor } from '../tenants/rights.ts';
 import { enqueueUrgent, openLanes } from './enqueue.ts';
 import { recordMoves } from './record-moves.ts';
-import { applyRules } from './rules.ts';
+import { applyRules, type RuleDeps } from './rules.ts';
 import type { MessageState } from './store.ts';
 
 /** What moving messages needs. */
-export interface MoveDeps {
+export interface MoveDeps extends RuleDeps {
   clock: Clock;
   newId: NewId;
   jobs: JobQueue;
@@ -66,6 +66,7 @@ function faultOf(row: MessageState, now: Date): Omit<Refusal, 'id' | 'status'> |
 async function judge(deps: MoveDeps, tx: Tx, tenantId: string, rows: readonly MessageState[]) {
   const now = deps.clock.now();
   const verdicts = await applyRules(
+    deps,
     tx,
     tenantId,
     rows.map((row) => ({ ...row, normalized: row.toNormalized })),

@@ -6,13 +6,14 @@ import { exportChunks, operations } from '../db/tables/dispatch.ts';
 import { notFound } from '../errors.ts';
 import { recordEvents } from '../events/store.ts';
 import type { Viewer } from '../messages/filter.ts';
+import type { RuleDeps } from '../messages/rules.ts';
 import type { Refusal } from '../messages/to-valid.ts';
 import type { JobQueue, OperationJobData } from '../queue/boss.ts';
 import { queueNames } from '../queue/queues.ts';
 import type { Caller } from '../tenants/rights.ts';
 
 /** What operations need. */
-export interface OperationDeps {
+export interface OperationDeps extends RuleDeps {
   db: Db;
   clock: Clock;
   newId: NewId;

@@ -9,6 +9,7 @@ import type { NewEvent } from '../events/store.ts';
 import type { SourceAsker } from '../extractions/data-sources/ask.ts';
 import { enqueueUrgent, openLanes, type WaitingMessage } from '../messages/enqueue.ts';
 import { moveRows } from '../messages/record-moves.ts';
+import type { RuleDeps } from '../messages/rules.ts';
 import type { JobQueue } from '../queue/boss.ts';
 import type { IncidentDeps } from '../templates/incidents.ts';
 import type { Renderer } from '../templates/rendering/renderer.ts';
@@ -22,7 +23,7 @@ import type { SendRequestBody } from './schema.ts';
 import { type AskedKey, findKeyOwners, takeDedupeKeys } from './store.ts';
 
 /** What intake needs. */
-export interface IntakeDeps extends IncidentDeps {
+export interface IntakeDeps extends IncidentDeps, RuleDeps {
   jobs: JobQueue;
   renderer: Renderer;
   sources: SourceAsker;

@@ -2,13 +2,10 @@ import { and, eq, sql } from 'drizzle-orm';
 import type { Tx } from '../db/client.ts';
 import { sendRequests } from '../db/tables/messages.ts';
 import { recordEvents } from '../events/store.ts';
-import { blockMessages } from '../messages/act.ts';
-import { lockMessages, matchingIds } from '../messages/store.ts';
+import { blockMatching } from '../messages/block-matching.ts';
 import type { MoveDeps } from '../messages/to-valid.ts';
 import { actorOf, type Caller } from '../tenants/rights.ts';
 import { deleteDraftBody, getSendRequest } from './store.ts';
-
-const messagesPerStep = 1_000;
 
 /** What a cancellation did. */
 export interface Cancellation {
@@ -27,30 +24,15 @@ export interface Cancellation {
 export async function cancelSendRequest(deps: MoveDeps, tx: Tx, caller: Caller, id: string): Promise<Cancellation> {
   const viewer = { tenantId: caller.tenantId, testOnly: caller.testOnly };
   const row = await getSendRequest(tx, viewer, id, { lock: true });
-  const refused: Cancellation['refused'] = [];
-  let blocked = 0;
-  let after: string | null = null;
-  while (true) {
-    const ids: string[] = await matchingIds(
-      tx,
-      viewer,
-      { sendRequest: id },
-      {
-        sources: ['E', 'V'],
-        after,
-        limit: messagesPerStep,
-      },
-    );
-    const rows = (await lockMessages(tx, viewer, ids)).filter(({ status }) => status === 'E' || status === 'V');
-    const stoppable = rows.filter(({ dispatchState }) => dispatchState !== 'sending');
-    for (const { id: busy, dispatchState } of rows) {
-      if (dispatchState === 'sending') refused.push({ id: busy, code: 'being_sent' });
-    }
-    await blockMessages(deps, tx, actorOf(caller), stoppable, { reason: 'cancelled', remark: null });
-    blocked += stoppable.length;
-    after = ids.at(-1) ?? null;
-    if (ids.length < messagesPerStep) break;
-  }
+  const { blocked, beingSent } = await blockMatching(
+    deps,
+    tx,
+    viewer,
+    actorOf(caller),
+    { sendRequest: id },
+    'cancelled',
+  );
+  const refused = beingSent.map((busy) => ({ id: busy, code: 'being_sent' as const }));
   if (row.status === 'cancelled') return { id, blocked, refused };
   const now = deps.clock.now();
   await tx

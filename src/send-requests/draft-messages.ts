@@ -3,7 +3,7 @@ import type { Db } from '../db/client.ts';
 import { findDocuments } from '../documents/store.ts';
 import type { MessageRow } from '../messages/content.ts';
 import type { Reason } from '../messages/reasons.ts';
-import { applyRules } from '../messages/rules.ts';
+import { applyRules, type RuleDeps } from '../messages/rules.ts';
 import { priorityNumber } from '../messages/status.ts';
 import { findRecipients, type RecipientWithAddresses } from '../recipients/lookup.ts';
 import type { IncidentDeps } from '../templates/incidents.ts';
@@ -196,10 +196,15 @@ export function stopDraft({ row }: DraftMessage, status: 'KO' | 'B', reason: Rea
 }
 
 /** Applies the rules to the drafts that could be sent: a refused one becomes `B`, a refused copy is left out. */
-async function applyRulesToDrafts(db: Db, tenantId: string, drafts: readonly DraftMessage[]): Promise<void> {
+async function applyRulesToDrafts(
+  deps: RuleDeps & { db: Db },
+  tenantId: string,
+  drafts: readonly DraftMessage[],
+): Promise<void> {
   const sendable = drafts.filter(({ row }) => row.status === 'E' || row.status === 'V');
   const verdicts = await applyRules(
-    db,
+    deps,
+    deps.db,
     tenantId,
     sendable.map(({ row }) => ({ ...row, normalized: row.toNormalized })),
   );
@@ -218,7 +223,7 @@ async function applyRulesToDrafts(db: Db, tenantId: string, drafts: readonly Dra
  * the row (`KO`) or a rule (`B`) stops it. Nobody is left out: each row and template gives one draft.
  */
 export async function draftMessages(
-  deps: IncidentDeps & { renderer: Renderer },
+  deps: IncidentDeps & RuleDeps & { renderer: Renderer },
   caller: Caller,
   plan: Plan,
   body: SendRequestBody,
@@ -246,6 +251,6 @@ export async function draftMessages(
       drafts.push(draftOf(deps.newId, source, { planned, index, row, expressed: expressed.get(index) ?? null }));
     }
   }
-  await applyRulesToDrafts(deps.db, caller.tenantId, drafts);
+  await applyRulesToDrafts(deps, caller.tenantId, drafts);
   return drafts;
 }

@@ -15,6 +15,7 @@ const resources = [
   'recipients',
   'choices',
   'notification-types',
+  'suppressions',
   'send-requests',
   'messages',
   'operations',

@@ -15,6 +15,8 @@ export interface Secrets {
   seal(plain: string): string;
   /** @throws Error when the key is gone or the text was changed. */
   open(sealed: string): string;
+  /** Whether the newest key made it: else it is lost with the key that did. */
+  isCurrent(sealed: string): boolean;
   /** Hash of an API key's secret part. High entropy: a peppered SHA-256 is enough. */
   hashKey(secret: string): string;
   /** Base64url signature of a short text, for cursors. */
@@ -58,6 +60,7 @@ export function createSecrets(base64Keys: readonly string[]): Secrets {
       decipher.setAuthTag(Buffer.from(tag, 'base64'));
       return Buffer.concat([decipher.update(Buffer.from(body, 'base64')), decipher.final()]).toString('utf8');
     },
+    isCurrent: (sealed) => sealed.startsWith(`${currentId}.`),
     hashKey: (secret) => createHmac('sha256', pepper).update(secret).digest('hex'),
     sign,
     verify(text, signature) {

@@ -17,6 +17,7 @@ const stages = [
   'extractions',
   'templates',
   'recipients',
+  'suppressions',
   'messages',
   'operations',
   'send-requests',

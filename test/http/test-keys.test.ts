@@ -177,6 +177,7 @@ t.test(
     const sender = await make('/v1/senders', { key: 'office', fromAddress: 'office@broker.test' });
     const template = await make('/v1/templates', { key: 'notice', title: 'Notice', channel: 'mail' });
     const type = await make('/v1/notification-types', { key: 'ae', title: 'AE', defaultChoice: 'on' });
+    const suppression = await make('/v1/suppressions', { address: 'bob@people.test', cause: 'manual' });
     const fields = { type: 'object', properties: { nom: { type: 'string' } } };
     const list = await make('/v1/field-lists', { key: 'person', title: 'Person', fields });
     const source = await make('/v1/data-sources', {
@@ -205,11 +206,21 @@ t.test(
       ['POST', `/v1/extractions/${extraction.id}/run`, { keys: ['1'] }],
       ['POST', '/v1/notification-types', { key: 'other', title: 'Other', defaultChoice: 'on' }],
       ['PATCH', `/v1/notification-types/${type.id}`, { active: false }],
+      ['POST', '/v1/suppressions', { address: 'ann@people.test', cause: 'manual' }],
+      ['PATCH', `/v1/suppressions/${suppression.id}`, { note: 'x' }],
       ['PUT', '/v1/recipients/external:client:C-1', person],
       ['PUT', '/v1/recipients/external:client:C-1/choices', { choices: [] }],
     ] as const) {
       const answer = await inject(method, path, { key: tenant.testKey, body, headers: { 'if-match': '*' } });
       t.match(answer, { status: 403, body: { code: 'forbidden' } }, `${method} ${path}`);
     }
+    const lifted = await inject('DELETE', `/v1/suppressions/${suppression.id}`, { key: tenant.testKey });
+    t.match(lifted, { status: 403, body: { code: 'forbidden' } });
+    const read = await inject('GET', '/v1/suppressions', { key: tenant.testKey });
+    t.match(
+      read,
+      { status: 200, body: { items: [{ id: suppression.id }] } },
+      'it reads what holds for its messages too',
+    );
   },
 );

@@ -33,6 +33,8 @@ export const hints: Hints = {
   value: [...mail, '06 12 34 56 78'],
   timezone: ['Europe/Paris', 'UTC'],
   channel: ['mail'],
+  cause: ['bounce', 'complaint', 'unsubscribed', 'manual'],
+  since: ['2026-03-02T08:00:00+01:00'],
   driver: ['outbox'],
   settings: [{}],
   secrets: [{}],

@@ -27,6 +27,7 @@ export interface Seeds {
   recipient: string;
   notificationType: string;
   unusedNotificationType: string;
+  suppression: string;
   account: string;
   unusedAccount: string;
   apiKey: string;
@@ -147,7 +148,9 @@ async function seedPeople(api: Api) {
     displayName: 'Jürgen Müller',
     addresses: [{ kind: 'mail', value: 'jurgen.muller@courriel.example' }],
   });
+  const suppression = await post(api, '/v1/suppressions', { address: 'jamais@courriel.example', cause: 'manual' });
   return {
+    suppression: suppression.id as string,
     notificationType: notificationType.id as string,
     unusedNotificationType: unused.id as string,
     recipient: recipient.id as string,
@@ -245,6 +248,7 @@ const usual: Record<string, (seeds: Seeds) => string> = {
   documents: (seeds) => seeds.document,
   recipients: (seeds) => seeds.recipient,
   'notification-types': (seeds) => seeds.notificationType,
+  suppressions: (seeds) => seeds.suppression,
   'send-requests': (seeds) => seeds.sendRequest,
   messages: (seeds) => seeds.messages.OK,
   'channel-accounts': (seeds) => seeds.account,

@@ -11,7 +11,7 @@ import {
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core';
-import { lifetime, tenantId } from './columns.ts';
+import { instant, lifetime, tenantId } from './columns.ts';
 
 /** A person or structure, known by the caller's own reference. */
 export const recipients = pgTable(
@@ -91,4 +91,40 @@ export const choices = pgTable(
     ...lifetime(),
   },
   (table) => [primaryKey({ columns: [table.tenantId, table.recipientId, table.notificationTypeId, table.channel] })],
+);
+
+/** An address never to be used again, by channel. */
+export const suppressions = pgTable(
+  'suppressions',
+  {
+    tenantId: tenantId(),
+    id: uuid('id').notNull(),
+    channel: text('channel', { enum: ['mail'] }).notNull(),
+    /** Compared form; null once it was forgotten: the hash stays, and still stops messages. */
+    address: text('address'),
+    /** Of channel and compared form, under the tenant's own key. */
+    addressHash: text('address_hash').notNull(),
+    cause: text('cause', { enum: ['bounce', 'complaint', 'unsubscribed', 'manual'] }).notNull(),
+    since: instant('since').notNull(),
+    note: text('note'),
+    revision: integer('revision').notNull().default(1),
+    ...lifetime(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.tenantId, table.id] }),
+    uniqueIndex('suppressions_address').on(table.tenantId, table.channel, table.addressHash),
+    check('suppressions_cause', sql`${table.cause} in ('bounce', 'complaint', 'unsubscribed', 'manual')`),
+  ],
+);
+
+/** The key of a tenant's address hashes. It is made once and never changes: hashes that are kept depend on it. */
+export const suppressionKeys = pgTable(
+  'suppression_keys',
+  {
+    tenantId: tenantId(),
+    /** Sealed with the service's secrets; sealed anew when those are rotated. */
+    sealedKey: text('sealed_key').notNull(),
+    ...lifetime(),
+  },
+  (table) => [primaryKey({ columns: [table.tenantId] })],
 );

@@ -64,7 +64,7 @@ async function turnWindow(lane: LaneState, account: LaneAccount, half: HalfWindo
     const [, locked, rules] = await inOrder([
       async () => (plain ? settleAtOnce(deps, tx, account.row, half.last) : undefined),
       () => lockClaimed(tx, half.next),
-      () => rulesOnLeaving(tx, account.row.tenantId, ahead),
+      () => rulesOnLeaving(deps, tx, account.row.tenantId, ahead),
     ]);
     await deps.probe('settle.inside');
     if (!isCurrent(account, locked)) return { current: false, opened: [], changed: half.next };

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { AccountRow } from '../../accounts/store.ts';
 import type { Redirect } from '../../messages/content.ts';
+import type { RuleDeps } from '../../messages/rules.ts';
 import type { ClaimDeps, Claimed } from '../claim/claimed.ts';
 import type { Doubtful } from '../claim/doubt.ts';
 import type { JobWatch } from '../claim/job-watch.ts';
@@ -14,6 +15,7 @@ import type { AccountShare } from './share.ts';
 /** What a lane works with. */
 export type LaneDeps = ClaimDeps &
   PrepareDeps &
+  RuleDeps &
   DriverDeps & {
     workerId: string;
     log: Logger;

@@ -6,7 +6,7 @@ import { attempts, messages } from '../../db/tables/messages.ts';
 import { together } from '../../db/together.ts';
 import type { MessageRow } from '../../messages/content.ts';
 import { recordMoves } from '../../messages/record-moves.ts';
-import { applyRules, type RuleVerdict } from '../../messages/rules.ts';
+import { applyRules, type RuleDeps, type RuleVerdict } from '../../messages/rules.ts';
 import { serviceActor } from '../../tenants/rights.ts';
 import { intervalMs, reserveSlots } from '../account/rhythm.ts';
 import { type ClaimDeps, type Claimed, isIn, removeJobs, stillWanting } from '../claim/claimed.ts';
@@ -76,12 +76,14 @@ async function cancelledMeanwhile(tx: Tx, tenantId: string, locked: readonly Loc
 
 /** The rules are looked at again on leaving: what was allowed at intake may be refused by now. */
 export async function rulesOnLeaving(
+  deps: RuleDeps,
   tx: Tx,
   tenantId: string,
   { messages: read }: ReadAhead,
 ): Promise<Map<string, RuleVerdict>> {
   const rows = [...read.values()].map(({ row }) => row);
   const verdicts = await applyRules(
+    deps,
     tx,
     tenantId,
     rows.map((row) => ({ ...row, normalized: row.toNormalized })),

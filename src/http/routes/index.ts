@@ -18,6 +18,7 @@ import { operationRoutes } from './operations.ts';
 import { recipientRoutes } from './recipients.ts';
 import { sendRequestRoutes } from './send-requests.ts';
 import { senderRoutes } from './senders.ts';
+import { suppressionRoutes } from './suppressions.ts';
 import { templateConversionRoutes } from './template-conversion.ts';
 import { templateReviewRoutes } from './template-review.ts';
 import { templateVersionRoutes } from './template-versions.ts';
@@ -43,6 +44,7 @@ const allRoutes: readonly Routes[] = [
   documentRoutes,
   recipientRoutes,
   notificationTypeRoutes,
+  suppressionRoutes,
   sendRequestRoutes,
   messageRoutes,
   messageViewRoutes,

@@ -1,0 +1,44 @@
+import type { Tx } from '../db/client.ts';
+import type { Actor } from '../tenants/rights.ts';
+import { blockMessages } from './act.ts';
+import type { MessageFilter, Viewer } from './filter.ts';
+import { lockMessages, matchingIds } from './store.ts';
+import type { MoveDeps } from './to-valid.ts';
+
+const messagesPerStep = 1_000;
+
+/** What became of the messages that were to be blocked. */
+export interface Blocked {
+  /** How many are `B` now. */
+  blocked: number;
+  /** Ids of those that were being sent and could not be stopped. */
+  beingSent: string[];
+}
+
+/**
+ * Blocks every message in `E` or `V` that matches and is not being sent, in steps of 1,000, locked in the order of
+ * their ids.
+ */
+export async function blockMatching(
+  deps: MoveDeps,
+  tx: Tx,
+  viewer: Viewer,
+  actor: Actor,
+  filter: MessageFilter,
+  reason: 'cancelled' | 'suppressed',
+): Promise<Blocked> {
+  const beingSent: string[] = [];
+  let blocked = 0;
+  let after: string | null = null;
+  while (true) {
+    const page = { sources: ['E', 'V'] as const, after, limit: messagesPerStep };
+    const ids: string[] = await matchingIds(tx, viewer, filter, page);
+    const rows = (await lockMessages(tx, viewer, ids)).filter(({ status }) => status === 'E' || status === 'V');
+    const stoppable = rows.filter(({ dispatchState }) => dispatchState !== 'sending');
+    for (const { id, dispatchState } of rows) if (dispatchState === 'sending') beingSent.push(id);
+    await blockMessages(deps, tx, actor, stoppable, { reason, remark: null });
+    blocked += stoppable.length;
+    after = ids.at(-1) ?? null;
+    if (ids.length < messagesPerStep) return { blocked, beingSent };
+  }
+}
