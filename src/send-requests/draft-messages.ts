@@ -145,7 +145,8 @@ function draftOf(newId: NewId, source: Source, { planned, index, row, expressed 
   );
   const extracted = source.extracts.of(planned, row);
   // Without what it was to give, the address and the rest may be missing, too.
-  const found = [extracted.fault, target.fault, ...copyFaults, attached.fault, ...plannedFaults(planned, target)];
+  const targetFault = extracted.fault !== null && version.to !== null ? null : target.fault;
+  const found = [extracted.fault, targetFault, ...copyFaults, attached.fault, ...plannedFaults(planned, target)];
   const faults = found.filter((fault) => fault !== null);
   const status = faults.length > 0 ? 'KO' : target.block !== null ? 'B' : validation === 'automatic' ? 'V' : 'E';
   const context = row.context ?? body.context ?? null;

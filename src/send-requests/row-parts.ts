@@ -80,7 +80,8 @@ export function targetOf(
   if (chosen !== null) return { recipient, ...chosen, name: chosen.name ?? fallbackName, fault: null, block: null };
   const refuses = recipient?.addresses.some(({ kind, acceptsContact }) => kind === 'mail' && !acceptsContact) ?? false;
   if (refuses) return { ...nowhere, name: fallbackName, recipient, fault: null, block: 'contact_refused' };
-  const message = recipient === null ? 'give a recipient or an inline to' : 'the recipient has no mail address';
+  const named = recipient === null ? 'give a recipient or an inline to' : 'the recipient has no mail address';
+  const message = expressed === null ? named : `what the template writes to gives nothing; ${named}`;
   return { ...nowhere, name: fallbackName, recipient, fault: { pointer: '/to', code: 'address_missing', message } };
 }
 

@@ -30,7 +30,7 @@ const settings = {
       additionalProperties: false,
       maxProperties: 100,
       description:
-        'Merge fields that are the same in every message, e.g. an address of a site; what a request gives comes before them.',
+        'Merge fields that are the same in every message, e.g. an address of a site; what a request gives comes before them. A change replaces them all.',
       examples: [{ URL_PJ_WEB: 'https://pj.universite.example' }],
     },
   ),

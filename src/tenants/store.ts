@@ -24,7 +24,15 @@ export type TenantSettings = Partial<
   >
 >;
 
-function checkSettings({ timezone, testRedirect }: TenantSettings): void {
+/** What the service itself gives every text by these names. */
+const reservedFields = ['recipient', 'sender'];
+
+function checkSettings({ timezone, testRedirect, constants = {} }: TenantSettings): void {
+  for (const name of reservedFields) {
+    if (Object.hasOwn(constants, name)) {
+      throw invalidField(`/constants/${name}`, 'reserved', `${name} is given by the service`);
+    }
+  }
   if (testRedirect != null) {
     const parsed = parseAddrSpec(testRedirect);
     if (parsed.kind === 'invalid') throw invalidField('/testRedirect', 'address_invalid', parsed.why);

@@ -191,6 +191,11 @@ t.test('constants of the organisation are there for all; a message keeps those i
   const [first, second] = await Promise.all(messages.map((id) => inject('GET', `/v1/messages/${id}`)));
   t.same(first?.body.data, { URL_PJ_WEB: 'https://pj.universite.example' }, 'only what it reads');
   t.same(second?.body.data, { URL_PJ_WEB: 'https://autre.example' }, 'what the request gives comes before');
+  const reserved = { body: { constants: { sender: 'x' } }, headers: anyRevision };
+  t.match(await inject('PATCH', '/v1/tenant', reserved), {
+    status: 422,
+    body: { errors: [{ pointer: '/constants/sender', code: 'reserved' }] },
+  });
   const bad = { 'a b': 'x' };
   t.equal((await inject('PATCH', '/v1/tenant', { body: { constants: bad }, headers: anyRevision })).status, 400);
 });

@@ -126,7 +126,7 @@ t.test('MJML: faults are told by line, files are not read, nothing is loaded fro
   const good = await compile(
     '<mjml><mj-body><mj-raw>{% if dossier %}</mj-raw><mj-section><mj-column><mj-text>Bonjour {{ nom }}</mj-text>' +
       '<mj-button href="{{ lien }}">Voir</mj-button></mj-column></mj-section><mj-raw>{% endif %}</mj-raw>' +
-      '<mj-include path="/etc/passwd" /></mj-body></mjml>',
+      '</mj-body></mjml>',
   );
   if (good.kind !== 'texts') throw new Error(JSON.stringify(good));
   t.match(good.parts.html, 'lang="fr"');
@@ -139,8 +139,13 @@ t.test('MJML: faults are told by line, files are not read, nothing is loaded fro
   });
   t.match(await compile('<mjml><mj-body>{% if x %}<mj-section></mj-section>{% endif %}</mj-body></mjml>'), {
     kind: 'faults',
-    faults: [{ code: 'not_compiled', message: /would get lost/ }],
+    faults: [{ code: 'not_compiled', message: /mj-raw/ }],
   });
+  t.match(await compile('<mjml><mj-body><mj-include path="/etc/passwd" /></mj-body></mjml>'), {
+    kind: 'faults',
+    faults: [{ message: /mj-include/ }],
+  });
+  t.match(await compile('<mjml><mj-body></mj-body></mjml>'), { kind: 'faults', faults: [{ message: /says nothing/ }] });
   t.match(await compile('Bonjour'), { kind: 'faults' });
 });
 
@@ -168,6 +173,11 @@ t.test('a text says what the HTML says, or is asked for', async (t) => {
     'no new marks',
   );
   t.match(textFromHtml('<ol>{% for l in m %}<li>{{ l }}</li>{% endfor %}</ol>'), ' * {{ l }}');
+  t.equal(
+    textFromHtml('<ul>{% for p in l %}<li>{{ p }}</li>{% endfor %}</ul><p>{{ x }}</p>'),
+    '{% for p in l %} * {{ p }}\n{% endfor %}\n{{ x }}',
+    'a field behind a loop is no tag',
+  );
   t.match(textFromHtml('<ol><li>a</li><li>b</li></ol>'), '1. a\n 2. b');
 });
 

@@ -66,7 +66,9 @@ export async function compileTexts(job: CompileJob): Promise<CompileResult> {
     const made = await htmlOf(job);
     if (made.kind === 'faults') return made;
     const { html } = made;
-    return { kind: 'texts', parts: { subject, html, text: text ?? (await makeText(html)) } };
+    const said = text ?? (await makeText(html));
+    if (said === '' && !/<img\b/i.test(html)) throw new Error('it says nothing');
+    return { kind: 'texts', parts: { subject, html, text: said } };
   } catch (error) {
     const pointer = mjml !== undefined ? '/mjml' : sections !== undefined ? '/sections' : '/html';
     const message = `cannot be made into a mail: ${(error as Error).message.slice(0, 300)}`;

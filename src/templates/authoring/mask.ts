@@ -9,6 +9,8 @@ export interface MaskedText {
   marks: readonly string[];
   /** Finds the words; the first group is the place among `marks`. */
   word: RegExp;
+  /** The words of tags only, as a part of an expression. */
+  tagWord: string;
 }
 
 /** A beginning of words that the text has nowhere: nobody can write one on purpose. */
@@ -24,8 +26,8 @@ function freePrefix(source: string): string {
 export function maskMarks(source: string): MaskedText {
   const prefix = freePrefix(source);
   const marks: string[] = [];
-  const text = replaceMarks(source, (mark) => `${prefix}${marks.push(mark) - 1}q`);
-  return { text, marks, word: new RegExp(`${prefix}(\\d+)q`, 'gi') };
+  const text = replaceMarks(source, (mark) => `${prefix}${marks.push(mark) - 1}${mark.startsWith('{%') ? 't' : 'q'}`);
+  return { text, marks, word: new RegExp(`${prefix}(\\d+)[qt]`, 'gi'), tagWord: `${prefix}\\d+t` };
 }
 
 /**

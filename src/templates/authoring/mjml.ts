@@ -13,10 +13,13 @@ const withLanguage = (mjml: string, language: string) =>
 
 /**
  * Compiles MJML whose texts have Liquid's marks; a tag between elements stands in an `mj-raw`. Nothing is read from files
- * (`mj-include` is left out), no font is loaded from elsewhere unless the text says so.
+ * (`mj-include` is refused), no font is loaded from elsewhere unless the text says so.
  * @param language BCP 47 tag, where the text says none.
  */
 export async function compileMjml(mjml: string, language: string): Promise<MjmlResult> {
+  if (/<mj-include\b/i.test(mjml)) {
+    return { kind: 'faults', faults: [{ line: 1, message: 'mj-include: no files are read' }] };
+  }
   const masked = maskMarks(withLanguage(mjml, language));
   const { html, errors } = await mjml2html(masked.text, {
     ignoreIncludes: true,
@@ -28,5 +31,9 @@ export async function compileMjml(mjml: string, language: string): Promise<MjmlR
   if (errors.length > 0) {
     return { kind: 'faults', faults: errors.slice(0, 100).map(({ line, message }) => ({ line, message })) };
   }
-  return { kind: 'html', html: unmaskMarks(html, masked, 'all') };
+  try {
+    return { kind: 'html', html: unmaskMarks(html, masked, 'all') };
+  } catch (cause) {
+    throw new Error('a field or a tag would get lost: between elements it stands in an mj-raw', { cause });
+  }
 }

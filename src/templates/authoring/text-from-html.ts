@@ -72,13 +72,10 @@ function checkTags(converted: string, masked: MaskedText): void {
  * Lines that have tags only lose their line ends: they would be empty once the tags have done their work. As many stay as
  * there are between what is before and what is behind.
  */
-function withoutTagLines(text: string, { marks, word }: MaskedText): string {
-  const one = word.source.replace('(\\d+)', '\\d+');
-  const tagLines = new RegExp(`(^|(?<!\\n)\\n+)[ \\t]*(${one}(?:\\s*${one})*)[ \\t]*(\\n+|$)`, 'gi');
-  return text.replace(tagLines, (whole, before: string, words: string, behind: string) => {
-    const places = [...words.matchAll(word)].map(([, place]) => Number(place));
-    const tagsOnly = places.every((place) => isTag(marks[place]));
-    return tagsOnly ? before + words.replace(/\s/g, '') + behind.slice(before.length) : whole;
+function withoutTagLines(text: string, { tagWord: tag }: MaskedText): string {
+  const tagLines = new RegExp(`(^|(?<!\\n)\\n+)[ \\t]*(${tag}(?:\\s*${tag})*)[ \\t]*(\\n+|$)`, 'gi');
+  return text.replace(tagLines, (_, before: string, words: string, behind: string, offset: number) => {
+    return before + words.replace(/\s/g, '') + behind.slice(offset === 0 ? behind.length : before.length);
   });
 }
 

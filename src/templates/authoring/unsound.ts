@@ -32,6 +32,9 @@ function faultsOfForm(text: PlacedText): ErrorItem[] {
   if (isOneLine(text) && controlCharacter.test(text.source)) {
     return [{ pointer, code: 'control_character', message: 'must be one line, without control characters' }];
   }
+  if (isOneLine(text) && /\{\{-?\s*sender\.signature\b/.test(text.source)) {
+    return [{ pointer, code: 'not_allowed', message: 'a signature has several lines: it may not stand in one' }];
+  }
   const marks = countMarks(text.source);
   if (marks <= maximumMarks) return [];
   const message = `has ${marks} outputs, tags, filters and conditions; ${maximumMarks} is the most`;

@@ -24,7 +24,7 @@ export const serviceFields: FieldsShape = {
       properties: {
         name: { type: 'string', examples: ['Service gestion'] },
         address: { type: 'string', examples: ['gestion@courtage-dupont.example'] },
-        signature: { type: 'string', title: 'As it was formatted (M2)' },
+        signature: { type: 'string', title: 'As it was formatted' },
       },
     },
   },

@@ -3,12 +3,19 @@
  * markup, however it is escaped. Found when a version is saved.
  */
 import { readHtml } from './html-tags.ts';
-import { outputCharacter as output, withOutputsMarked } from './marks.ts';
+import { outputCharacter as output, replaceMarks, withOutputsMarked } from './marks.ts';
 import { createPlaceOf, type Place } from './places.ts';
 
 /** Where a field stands that it must not. */
 export interface FieldInMarkup extends Place {
   message: string;
+}
+
+const isSignature = (mark: string) => /^\{\{-?\s*sender\.signature\b/.test(mark);
+
+/** The source with blanks for every mark but those of the signature, which is HTML itself. */
+function withSignaturesMarked(source: string): string {
+  return replaceMarks(source.replaceAll(output, ' '), (mark) => (isSignature(mark) ? output : ' ').repeat(mark.length));
 }
 
 /** Finds them in the HTML of a version that parses. In the order of the text. */
@@ -27,6 +34,12 @@ export function findFieldsInMarkup(source: string): FieldInMarkup[] {
       else if (!quoted && value.includes(output)) {
         found.push({ offset, message: `the value of ${name} has a field and needs quotes` });
       }
+    },
+  });
+  readHtml(withSignaturesMarked(source), {
+    onAttribute({ name, value, offset }) {
+      if (!value.includes(output)) return;
+      found.push({ offset, message: `the signature is HTML: it may not stand in the value of ${name}` });
     },
   });
   const placeOf = createPlaceOf(source);
