@@ -146,6 +146,17 @@ t.test('HTTP: whatever is no JSON array of objects is refused by name', async (t
       'query_timeout',
     ],
     'a connection that is closed': [(request) => request.socket.destroy(), 503, 'unreachable'],
+    'another protocol': [
+      (request) => void request.socket.write('HTTP/1.1 101 Upgrade\r\nconnection: upgrade\r\nupgrade: other\r\n\r\n'),
+      422,
+      'answer_refused',
+    ],
+    'another protocol that nobody names': [
+      (request) => void request.socket.write('HTTP/1.1 101 Switching Protocols\r\n\r\n'),
+      422,
+      'answer_refused',
+    ],
+    'far more rows than are allowed': [json(Array.from({ length: 200_000 }, () => ({ id: 1 }))), 422, 'too_many_rows'],
     'headers without an end': [
       (request) => void request.socket.write(`HTTP/1.1 200 OK\r\nx: ${'a'.repeat(200_000)}`),
       503,
@@ -166,8 +177,12 @@ t.test('HTTP: whatever is no JSON array of objects is refused by name', async (t
   };
   for (const [name, [next, status, fault]] of Object.entries(cases)) {
     answer = next;
-    const run = await service.inject('POST', `${path}/run`, { body: { keys: ['B-1'] } });
-    t.match(run, { status, body: { errors: [{ code: fault }] } }, name);
+    // More than may be asked at once: each gives its turn back.
+    const times = name === 'another protocol' ? 6 : 1;
+    for (let time = 0; time < times; time += 1) {
+      const run = await service.inject('POST', `${path}/run`, { body: { keys: ['B-1'] } });
+      t.match(run, { status, body: { errors: [{ code: fault }] } }, name);
+    }
   }
   t.equal(elsewhere.asked.length, 0, 'no redirect was followed');
   answer = text('application/problem+json', '[{"id":"B-1","n":12345678901234567890,"d":0.1}]');
