@@ -16,6 +16,13 @@ async function listen(t: Test, answer: RequestListener): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
+/** Waits for what must come within seconds. */
+async function until(isThere: () => boolean): Promise<void> {
+  for (const deadline = Date.now() + 8_000; !isThere() && Date.now() < deadline; ) {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
 const json =
   (text: string): RequestListener =>
   (_request, response) =>
@@ -82,4 +89,44 @@ t.test('PostgreSQL: values that are null count too', async (t) => {
   t.match(many, { status: 422, body: { errors: [{ code: 'too_large', message: /2000000 values/ }] } });
   t.match(await run(3, 100_001), { status: 422, body: { errors: [{ code: 'too_many_rows' }] } });
   t.match(await run(1_000, 1_000), { status: 200, body: { rows: [{ reason: 'extraction_ambiguous' }] } });
+});
+
+t.test('a process asks eight questions at once, and one organisation four', async (t) => {
+  const service = await startService(t);
+  const waiting: { tenant: string; answer(): void }[] = [];
+  const port = await listen(t, (request, response) => {
+    const tenant = request.url?.split('/')[1] ?? '';
+    waiting.push({ tenant, answer: () => json('[{"id":"B-1"}]')(request, response) });
+  });
+  const tenants = await Promise.all(['a', 'b', 'c'].map((name) => service.addTenant(name)));
+  const runs: Promise<{ status: number }>[] = [];
+  for (const [index, { key }] of tenants.entries()) {
+    const inject: TestService['inject'] = (method, path, ask) => service.inject(method, path, { ...ask, key });
+    for (const name of ['one', 'two']) {
+      const settings = { url: `http://127.0.0.1:${port}/${index}` };
+      const body = { key: name, title: 'Service', kind: 'http', settings, statementTimeoutMs: 30_000 };
+      must(await inject('POST', '/v1/data-sources', { body }), 201);
+      const path = await addExtraction(
+        { inject },
+        { key: name, dataSource: name, query: 'a?ids={keys}', keyColumn: 'id' },
+      );
+      for (let time = 0; time < 4; time += 1) runs.push(inject('POST', `${path}/run`, { body: { keys: ['B-1'] } }));
+    }
+    const there = (count: number) => t.equal(waiting.length, count, `organisation ${index}`);
+    await until(() => waiting.length >= Math.min(8, (index + 1) * 4));
+    // Whatever else would come has come by then.
+    await service.inject('GET', '/v1/tenant');
+    there(Math.min(8, (index + 1) * 4));
+  }
+  t.notOk(
+    waiting.some(({ tenant }) => tenant === '2'),
+    'the third organisation waits',
+  );
+  let answered = 0;
+  for (; answered < 24; answered += 1) {
+    await until(() => waiting.length > 0);
+    t.ok(waiting.length <= 8);
+    waiting.shift()?.answer();
+  }
+  t.same([...new Set((await Promise.all(runs)).map(({ status }) => status))], [200]);
 });
