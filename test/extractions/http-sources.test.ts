@@ -94,6 +94,35 @@ t.test('HTTP: rows of keys, with the header that was given; what it gives is kep
   t.equal(asked.length, 2, 'many keys are asked in portions');
 });
 
+t.test(
+  'HTTP: a run that finds no row keeps the fields that were there; fields that cannot be kept are refused',
+  async (t) => {
+    const service = await startService(t);
+    const wide = Object.fromEntries(Array.from({ length: 999 }, (_, index) => [`n${index}`, 1]));
+    const { port } = await listen(t, (request, response) =>
+      request.url?.startsWith('/wide') ? json([{ id: 'B-1', ...wide }])(request, response) : byIds(request, response),
+    );
+    await addHttp(service, `http://127.0.0.1:${port}/`);
+    const path = await addExtraction(service, extraction);
+    const run = (body: object) => service.inject('POST', `${path}/run`, { body });
+    t.match(must(await run({ keys: ['B-9'], keep: true }), 200), { fields: null, kept: true });
+    t.equal(must(await service.inject('GET', path), 200).fields, null);
+    const { fields } = must(await run({ keys: ['B-1'], keep: true }), 200);
+    t.match(fields.properties, { nom: { type: 'string' } });
+    const query = 'autres?ids={keys}';
+    t.same(must(await run({ keys: ['B-9'], query, keep: true }), 200).fields, fields);
+    t.match(must(await service.inject('GET', path), 200), { fields, query });
+    const list = { body: { listField: 'lignes' }, headers: { 'if-match': '*' } };
+    must(await service.inject('PATCH', path, list), 200);
+    must(await run({ keys: ['B-1'], query: 'wide?ids={keys}' }), 200);
+    t.match(await run({ keys: ['B-1'], query: 'wide?ids={keys}', keep: true }), {
+      status: 422,
+      body: { errors: [{ pointer: '/fields' }] },
+    });
+    t.match(must(await service.inject('GET', path), 200), { query }, 'nothing was kept of it');
+  },
+);
+
 t.test('HTTP: whatever is no JSON array of objects is refused by name', async (t) => {
   const service = await startService(t);
   let answer: RequestListener = byIds;

@@ -1,6 +1,7 @@
 /** Rows that come as JSON objects. */
 import type { FieldShape } from '../../merge-fields/shape.ts';
 import { type SourceColumn, type SourceFault, type SourceRows, sourceFault } from './driver.ts';
+import { portionsOf } from './portions.ts';
 import { faultOfColumns, faultOfSize } from './result.ts';
 import { faultOfValue, readJson } from './values.ts';
 
@@ -29,7 +30,7 @@ function fieldOf(values: readonly unknown[]): FieldShape {
 }
 
 /** Objects as rows. Members that are absent are null; a member of one is a column of all. */
-export function rowsOf(objects: readonly Record<string, unknown>[]): SourceRows | SourceFault {
+export async function rowsOf(objects: readonly Record<string, unknown>[]): Promise<SourceRows | SourceFault> {
   const met = new Set<string>();
   for (const object of objects) {
     for (const name of Object.keys(object)) met.add(name);
@@ -40,8 +41,8 @@ export function rowsOf(objects: readonly Record<string, unknown>[]): SourceRows 
   const names = [...met];
   const wrong = faultOfColumns(names);
   if (wrong !== null) return wrong;
-  for (const object of objects) {
-    for (const [name, value] of Object.entries(object)) {
+  for await (const portion of portionsOf(objects, names.length)) {
+    for (const [name, value] of portion.flatMap(Object.entries)) {
       const fault = faultOfValue(value);
       if (fault !== null) {
         return sourceFault('value_refused', { message: `a value of the member ${name} cannot be used: ${fault}` });

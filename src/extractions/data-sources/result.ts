@@ -53,7 +53,7 @@ export function addRows<Raw>(
 ): SourceFault | null {
   const wrong = faultOfColumns(readers.map(({ name }) => name));
   if (wrong !== null) return wrong;
-  into.columns = readers.map(({ name, field }) => ({ name, field }));
+  into.columns = readers.map(({ name, field, anyJson = false }) => ({ name, field, anyJson }));
   for (const raw of rows) {
     if (into.rows.length >= maximumRows) return sourceFault('too_many_rows');
     const tooLarge = faultOfSize(readers.length, into.rows.length + 1);
