@@ -1,6 +1,7 @@
 /** Results of databases, brought together from their portions and held to what merge fields may be. */
 import { isFieldName } from '../../merge-fields/shape.ts';
 import { type SourceColumn, type SourceFault, type SourceRows, sourceFault } from './driver.ts';
+import { portionsOf } from './portions.ts';
 import { linesBefore } from './sql-text.ts';
 import { faultOfValue } from './values.ts';
 
@@ -45,32 +46,34 @@ export function faultOfColumns(names: readonly string[]): SourceFault | null {
 }
 
 /** Adds the rows of a portion, read by the readers of their columns. @returns what is wrong with one of them. */
-export function addRows<Raw>(
+export async function addRows<Raw>(
   into: SourceRows,
   readers: readonly (SourceColumn & { read(value: NonNullable<Raw>): unknown })[],
   rows: readonly (Raw | null)[][],
   maximumRows: number,
-): SourceFault | null {
+): Promise<SourceFault | null> {
   const wrong = faultOfColumns(readers.map(({ name }) => name));
   if (wrong !== null) return wrong;
   into.columns = readers.map(({ name, field, anyJson = false }) => ({ name, field, anyJson }));
-  for (const raw of rows) {
-    if (into.rows.length >= maximumRows) return sourceFault('too_many_rows');
-    const tooLarge = faultOfSize(readers.length, into.rows.length + 1);
-    if (tooLarge !== null) return tooLarge;
-    const row: unknown[] = [];
-    for (const [index, reader] of readers.entries()) {
-      const value = raw[index] ?? null;
-      const read = value === null ? null : reader.read(value);
-      const fault = faultOfValue(read);
-      if (fault !== null) {
-        return sourceFault('value_refused', {
-          message: `a value of the column ${reader.name} cannot be used: ${fault}`,
-        });
+  for await (const portion of portionsOf(rows, readers.length)) {
+    for (const raw of portion) {
+      if (into.rows.length >= maximumRows) return sourceFault('too_many_rows');
+      const tooLarge = faultOfSize(readers.length, into.rows.length + 1);
+      if (tooLarge !== null) return tooLarge;
+      const row: unknown[] = [];
+      for (const [index, reader] of readers.entries()) {
+        const value = raw[index] ?? null;
+        const read = value === null ? null : reader.read(value);
+        const fault = faultOfValue(read);
+        if (fault !== null) {
+          return sourceFault('value_refused', {
+            message: `a value of the column ${reader.name} cannot be used: ${fault}`,
+          });
+        }
+        row.push(read);
       }
-      row.push(read);
+      into.rows.push(row);
     }
-    into.rows.push(row);
   }
   return null;
 }
