@@ -264,4 +264,7 @@ t.test('HTTPS: the certificate is checked, and its own authority may be named', 
   t.match(must(await service.inject('POST', `${path}/run`, { body: { keys: ['B-1'] } }), 200).rows, [
     { data: { nom: 'Lefèvre' } },
   ]);
+  const address = { url: `https://127.0.0.1:${port}/`, certificateAuthority: file('ca.pem') };
+  const byAddress = await addHttp(service, address.url, { key: 'address', settings: address });
+  t.match(must(await service.inject('POST', `/v1/data-sources/${byAddress}/test`), 200), { ok: true });
 });
