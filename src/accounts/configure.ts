@@ -36,14 +36,14 @@ export interface NewAccount {
   isDefault?: boolean;
 }
 
-/** @throws AppError `unprocessable` naming the field the driver does not accept. */
+/** @param account.secrets null: not known. @throws AppError `unprocessable` naming the field the driver does not accept. */
 function checkDriver(account: { driver: string; channel: string; settings: unknown; secrets: unknown }): void {
   const driver = findDriver(account.driver);
   if (driver === undefined || driver.channel !== account.channel) {
     throw invalidField('/driver', 'driver_unknown', `there is no driver ${account.driver} for ${account.channel}`);
   }
   holdToSchema(driver.settings, account.settings, '/settings');
-  holdToSchema(driver.secrets, account.secrets, '/secrets');
+  if (account.secrets !== null) holdToSchema(driver.secrets, account.secrets, '/secrets');
 }
 
 async function clearDefault(tx: Tx, tenantId: string, channel: 'mail'): Promise<void> {
@@ -145,8 +145,10 @@ export async function updateAccount(
   const { tenantId, id, actor, revision } = target;
   const before = await getAccount(tx, tenantId, id);
   const settings = change.settings ?? before.settings;
-  const secrets = { ...readableSecrets(deps.secrets, before), ...change.secrets };
-  checkDriver({ ...before, settings, secrets });
+  const kept = readableSecrets(deps.secrets, before);
+  const gives = Object.keys(change.secrets ?? {}).length > 0;
+  const secrets = { ...kept, ...change.secrets };
+  checkDriver({ ...before, settings, secrets: kept === null && !gives ? null : secrets });
   if (change.isDefault) await lockTenant(tx, tenantId);
   if (change.isDefault && !before.test) await clearDefault(tx, tenantId, before.channel);
   const [row] = await tx
@@ -157,7 +159,8 @@ export async function updateAccount(
       ...(change.isDefault ? { isDefault: true } : {}),
       ...change.rhythm,
       settings,
-      sealedSecrets: sealSecrets(deps.secrets, secrets),
+      // Only what is given is sealed: the key of secrets that cannot be read now may come back.
+      ...(gives ? { sealedSecrets: sealSecrets(deps.secrets, secrets) } : {}),
       // A shorter wait holds from now on, not from the end of the longer one.
       ...(change.rhythm === undefined ? {} : { nextSlotAt: null, idleUntil: null }),
       revision: sql`${channelAccounts.revision} + 1`,

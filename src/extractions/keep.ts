@@ -121,6 +121,15 @@ export async function prepareChange(
   return { fields: found === null ? fields : { ...fields, fields: found }, revision };
 }
 
+/** The change that keeps what a run has tried. @throws AppError `unprocessable` for fields that cannot be kept. */
+export function changeOfRun(
+  before: ExtractionRow,
+  { query, fields }: Pick<ExtractionRow, 'query' | 'fields'>,
+): PreparedChange {
+  if (fields !== null) checkFieldsShape(fields, '/fields');
+  return { fields: { query, fields }, revision: before.revision };
+}
+
 /** Keeps a prepared change. @throws AppError `not_found`; `precondition_failed` when it was changed meanwhile. */
 export async function changeExtraction(
   deps: Deps,

@@ -1,6 +1,7 @@
 /** What a source answered, as data of keys, and as merge fields. */
 import type { FieldShape, FieldsShape } from '../merge-fields/shape.ts';
 import { type SourceColumn, type SourceFault, type SourceRows, sourceFault } from './data-sources/driver.ts';
+import { portionsOf } from './data-sources/portions.ts';
 import type { ExtractionRow } from './store.ts';
 
 /** How rows become fields. */
@@ -23,15 +24,20 @@ const keyOf = (value: unknown): string | null =>
   typeof value === 'string' || typeof value === 'number' ? String(value) : null;
 
 /** The rows of each key of the source. Rows of keys that nobody asked for are left out. */
-function groupRows(shape: RowShape, { columns, rows }: SourceRows): Map<string, Record<string, unknown>[]> {
+async function groupRows(
+  shape: RowShape,
+  { columns, rows }: SourceRows,
+): Promise<Map<string, Record<string, unknown>[]>> {
   const at = columns.findIndex(({ name }) => name === shape.keyColumn);
   const groups = new Map<string, Record<string, unknown>[]>();
-  for (const row of rows) {
-    const key = keyOf(row[at]);
-    if (key === null) continue;
-    const group = groups.get(key) ?? [];
-    groups.set(key, group);
-    group.push(Object.fromEntries(columns.map(({ name }, index) => [name, row[index]])));
+  for await (const portion of portionsOf(rows, columns.length)) {
+    for (const row of portion) {
+      const key = keyOf(row[at]);
+      if (key === null) continue;
+      const group = groups.get(key) ?? [];
+      groups.set(key, group);
+      group.push(Object.fromEntries(columns.map(({ name }, index) => [name, row[index]])));
+    }
   }
   return groups;
 }
@@ -45,8 +51,12 @@ export function faultOfKeyColumn({ keyColumn }: RowShape, columns: readonly Sour
 }
 
 /** The data of every key that was asked for. */
-export function dataOfKeys(shape: RowShape, keys: readonly string[], answer: SourceRows): Map<string, KeyData> {
-  const groups = groupRows(shape, answer);
+export async function dataOfKeys(
+  shape: RowShape,
+  keys: readonly string[],
+  answer: SourceRows,
+): Promise<Map<string, KeyData>> {
+  const groups = await groupRows(shape, answer);
   const found = new Map<string, KeyData>();
   for (const key of keys) {
     const wanted = sourceKey(key, shape.keyType);
@@ -64,21 +74,25 @@ function membersOf(fields: FieldsShape | null, listField: string | null): Record
   return (listField === null ? fields.properties : fields.properties[listField]?.items?.properties) ?? {};
 }
 
-/** The fields that columns give. What people said of a field that was there before (title, examples) stays. */
+/** A field as its column gives it. What people said of it stays, as far as it is still of that type. */
+function fieldOf({ field, anyJson = false }: SourceColumn, known: FieldShape | undefined): FieldShape {
+  if (known === undefined) return field;
+  const { title, description, examples, scope, type, format, properties, items, required } = known;
+  const exact = type === field.type || (anyJson && type === 'array');
+  const said = { title, description, examples, scope, ...(exact && { type, format, properties, items, required }) };
+  // A format that the column has stands before one that was said.
+  const told = exact ? { ...field, type } : field;
+  return { ...Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined)), ...told };
+}
+
+/** The fields that columns give. What people said of a field that was there before stays. */
 export function fieldsOf(
   { listField }: Pick<RowShape, 'listField'>,
   columns: readonly SourceColumn[],
   before: FieldsShape | null,
 ): FieldsShape {
   const known = membersOf(before, listField);
-  const properties = Object.fromEntries(
-    columns.map(({ name, field }) => {
-      const { title, description, examples, scope } = known[name] ?? {};
-      const said = { title, description, examples, scope };
-      const kept = Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined));
-      return [name, { ...field, ...kept }];
-    }),
-  );
+  const properties = Object.fromEntries(columns.map((column) => [column.name, fieldOf(column, known[column.name])]));
   if (listField === null) return { type: 'object', properties };
   const { items: _items, ...list } = before?.properties[listField] ?? { type: 'array' as const };
   return {

@@ -19,8 +19,8 @@ export type Runnable = Pick<
 export interface Extracted {
   /** Of every key that was asked for. */
   data: Map<string, KeyData>;
-  /** As the result has them; what people said of them before stays. */
-  fields: FieldsShape;
+  /** As the result has them; what people said of them before stays. Those that were there, where it tells none. */
+  fields: FieldsShape | null;
 }
 
 /** A fault of a source as an answer: 503 where it may pass, else 422. */
@@ -63,8 +63,8 @@ export async function runExtraction(
   const fault = told ? faultOfKeyColumn(extraction, answer.columns) : null;
   if (fault !== null) throw refusalOf(extraction.key, fault);
   return {
-    data: dataOfKeys(extraction, keys, answer),
-    fields: fieldsOf(extraction, answer.columns, extraction.fields),
+    data: await dataOfKeys(extraction, keys, answer),
+    fields: told ? fieldsOf(extraction, answer.columns, extraction.fields) : extraction.fields,
   };
 }
 

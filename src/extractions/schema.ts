@@ -127,7 +127,9 @@ export const ExtractionResult = closed(
       }),
       { description: 'One for each key, as send requests would have it.' },
     ),
-    fields: fieldsShape('The fields that were found.'),
+    fields: nullable(
+      fieldsShape('The fields that were found; where no row tells any, those that were there. null: none were said.'),
+    ),
     broken: brokenTemplates(
       'Templates that would read fields that nothing gives, with the fields that were found (M5).',
     ),

@@ -86,11 +86,11 @@ export function openSecrets(secrets: Secrets, { sealedSecrets }: Sealed): Record
   return sealedSecrets === null ? {} : JSON.parse(secrets.open(sealedSecrets));
 }
 
-/** The same, or none when the key that sealed them is gone: they can then be set again. */
-export function readableSecrets(secrets: Secrets, row: Sealed): Record<string, string> {
+/** The same; null when the key that sealed them is gone: they can be set again, or it may come back. */
+export function readableSecrets(secrets: Secrets, row: Sealed): Record<string, string> | null {
   try {
     return openSecrets(secrets, row);
   } catch {
-    return {};
+    return null;
   }
 }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:net';
 import t from 'tap';
 import { startService } from '../support/service.ts';
@@ -93,6 +94,41 @@ t.test('secrets do not follow a source that is moved: they are given again', asy
   );
   t.equal((await patch({ settings: { ...settings, host: 'localhost' }, secrets: { password } })).status, 200);
   t.match(must(await inject('POST', `${path}/test`), 200), { ok: true, canWrite: false });
+});
+
+t.test('secrets whose key is gone for a while are kept, and can be given again', async (t) => {
+  const [first, second] = [randomBytes(32), randomBytes(32)].map((key) => key.toString('base64')) as [string, string];
+  const whole = await startService(t, { config: { secretsKeys: [second, first] } });
+  const database = await createSourceDatabase(t);
+  const path = `${sources}/${await addSource(whole, database)}`;
+  await addExtraction(whole);
+  const account = {
+    name: 'Serveur',
+    channel: 'mail',
+    driver: 'smtp',
+    settings: { host: 'mail.example', port: 587, security: 'starttls', user: 'u' },
+  };
+  const secrets = { password: 'p' };
+  const { id } = must(await whole.inject('POST', '/v1/channel-accounts', { body: { ...account, secrets } }), 201);
+  const accountPath = `/v1/channel-accounts/${id}`;
+  const without = await startService(t, { databaseUrl: whole.databaseUrl, config: { secretsKeys: [first] } });
+  const inject = (method: string, place: string, body?: object) =>
+    without.inject(method, place, { key: whole.tenant.key, headers: anyRevision, ...(body && { body }) });
+  t.match(must(await inject('POST', `${path}/test`), 200), { ok: false, fault: 'secrets_unreadable' });
+  const [extraction] = must(await inject('GET', '/v1/extractions'), 200).items;
+  t.match(await inject('POST', `/v1/extractions/${extraction.id}/run`, { keys: ['B-1'] }), {
+    status: 422,
+    body: { code: 'extraction_failed', errors: [{ code: 'secrets_unreadable' }] },
+  });
+  t.match(must(await inject('PATCH', path, { title: 'Autre', secrets: {} }), 200), { title: 'Autre', secretNames: [] });
+  must(await inject('PATCH', accountPath, { name: 'Autre' }), 200);
+  t.equal((await inject('PATCH', accountPath, { settings: { nothing: true } })).status, 422, 'settings are held still');
+  const moved = { settings: { ...database.settings, host: 'localhost' } };
+  t.match(await inject('PATCH', path, moved), { status: 422, body: { errors: [{ pointer: '/secrets' }] } });
+  t.match(must(await whole.inject('POST', `${path}/test`), 200), { ok: true }, 'the key is there again');
+  t.match(must(await whole.inject('GET', accountPath), 200), { name: 'Autre', secretNames: Object.keys(secrets) });
+  must(await inject('PATCH', path, { ...moved, secrets: { password: database.password } }), 200);
+  t.match(must(await inject('POST', `${path}/test`), 200), { ok: true }, 'they are given again');
 });
 
 t.test('addresses that are not public are refused unless they are allowed, in every spelling', async (t) => {

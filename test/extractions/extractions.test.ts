@@ -206,6 +206,29 @@ t.test(
   },
 );
 
+t.test('what people said of the inside of a field stays when it is described again', async (t) => {
+  const service = await startService(t);
+  const { inject } = service;
+  await addSource(service, await createSourceDatabase(t));
+  const query = 'select membre as cle, mail, notes, notes as pieces, ne_le from benef where membre = any(:keys)';
+  const path = await addExtraction(service, { query });
+  const patch = (body: object) => inject('PATCH', path, { body, headers: anyRevision });
+  const { properties } = must(await inject('GET', path), 200).fields;
+  const said = {
+    ...properties,
+    mail: { type: 'string', format: 'email' },
+    notes: { type: 'object', properties: { rang: { type: 'integer' } }, required: ['rang'] },
+    pieces: { type: 'array', items: { type: 'object', properties: { nom: { type: 'string' } } } },
+  };
+  must(await patch({ fields: { type: 'object', properties: said } }), 200);
+  const again = must(await patch({ query: `${query} and numero > 0` }), 200);
+  t.same(again.fields.properties, said);
+  const other = query.replace('notes as pieces', 'numero as pieces').replace('mail', 'solde as mail');
+  const changed = must(await patch({ query: other }), 200).fields.properties;
+  t.match(changed, { mail: { type: 'number' }, pieces: { type: 'integer' } });
+  t.notOk(changed.mail.format ?? changed.pieces.items, 'of another type nothing of it is true any more');
+});
+
 t.test('an organisation has a hundred extractions at most', async (t) => {
   const service = await startService(t);
   await addSource(service, await createSourceDatabase(t));

@@ -40,6 +40,15 @@ export const hostileQueries: Record<string, [query: string, fate: Fate, message?
     'asked',
     /42601/,
   ],
+  'a dollar tag beyond all alphabets': [
+    `select $🧨½$ ) as e; drop table benef; :keys $🧨½$ as a, membre as cle ${where}`,
+    'nothing',
+  ],
+  'a name that ends with two dollars': [
+    `select 1 as a½$$, membre as cle ${where}; select 2 as b$$`,
+    'saved',
+    /semicolon/,
+  ],
   'a do block': [`do $$ begin delete from benef where membre = any(:keys); end $$`, 'saved', /does not use :keys/],
   'a do block with the parameter outside': [`do $$ begin delete from benef; end $$ -- \n :keys`, 'asked', /42601/],
   'set role': [`set role postgres /* */ , :keys`, 'asked', /42601/],

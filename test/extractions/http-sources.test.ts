@@ -94,6 +94,35 @@ t.test('HTTP: rows of keys, with the header that was given; what it gives is kep
   t.equal(asked.length, 2, 'many keys are asked in portions');
 });
 
+t.test(
+  'HTTP: a run that finds no row keeps the fields that were there; fields that cannot be kept are refused',
+  async (t) => {
+    const service = await startService(t);
+    const wide = Object.fromEntries(Array.from({ length: 999 }, (_, index) => [`n${index}`, 1]));
+    const { port } = await listen(t, (request, response) =>
+      request.url?.startsWith('/wide') ? json([{ id: 'B-1', ...wide }])(request, response) : byIds(request, response),
+    );
+    await addHttp(service, `http://127.0.0.1:${port}/`);
+    const path = await addExtraction(service, extraction);
+    const run = (body: object) => service.inject('POST', `${path}/run`, { body });
+    t.match(must(await run({ keys: ['B-9'], keep: true }), 200), { fields: null, kept: true });
+    t.equal(must(await service.inject('GET', path), 200).fields, null);
+    const { fields } = must(await run({ keys: ['B-1'], keep: true }), 200);
+    t.match(fields.properties, { nom: { type: 'string' } });
+    const query = 'autres?ids={keys}';
+    t.same(must(await run({ keys: ['B-9'], query, keep: true }), 200).fields, fields);
+    t.match(must(await service.inject('GET', path), 200), { fields, query });
+    const list = { body: { listField: 'lignes' }, headers: { 'if-match': '*' } };
+    must(await service.inject('PATCH', path, list), 200);
+    must(await run({ keys: ['B-1'], query: 'wide?ids={keys}' }), 200);
+    t.match(await run({ keys: ['B-1'], query: 'wide?ids={keys}', keep: true }), {
+      status: 422,
+      body: { errors: [{ pointer: '/fields' }] },
+    });
+    t.match(must(await service.inject('GET', path), 200), { query }, 'nothing was kept of it');
+  },
+);
+
 t.test('HTTP: whatever is no JSON array of objects is refused by name', async (t) => {
   const service = await startService(t);
   let answer: RequestListener = byIds;
@@ -146,6 +175,17 @@ t.test('HTTP: whatever is no JSON array of objects is refused by name', async (t
       'query_timeout',
     ],
     'a connection that is closed': [(request) => request.socket.destroy(), 503, 'unreachable'],
+    'another protocol': [
+      (request) => void request.socket.write('HTTP/1.1 101 Upgrade\r\nconnection: upgrade\r\nupgrade: other\r\n\r\n'),
+      422,
+      'answer_refused',
+    ],
+    'another protocol that nobody names': [
+      (request) => void request.socket.write('HTTP/1.1 101 Switching Protocols\r\n\r\n'),
+      422,
+      'answer_refused',
+    ],
+    'far more rows than are allowed': [json(Array.from({ length: 200_000 }, () => ({ id: 1 }))), 422, 'too_many_rows'],
     'headers without an end': [
       (request) => void request.socket.write(`HTTP/1.1 200 OK\r\nx: ${'a'.repeat(200_000)}`),
       503,
@@ -166,8 +206,12 @@ t.test('HTTP: whatever is no JSON array of objects is refused by name', async (t
   };
   for (const [name, [next, status, fault]] of Object.entries(cases)) {
     answer = next;
-    const run = await service.inject('POST', `${path}/run`, { body: { keys: ['B-1'] } });
-    t.match(run, { status, body: { errors: [{ code: fault }] } }, name);
+    // More than may be asked at once: each gives its turn back.
+    const times = name === 'another protocol' ? 6 : 1;
+    for (let time = 0; time < times; time += 1) {
+      const run = await service.inject('POST', `${path}/run`, { body: { keys: ['B-1'] } });
+      t.match(run, { status, body: { errors: [{ code: fault }] } }, name);
+    }
   }
   t.equal(elsewhere.asked.length, 0, 'no redirect was followed');
   answer = text('application/problem+json', '[{"id":"B-1","n":12345678901234567890,"d":0.1}]');
@@ -220,4 +264,7 @@ t.test('HTTPS: the certificate is checked, and its own authority may be named', 
   t.match(must(await service.inject('POST', `${path}/run`, { body: { keys: ['B-1'] } }), 200).rows, [
     { data: { nom: 'Lefèvre' } },
   ]);
+  const address = { url: `https://127.0.0.1:${port}/`, certificateAuthority: file('ca.pem') };
+  const byAddress = await addHttp(service, address.url, { key: 'address', settings: address });
+  t.match(must(await service.inject('POST', `/v1/data-sources/${byAddress}/test`), 200), { ok: true });
 });

@@ -128,6 +128,21 @@ t.test('MariaDB: several rows of a key become a list; integer keys', options, as
   t.match(rows, [{ data: { nom_benef: 'D’Hérouville' } }, { data: null }]);
 });
 
+t.test('MariaDB: columns and values that are null are counted before they come', options, async (t) => {
+  const { service, path: source } = await start(t);
+  const { inject } = service;
+  must(await inject('PATCH', source, { body: { maximumRows: 100_000 }, headers: { 'if-match': '*' } }), 200);
+  const path = await addExtraction(service, { query: `select membre as cle ${where}` });
+  const run = (count: number, rows: number) => {
+    const columns = Array.from({ length: count - 1 }, (_, index) => `null a${index}`).join();
+    const query = `select 'B-1' cle,${columns} from seq_1_to_${rows} where 'B-1' in (:keys)`;
+    return inject('POST', `${path}/run`, { body: { keys: ['B-1'], query } });
+  };
+  t.match(await run(1_001, 1), { status: 422, body: { errors: [{ code: 'too_large', message: /1000 columns/ }] } });
+  t.match(await run(900, 5_000), { status: 422, body: { errors: [{ code: 'too_large', message: /2000000 values/ }] } });
+  t.match(await run(3, 100_001), { status: 422, body: { errors: [{ code: 'too_many_rows' }] } });
+});
+
 const hostile: Record<string, [query: string, fate: 'saved' | 'asked' | 'nothing', message?: RegExp]> = {
   'a second statement': [`select membre as cle ${where}; drop table benef`, 'saved'],
   'a parenthesis that closes the wrapper': [`select membre as cle ${where}) as e; drop table benef; -- `, 'saved'],
@@ -169,6 +184,18 @@ const hostile: Record<string, [query: string, fate: 'saved' | 'asked' | 'nothing
   bytes: ['select contenu, membre as cle from piece where membre in (:keys)', 'asked', /bytes/],
   'a lock of rows': [`select membre as cle ${where} for update`, 'asked', /42000|25006/],
 };
+
+t.test('MariaDB: quotes are what they were read as, whatever the server is set to', options, async (t) => {
+  const { service, owner } = await start(t);
+  const [before] = await owner.query('select @@global.sql_mode as mode');
+  await owner.query("set global sql_mode = 'ANSI,NO_BACKSLASH_ESCAPES,ORACLE'");
+  t.teardown(() => owner.query('set global sql_mode = ?', [before.mode]));
+  const query = `select "B-1" as cle, '\\'' as quote ${where}`;
+  const path = await addExtraction(service, { query });
+  t.match(must(await service.inject('POST', `${path}/run`, { body: { keys: ['B-1'] } }), 200).rows, [
+    { data: { cle: 'B-1', quote: "'" } },
+  ]);
+});
 
 t.test('MariaDB: hostile queries and keys are refused or harmless', options, async (t) => {
   const { service, owner } = await start(t);

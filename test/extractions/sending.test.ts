@@ -150,6 +150,25 @@ t.test(
   },
 );
 
+t.test('an extraction that a draft names is not deleted before the draft is confirmed or cancelled', async (t) => {
+  const service = await startService(t);
+  const { inject } = service;
+  const notices = await makeExtractedNotices(t, service);
+  const path = await addExtraction(service, { key: 'autre' });
+  const id = path.split('/').at(-1);
+  const drafts: string[] = [];
+  for (const extraction of ['autre', id]) {
+    drafts.push(must(await notices.send([{ to, key: 'B-1' }], { confirm: false, extraction }), 201).id);
+  }
+  t.match(await inject('DELETE', path), {
+    status: 409,
+    body: { code: 'in_use', errors: [{ code: 'used_by_drafts', message: '2 draft send requests name it' }] },
+  });
+  must(await inject('POST', `/v1/send-requests/${drafts[0]}/confirm`), 200);
+  must(await inject('POST', `/v1/send-requests/${drafts[1]}/cancel`), 200);
+  must(await inject('DELETE', path), 204);
+});
+
 t.test('all or nothing: a key without a row refuses all; a dry run keeps nothing', async (t) => {
   const service = await startService(t);
   const notices = await makeExtractedNotices(t, service);

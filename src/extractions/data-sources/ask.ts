@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { Config } from '../../config.ts';
 import { parseNetworks } from '../../networks.ts';
-import { openSecrets, type Secrets } from '../../tenants/secrets.ts';
+import { readableSecrets, type Secrets } from '../../tenants/secrets.ts';
 import {
   type SourceDriver,
   type SourceFault,
@@ -16,7 +16,7 @@ import { createPostgresqlDriver } from './drivers/postgresql.ts';
 import type { HttpSettings, SqlSettings } from './settings.ts';
 import type { DataSourceRow } from './store.ts';
 
-/** Asks data sources, a few questions at a time each. */
+/** Asks data sources, a few questions at a time. */
 export interface SourceAsker {
   ask(source: DataSourceRow, question: Omit<SourceQuestion, 'maximumRows'>): Promise<SourceRows | SourceFault>;
   test(source: DataSourceRow): Promise<SourceTest | SourceFault>;
@@ -24,12 +24,13 @@ export interface SourceAsker {
   close(): void;
 }
 
-/** Questions that one process asks a source at once: each has a connection there. */
-const questionsAtOnce = 4;
+/** Questions that a process asks at once, each with a connection and its rows in memory: all of them, and one tenant's. */
+const questionsAtOnce = { process: 8, tenant: 4 };
 const waitingAtMost = 100;
+/** For all turns of a question together. */
 const patienceMs = 10_000;
 
-/** One source's turn: the first that comes is the first that asks. */
+/** A turn that several wait for: the first that comes is the first that asks. */
 interface Turn {
   asking: number;
   waiting: ((mayAsk: boolean) => void)[];
@@ -38,10 +39,10 @@ interface Turn {
 function createTurns() {
   const turns = new Map<string, Turn>();
 
-  function take(name: string): Promise<boolean> {
+  function take(name: string, atOnce: number, patience: number): Promise<boolean> {
     const turn = turns.get(name) ?? { asking: 0, waiting: [] };
     turns.set(name, turn);
-    if (turn.asking < questionsAtOnce) {
+    if (turn.asking < atOnce) {
       turn.asking += 1;
       return Promise.resolve(true);
     }
@@ -50,7 +51,7 @@ function createTurns() {
       const timer = setTimeout(() => {
         turn.waiting = turn.waiting.filter((one) => one !== goOn);
         resolve(false);
-      }, patienceMs);
+      }, patience);
       const goOn = (mayAsk: boolean) => {
         clearTimeout(timer);
         resolve(mayAsk);
@@ -88,9 +89,10 @@ export function createSourceAsker(deps: {
   const turns = createTurns();
   let closed = false;
 
-  function driverOf(source: DataSourceRow): SourceDriver {
+  function driverOf(source: DataSourceRow): SourceDriver | SourceFault {
     const environment = { allowed, timeoutMs: source.statementTimeoutMs };
-    const secrets = openSecrets(deps.secrets, source);
+    const secrets = readableSecrets(deps.secrets, source);
+    if (secrets === null) return sourceFault('secrets_unreadable');
     switch (source.kind) {
       case 'postgresql':
         return createPostgresqlDriver(source.settings as SqlSettings, secrets, environment);
@@ -105,12 +107,22 @@ export function createSourceAsker(deps: {
     source: DataSourceRow,
     work: (driver: SourceDriver) => Promise<Result | SourceFault>,
   ): Promise<Result | SourceFault> {
-    const name = `${source.tenantId}/${source.id}`;
-    if (closed || !(await turns.take(name))) return sourceFault('busy');
+    const until = performance.now() + patienceMs;
+    const taken: string[] = [];
     try {
-      return await work(driverOf(source));
+      // The process last: what waits for its tenant's turn keeps no other tenant from asking.
+      for (const [name, atOnce] of [
+        [source.tenantId, questionsAtOnce.tenant],
+        ['process', questionsAtOnce.process],
+      ] as const) {
+        const mayAsk = !closed && (await turns.take(name, atOnce, until - performance.now()));
+        if (!mayAsk) return sourceFault('busy');
+        taken.push(name);
+      }
+      const driver = driverOf(source);
+      return 'kind' in driver ? driver : await work(driver);
     } finally {
-      turns.giveBack(name);
+      for (const name of taken) turns.giveBack(name);
     }
   }
 

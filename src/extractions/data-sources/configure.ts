@@ -65,13 +65,18 @@ export async function addDataSource(
 const wayOf = ({ host, port, tls, url, certificateAuthority }: Record<string, unknown>) =>
   JSON.stringify([host, port, tls, url, certificateAuthority]);
 
-/** Whoever may change settings must not learn secrets by sending them elsewhere. @throws AppError `unprocessable`. */
-function checkSecretsGiven(before: DataSourceRow, change: SourceChange, kept: readonly string[]): void {
+const givesSecrets = ({ secrets = {} }: SourceChange): boolean => Object.keys(secrets).length > 0;
+
+/**
+ * Whoever may change settings must not learn secrets by sending them elsewhere; where they cannot be read, some are given.
+ * @throws AppError `unprocessable`.
+ */
+function checkSecretsGiven(before: DataSourceRow, change: SourceChange, kept: Record<string, string> | null): void {
   if (change.settings === undefined || wayOf(change.settings) === wayOf(before.settings)) return;
-  const absent = kept.filter((name) => change.secrets?.[name] === undefined);
-  if (absent.length === 0) return;
-  const message = `its secrets would go another way: give them again (${absent.join(', ')})`;
-  throw invalidField('/secrets', 'required', message);
+  const absent = Object.keys(kept ?? {}).filter((name) => change.secrets?.[name] === undefined);
+  if (absent.length === 0 && (kept !== null || givesSecrets(change))) return;
+  const names = absent.length === 0 ? '' : ` (${absent.join(', ')})`;
+  throw invalidField('/secrets', 'required', `its secrets would go another way: give them again${names}`);
 }
 
 /**
@@ -88,13 +93,15 @@ export async function changeDataSource(
   if (target.revision !== null && target.revision !== before.revision) throw new AppError('precondition_failed');
   const { secrets: given, ...fields } = change;
   const kept = readableSecrets(deps.secrets, before);
-  checkSecretsGiven(before, change, Object.keys(kept));
+  checkSecretsGiven(before, change, kept);
   const secrets = { ...kept, ...given };
   checkKind(before.kind, change.settings ?? before.settings, secrets);
+  // Only what is given is sealed: the key of secrets that cannot be read now may come back.
+  const sealed = givesSecrets(change) ? { sealedSecrets: sealSecrets(deps.secrets, secrets) } : {};
   return updateDataSource(
     deps,
     tx,
     { ...target, revision: before.revision },
-    { fields: { ...fields, sealedSecrets: sealSecrets(deps.secrets, secrets) }, names: Object.keys(change) },
+    { fields: { ...fields, ...sealed }, names: Object.keys(change) },
   );
 }

@@ -12,6 +12,10 @@ export const sourceFaults = {
   tls_needed: { passing: false, message: 'without TLS it is asked inside DATA_SOURCE_ALLOWED_NETWORKS only' },
   tls_failed: { passing: false, message: 'a TLS connection that can be trusted is not possible' },
   login_refused: { passing: false, message: 'the data source refuses the log-in' },
+  secrets_unreadable: {
+    passing: false,
+    message: 'its secrets cannot be read: give them again, or SECRETS_KEY its key',
+  },
   query_refused: { passing: false, message: 'the data source refuses the query' },
   query_timeout: { passing: false, message: 'the query takes longer than statementTimeoutMs' },
   too_many_rows: { passing: false, message: 'the query gives more rows than maximumRows' },
@@ -48,6 +52,8 @@ export function sourceFault(
 export interface SourceColumn {
   name: string;
   field: FieldShape;
+  /** It may hold a list as well as an object: people may say which. */
+  anyJson?: boolean;
 }
 
 /** Rows as JSON values, in the order of their columns. */

@@ -1,7 +1,8 @@
 /** Rows that come as JSON objects. */
 import type { FieldShape } from '../../merge-fields/shape.ts';
 import { type SourceColumn, type SourceFault, type SourceRows, sourceFault } from './driver.ts';
-import { faultOfColumns } from './result.ts';
+import { portionsOf } from './portions.ts';
+import { faultOfColumns, faultOfSize } from './result.ts';
 import { faultOfValue, readJson } from './values.ts';
 
 /** The objects of a JSON array, or why it is none. */
@@ -29,12 +30,19 @@ function fieldOf(values: readonly unknown[]): FieldShape {
 }
 
 /** Objects as rows. Members that are absent are null; a member of one is a column of all. */
-export function rowsOf(objects: readonly Record<string, unknown>[]): SourceRows | SourceFault {
-  const names = [...new Set(objects.flatMap((object) => Object.keys(object)))];
+export async function rowsOf(objects: readonly Record<string, unknown>[]): Promise<SourceRows | SourceFault> {
+  const met = new Set<string>();
+  for (const object of objects) {
+    for (const name of Object.keys(object)) met.add(name);
+    // At each: objects of names of their own would make a table as wide as it is long.
+    const tooLarge = faultOfSize(met.size, objects.length);
+    if (tooLarge !== null) return tooLarge;
+  }
+  const names = [...met];
   const wrong = faultOfColumns(names);
   if (wrong !== null) return wrong;
-  for (const object of objects) {
-    for (const [name, value] of Object.entries(object)) {
+  for await (const portion of portionsOf(objects, names.length)) {
+    for (const [name, value] of portion.flatMap(Object.entries)) {
       const fault = faultOfValue(value);
       if (fault !== null) {
         return sourceFault('value_refused', { message: `a value of the member ${name} cannot be used: ${fault}` });

@@ -1,11 +1,33 @@
 /** Results of databases, brought together from their portions and held to what merge fields may be. */
 import { isFieldName } from '../../merge-fields/shape.ts';
 import { type SourceColumn, type SourceFault, type SourceRows, sourceFault } from './driver.ts';
+import { portionsOf } from './portions.ts';
 import { linesBefore } from './sql-text.ts';
 import { faultOfValue } from './values.ts';
 
+/** What a person can still look through, as in the fields of an extraction. */
+const columnsAtMost = 1_000;
+/** Rows and columns take memory by their number, whatever comes over the wire: a null is a bit there. */
+const cellsAtMost = 2_000_000;
+
+/** Most rows of so many columns that are held at once. */
+export const rowsAtMost = (columns: number): number => Math.floor(cellsAtMost / Math.max(1, columns));
+
+/** Why there are too many columns, or too many rows of them; null: there are not. */
+export function faultOfSize(columns: number, rows: number): SourceFault | null {
+  if (columns > columnsAtMost) {
+    return sourceFault('too_large', { message: `the result has more than ${columnsAtMost} columns` });
+  }
+  if (rows <= rowsAtMost(columns)) return null;
+  return sourceFault('too_large', {
+    message: `the result has more than ${cellsAtMost} values, with those that are null`,
+  });
+}
+
 /** Why columns cannot be merge fields: their names must be, and each be there once. Null: they can. */
 export function faultOfColumns(names: readonly string[]): SourceFault | null {
+  const tooMany = faultOfSize(names.length, 0);
+  if (tooMany !== null) return tooMany;
   const seen = new Set<string>();
   for (const name of names) {
     const why =
@@ -24,30 +46,34 @@ export function faultOfColumns(names: readonly string[]): SourceFault | null {
 }
 
 /** Adds the rows of a portion, read by the readers of their columns. @returns what is wrong with one of them. */
-export function addRows<Raw>(
+export async function addRows<Raw>(
   into: SourceRows,
   readers: readonly (SourceColumn & { read(value: NonNullable<Raw>): unknown })[],
   rows: readonly (Raw | null)[][],
   maximumRows: number,
-): SourceFault | null {
+): Promise<SourceFault | null> {
   const wrong = faultOfColumns(readers.map(({ name }) => name));
   if (wrong !== null) return wrong;
-  into.columns = readers.map(({ name, field }) => ({ name, field }));
-  for (const raw of rows) {
-    if (into.rows.length >= maximumRows) return sourceFault('too_many_rows');
-    const row: unknown[] = [];
-    for (const [index, reader] of readers.entries()) {
-      const value = raw[index] ?? null;
-      const read = value === null ? null : reader.read(value);
-      const fault = faultOfValue(read);
-      if (fault !== null) {
-        return sourceFault('value_refused', {
-          message: `a value of the column ${reader.name} cannot be used: ${fault}`,
-        });
+  into.columns = readers.map(({ name, field, anyJson = false }) => ({ name, field, anyJson }));
+  for await (const portion of portionsOf(rows, readers.length)) {
+    for (const raw of portion) {
+      if (into.rows.length >= maximumRows) return sourceFault('too_many_rows');
+      const tooLarge = faultOfSize(readers.length, into.rows.length + 1);
+      if (tooLarge !== null) return tooLarge;
+      const row: unknown[] = [];
+      for (const [index, reader] of readers.entries()) {
+        const value = raw[index] ?? null;
+        const read = value === null ? null : reader.read(value);
+        const fault = faultOfValue(read);
+        if (fault !== null) {
+          return sourceFault('value_refused', {
+            message: `a value of the column ${reader.name} cannot be used: ${fault}`,
+          });
+        }
+        row.push(read);
       }
-      row.push(read);
+      into.rows.push(row);
     }
-    into.rows.push(row);
   }
   return null;
 }

@@ -41,8 +41,10 @@ const nestedComment: Skip = (text, start) => {
   return null;
 };
 
+// Both databases take every character beyond ASCII for a letter of names, blanks and signs too.
 const dollarQuoted: Skip = (text, start) => {
-  const [tag = ''] = /^\$(?:[\p{L}_][\p{L}\p{N}_]*)?\$/u.exec(text.slice(start, start + 100)) ?? [];
+  const [tag = ''] =
+    /^\$(?:[A-Za-z_\u0080-\u{10ffff}][A-Za-z0-9_\u0080-\u{10ffff}]*)?\$/u.exec(text.slice(start, start + 100)) ?? [];
   return behind(text, tag, start + tag.length);
 };
 
@@ -51,10 +53,13 @@ const skips: Record<Dialect, [begins: RegExp, skip: Skip][]> = {
   postgresql: [
     [/--/y, toLineEnd],
     [/\/\*/y, nestedComment],
-    [/(?<=(?:^|[^\p{L}\p{N}_$])e)'/iuy, quoted("'", true)],
+    [/(?<=(?:^|[^A-Za-z0-9_$\u0080-\u{10ffff}])e)'/iuy, quoted("'", true)],
     [/'/y, quoted("'", false)],
     [/"/y, quoted('"', false)],
-    [/(?<![\p{L}\p{N}_$])\$(?:[\p{L}_][\p{L}\p{N}_]*)?\$/uy, dollarQuoted],
+    [
+      /(?<![A-Za-z0-9_$\u0080-\u{10ffff}])\$(?:[A-Za-z_\u0080-\u{10ffff}][A-Za-z0-9_\u0080-\u{10ffff}]*)?\$/uy,
+      dollarQuoted,
+    ],
   ],
   mariadb: [
     [/--(?=[\s\u0000-\u001f]|$)|#/y, toLineEnd],
@@ -69,7 +74,7 @@ const skips: Record<Dialect, [begins: RegExp, skip: Skip][]> = {
 const refused: Record<Dialect, [pattern: RegExp, message: string][]> = {
   postgresql: [
     [/;/y, 'one statement only, without a semicolon'],
-    [/(?<![\p{L}\p{N}_$])\$\d/uy, 'the one parameter is :keys'],
+    [/(?<![A-Za-z0-9_$\u0080-\u{10ffff}])\$\d/uy, 'the one parameter is :keys'],
   ],
   mariadb: [
     [/;/y, 'one statement only, without a semicolon'],
@@ -78,7 +83,7 @@ const refused: Record<Dialect, [pattern: RegExp, message: string][]> = {
   ],
 };
 
-const keysMark = /(?<!:):keys(?![\p{L}\p{N}_])/uy;
+const keysMark = /(?<!:):keys(?![A-Za-z0-9_\u0080-\u{10ffff}])/uy;
 
 const fits = (pattern: RegExp, text: string, at: number): boolean => {
   pattern.lastIndex = at;

@@ -1,22 +1,36 @@
 /** Values of other systems as merge fields hold them: JSON, nothing lost, nothing that PostgreSQL would refuse to keep. */
 
+/** No number of JavaScript has more digits that count: a longer text is never exactly one. */
+const digitsAtMost = 40;
+
 /** Digits without what does not change the number: `-012.50` is `-12.5`. */
 function canonical(text: string): string {
-  const [, sign = '', whole = '', fraction = ''] = /^([+-]?)0*(\d*)(?:\.(\d*?)0*)?$/.exec(text) ?? [];
-  const digits = `${whole === '' ? '0' : whole}${fraction === '' ? '' : `.${fraction}`}`;
-  return sign === '-' && digits !== '0' ? `-${digits}` : digits;
+  const sign = text.startsWith('-') ? '-' : '';
+  const [left = '', right = ''] = text.replace(/^[+-]/, '').split('.', 2);
+  let start = 0;
+  while (left[start] === '0') start += 1;
+  let end = right.length;
+  while (right[end - 1] === '0') end -= 1;
+  const whole = left.slice(start) || '0';
+  const digits = end === 0 ? whole : `${whole}.${right.slice(0, end)}`;
+  return digits === '0' ? digits : `${sign}${digits}`;
 }
 
 /** A number from its digits, or the digits themselves where a number would not be exactly the same. */
 export function readNumber(text: string): number | string {
-  if (!/^[+-]?\d*\.?\d*$/.test(text)) return text;
+  if (text.length > digitsAtMost || !/^[+-]?\d*\.?\d*$/.test(text)) return text;
   const number = Number(text);
   const written = String(number);
   return !written.includes('e') && canonical(written) === canonical(text) ? number : text;
 }
 
+/** A number that JavaScript may write otherwise: of more digits than it holds, or so small that it writes an exponent. */
+const unlikeItsDigits = /(?<=^|[\s:,[-])(?:\d[\d.]{15}|0\.0{6})/;
+
 /** JSON, with numbers that would lose digits as their digits. @throws SyntaxError */
 export function readJson(text: string): unknown {
+  // Looking at each value takes many times as long as reading them, and holds up the whole process.
+  if (!unlikeItsDigits.test(text)) return JSON.parse(text);
   return JSON.parse(text, (_name, value, context?: { source?: string }) => {
     const digits = context?.source;
     return typeof value === 'number' && digits !== undefined && /^-?\d+(\.\d+)?$/.test(digits)

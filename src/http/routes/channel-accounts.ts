@@ -31,7 +31,7 @@ function presentAccount(runtime: Runtime, row: AccountRow) {
     channel: row.channel,
     driver: row.driver,
     settings: row.settings,
-    secretNames: Object.keys(readableSecrets(runtime.secrets, row)),
+    secretNames: Object.keys(readableSecrets(runtime.secrets, row) ?? {}),
     rhythm: {
       waitAfterSendMs: row.waitAfterSendMs,
       waitWhenIdleMs: row.waitWhenIdleMs,

@@ -24,7 +24,7 @@ function presentSource(runtime: Runtime, row: DataSourceRow) {
     title: row.title,
     kind: row.kind,
     settings: row.settings,
-    secretNames: Object.keys(readableSecrets(runtime.secrets, row)),
+    secretNames: Object.keys(readableSecrets(runtime.secrets, row) ?? {}),
     statementTimeoutMs: row.statementTimeoutMs,
     maximumRows: row.maximumRows,
     createdAt: row.createdAt,

@@ -1,6 +1,12 @@
 import Type from 'typebox';
 import { getDataSource } from '../../extractions/data-sources/store.ts';
-import { addExtraction, changeExtraction, prepareChange, prepareExtraction } from '../../extractions/keep.ts';
+import {
+  addExtraction,
+  changeExtraction,
+  changeOfRun,
+  prepareChange,
+  prepareExtraction,
+} from '../../extractions/keep.ts';
 import { checkQuery, type Extracted, runExtraction } from '../../extractions/run.ts';
 import {
   Extraction,
@@ -16,24 +22,19 @@ import { type BrokenTemplate, brokenTemplates } from '../../templates/fields/bro
 import { deleteExtraction } from '../../templates/fields/delete-extraction.ts';
 import { actorOf } from '../../tenants/rights.ts';
 import { callerOf } from '../auth.ts';
-import type { EffectTx } from '../idempotency.ts';
 import { operation } from '../openapi.ts';
 import { changeRoute, createRoute, deleteRoute, listRoute, type Resource, readRoute } from '../resource-routes.ts';
 import type { App } from '../validation.ts';
 
 type Shown = ExtractionRow & { broken: BrokenTemplate[] };
 
-async function withBroken(
-  db: Runtime['db'] | EffectTx,
-  tenantId: string,
-  rows: readonly ExtractionRow[],
-): Promise<Shown[]> {
+async function withBroken(db: Runtime['db'], tenantId: string, rows: readonly ExtractionRow[]): Promise<Shown[]> {
   const givers = rows.map((row) => ({ ...row, kind: 'extraction' as const }));
   const broken = await brokenTemplates(db, tenantId, givers);
   return rows.map((row) => ({ ...row, broken: broken.get(row.id) ?? [] }));
 }
 
-async function oneWithBroken(db: Runtime['db'] | EffectTx, row: ExtractionRow): Promise<Shown> {
+async function oneWithBroken(db: Runtime['db'], row: ExtractionRow): Promise<Shown> {
   const [shown] = await withBroken(db, row.tenantId, [row]);
   return shown ?? { ...row, broken: [] };
 }
@@ -73,7 +74,7 @@ function runRoute(app: App, runtime: Runtime): void {
       const found = await runExtraction(runtime, tried, keys);
       const after = { ...tried, fields: found.fields };
       if (keep) {
-        const change = { fields: { query: tried.query, fields: found.fields }, revision: before.revision };
+        const change = changeOfRun(before, after);
         const target = { tenantId, id: before.id, actor: actorOf(caller) };
         await runtime.db.transaction((tx) => changeExtraction(runtime, tx, target, change));
       }
@@ -91,6 +92,7 @@ export function extractionRoutes(app: App, runtime: Runtime): void {
     component: 'Extraction',
     tag: 'content',
     get: async (tenantId, id) => oneWithBroken(runtime.db, await getExtraction(runtime.db, tenantId, id)),
+    complete: (row) => oneWithBroken(runtime.db, row),
     present({ tenantId: _tenantId, revision: _revision, dataSourceId, ...shown }) {
       return { ...shown, dataSource: dataSourceId };
     },
@@ -113,7 +115,7 @@ export function extractionRoutes(app: App, runtime: Runtime): void {
     errors: faults,
     prepare: (target, body) => prepareChange(runtime, target, body),
     async change(tx, target, _body, _caller, prepared) {
-      return oneWithBroken(tx, await changeExtraction(runtime, tx, target, prepared));
+      return { ...(await changeExtraction(runtime, tx, target, prepared)), broken: [] };
     },
   });
   deleteRoute(app, runtime, extractions, {

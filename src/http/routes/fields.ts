@@ -9,20 +9,19 @@ import { FieldList, FieldListChange, NewFieldList, OfferedField } from '../../te
 import { type FieldListRow, getFieldList, listFieldLists, updateFieldList } from '../../templates/fields/store.ts';
 import { actorOf } from '../../tenants/rights.ts';
 import { callerOf } from '../auth.ts';
-import type { EffectTx } from '../idempotency.ts';
 import { operation } from '../openapi.ts';
 import { changeRoute, createRoute, deleteRoute, listRoute, type Resource, readRoute } from '../resource-routes.ts';
 import type { App } from '../validation.ts';
 
 type ShownList = FieldListRow & { broken: BrokenTemplate[] };
 
-async function withBroken(db: Runtime['db'] | EffectTx, tenantId: string, rows: FieldListRow[]): Promise<ShownList[]> {
+async function withBroken(db: Runtime['db'], tenantId: string, rows: FieldListRow[]): Promise<ShownList[]> {
   const givers = rows.map((row) => ({ ...row, kind: 'list' as const }));
   const broken = await brokenTemplates(db, tenantId, givers);
   return rows.map((row) => ({ ...row, broken: broken.get(row.id) ?? [] }));
 }
 
-async function oneWithBroken(db: Runtime['db'] | EffectTx, row: FieldListRow): Promise<ShownList> {
+async function oneWithBroken(db: Runtime['db'], row: FieldListRow): Promise<ShownList> {
   const [shown] = await withBroken(db, row.tenantId, [row]);
   return shown ?? { ...row, broken: [] };
 }
@@ -33,6 +32,7 @@ function listRoutes(app: App, runtime: Runtime): void {
     component: 'FieldList',
     tag: 'content',
     get: async (tenantId, id) => oneWithBroken(runtime.db, await getFieldList(runtime.db, tenantId, id)),
+    complete: (row) => oneWithBroken(runtime.db, row),
     present({ tenantId: _tenantId, revision: _revision, ...shown }) {
       return shown;
     },
@@ -52,7 +52,7 @@ function listRoutes(app: App, runtime: Runtime): void {
     errors: ['unprocessable'],
     async change(tx, target, body) {
       if (body.fields !== undefined) checkFieldsShape(body.fields, '/fields');
-      return oneWithBroken(tx, await updateFieldList(runtime, tx, target, body));
+      return { ...(await updateFieldList(runtime, tx, target, body)), broken: [] };
     },
   });
   deleteRoute(app, runtime, lists, {

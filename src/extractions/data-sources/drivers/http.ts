@@ -4,6 +4,7 @@
  */
 import { request as requestPlain } from 'node:http';
 import { request as requestEncrypted } from 'node:https';
+import { isIP } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { connectToSource, isTlsError } from '../connection.ts';
 import {
@@ -53,20 +54,26 @@ function exchange(target: URL, { settings, secrets, environment }: HttpSource): 
         const fail = (error: unknown) =>
           end(sourceFault(connection.ended() ?? (isTlsError(error) ? 'tls_failed' : 'unreachable')));
         const ca = settings.certificateAuthority;
-        const tls = { minVersion: 'TLSv1.2', ...(ca === undefined ? {} : { ca }) } as const;
+        // An address is no name of a server: it is only compared with the certificate.
+        const name = isIP(host) === 0 ? { servername: host } : {};
+        const tls = { minVersion: 'TLSv1.2', ...name, ...(ca === undefined ? {} : { ca }) } as const;
         const request = (encrypted ? requestEncrypted : requestPlain)(target, {
           createConnection: () =>
-            encrypted
-              ? connectTls({ socket: connection.socket, host, servername: target.hostname, ...tls })
-              : connection.socket,
+            encrypted ? connectTls({ socket: connection.socket, host, ...tls }) : connection.socket,
           maxHeaderSize: 16_384,
           headers: { ...secrets, accept: 'application/json', 'accept-encoding': 'identity', connection: 'close' },
         });
         request.on('error', fail);
+        let answered = false;
+        // Whatever is neither a response nor an error ends here.
+        request.on('close', () => answered || fail(null));
+        request.on('upgrade', () => end({ kind: 'answer', status: 101, mediaType: '', body: Buffer.alloc(0) }));
         request.on('response', (response) => {
+          answered = true;
           const chunks: Buffer[] = [];
           let size = 0;
           response.on('error', fail);
+          response.on('close', () => fail(null));
           response.on('data', (chunk: Buffer) => {
             size += chunk.length;
             if (size > bytesAtMost) end(sourceFault('too_large'));
@@ -127,8 +134,8 @@ export function createHttpDriver(
         if (!Array.isArray(read)) return read;
         received += answer.kind === 'answer' ? answer.body.length : 0;
         if (received > answerBytesAtMost) return sourceFault('too_large');
-        objects.push(...read);
-        if (objects.length > maximumRows) return sourceFault('too_many_rows');
+        if (objects.length + read.length > maximumRows) return sourceFault('too_many_rows');
+        for (const object of read) objects.push(object);
       }
       return rowsOf(objects);
     },

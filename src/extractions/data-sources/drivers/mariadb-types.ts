@@ -1,13 +1,10 @@
 /** What MariaDB's types are among merge fields. */
 import type { FieldInfo } from 'mariadb';
-import type { FieldShape } from '../../../merge-fields/shape.ts';
-import { type SourceFault, sourceFault } from '../driver.ts';
+import { type SourceColumn, type SourceFault, sourceFault } from '../driver.ts';
 import { readDateTime, readJson, readNumber } from '../values.ts';
 
 /** How the values of a column are read; a value is never null here. */
-interface ColumnReader {
-  name: string;
-  field: FieldShape;
+interface ColumnReader extends SourceColumn {
   read(value: unknown): unknown;
 }
 
@@ -63,7 +60,7 @@ export function readColumns(columns: readonly FieldInfo[]): ColumnReader[] | Sou
       return sourceFault('column_refused', { message: `the column ${JSON.stringify(name)} is of bytes` });
     }
     const reader = column.isDataTypeFormatJson()
-      ? { field: { type: 'object' } as const, read: (value: unknown) => readJson(String(value)) }
+      ? { field: { type: 'object' } as const, anyJson: true, read: (value: unknown) => readJson(String(value)) }
       : type === 'TINY' && column.columnLength === 1
         ? flag
         : (readers[type] ?? text);

@@ -2,6 +2,8 @@
  * Asks a MariaDB: in a transaction that can only read, by statements that the server prepares, which is one at a time. As
  * in `postgresql.ts`, each question has a connection of its own.
  */
+import { isIP } from 'node:net';
+import { getCACertificates } from 'node:tls';
 import { type Connection, createConnection, type FieldInfo, SqlError } from 'mariadb';
 import { asUnconnected, connectToSource, isTlsError, type SourceConnection } from '../connection.ts';
 import {
@@ -15,7 +17,7 @@ import {
   type SourceTest,
   sourceFault,
 } from '../driver.ts';
-import { addRows, databaseFault } from '../result.ts';
+import { addRows, databaseFault, rowsAtMost } from '../result.ts';
 import type { SqlSecrets, SqlSettings } from '../settings.ts';
 import { readSqlText, wrapped } from '../sql-text.ts';
 import { readColumns } from './mariadb-types.ts';
@@ -24,9 +26,9 @@ const keysAtOnce = 1_000;
 /** A whole question, all its portions together. */
 const longestMs = 60_000;
 
-/** The quotes that `sql-text.ts` knows; times as they are in UTC. */
+/** The quotes that `sql-text.ts` knows, whatever the server is set to; times as they are in UTC. */
 const sessionText = (seconds: number) => `set session
-  sql_mode = replace(replace(@@sql_mode, 'ANSI_QUOTES', ''), 'NO_BACKSLASH_ESCAPES', ''), time_zone = '+00:00',
+  sql_mode = 'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00',
   max_statement_time = ${seconds}, lock_wait_timeout = ${Math.ceil(seconds)},
   innodb_lock_wait_timeout = ${Math.ceil(seconds)}`;
 
@@ -64,6 +66,24 @@ function faultOf(error: unknown, connection: SourceConnection): SourceFault {
   return databaseFault({ ...told, message: sqlMessage ?? '', line: line === undefined ? null : Number(line) });
 }
 
+/**
+ * How the server proves who it is. All of it is said: the connector hands a socket on without its host, which would be
+ * held to `localhost`; and without authorities it trusts any certificate of a server that knows the password.
+ */
+function trustIn(host: string, certificateAuthority: string | undefined) {
+  return {
+    minVersion: 'TLSv1.2' as const,
+    host,
+    // An address is no name of a server: it is only compared with the certificate.
+    ...(isIP(host) === 0 ? { servername: host } : {}),
+    ca: certificateAuthority ?? getCACertificates('default'),
+    rejectUnauthorized: true,
+  };
+}
+
+/** To an address that nobody checked. Its types do not know the option. */
+const withoutRedirect = { permitRedirect: false };
+
 async function readBatch(
   connection: Connection,
   question: SourceQuestion,
@@ -75,7 +95,8 @@ async function readBatch(
   const values = keys.map((key) => (question.keyType === 'integer' ? BigInt(key) : key));
   // A list without members is no list here; null is equal to nothing.
   const list = keys.length === 0 ? 'null' : keys.map(() => '?').join(', ');
-  const limit = keys.length === 0 ? 0 : question.maximumRows + 1 - into.rows.length;
+  const most = Math.min(question.maximumRows, rowsAtMost(into.columns.length));
+  const limit = keys.length === 0 ? 0 : most + 1 - into.rows.length;
   const places = text.pieces.length - 1;
   const [rows, columns] = await connection.execute<[unknown[][], FieldInfo[]]>(
     { sql: wrapped(text.pieces.join(list), limit), rowsAsArray: true, metaAsArray: true },
@@ -109,7 +130,8 @@ export function createMariadbDriver(
         database,
         user,
         password: secrets.password ?? '',
-        ssl: encrypted && { minVersion: 'TLSv1.2', ...(certificateAuthority && { ca: certificateAuthority }) },
+        ssl: encrypted && trustIn(host, certificateAuthority),
+        ...withoutRedirect,
         connectTimeout: environment.timeoutMs,
         multipleStatements: false,
         permitLocalInfile: false,
@@ -137,6 +159,9 @@ export function createMariadbDriver(
     ask: (question) =>
       withConnection(async (connection): Promise<SourceRows | SourceFault> => {
         const into: SourceRows = { kind: 'rows', columns: [], rows: [] };
+        // Its columns first, without rows: they say how many of them can be held.
+        const described = await readBatch(connection, question, [], into);
+        if (described !== null || question.keys.length === 0) return described ?? into;
         for (const keys of batchesOf(question.keys, keysAtOnce)) {
           const fault = await readBatch(connection, question, keys, into);
           if (fault !== null) return fault;

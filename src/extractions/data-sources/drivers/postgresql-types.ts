@@ -1,12 +1,9 @@
 /** What PostgreSQL's types are among merge fields (`pg_type.dat`; these numbers never change). */
-import type { FieldShape } from '../../../merge-fields/shape.ts';
-import { type SourceFault, sourceFault } from '../driver.ts';
+import { type SourceColumn, type SourceFault, sourceFault } from '../driver.ts';
 import { readDateTime, readFloat, readJson, readNumber } from '../values.ts';
 
 /** How the values of a column are read; a value is never null here. */
-export interface ColumnReader {
-  name: string;
-  field: FieldShape;
+export interface ColumnReader extends SourceColumn {
   read(text: string): unknown;
 }
 
@@ -14,7 +11,7 @@ type Reader = Omit<ColumnReader, 'name'>;
 
 const text: Reader = { field: { type: 'string' }, read: (value) => value };
 const integer: Reader = { field: { type: 'integer' }, read: readNumber };
-const json: Reader = { field: { type: 'object' }, read: readJson };
+const json: Reader = { field: { type: 'object' }, anyJson: true, read: readJson };
 
 const readers: Record<number, Reader> = {
   16: { field: { type: 'boolean' }, read: (value) => value === 't' },

@@ -15,7 +15,7 @@ import {
   type SourceTest,
   sourceFault,
 } from '../driver.ts';
-import { addRows, databaseFault } from '../result.ts';
+import { addRows, databaseFault, rowsAtMost } from '../result.ts';
 import type { SqlSecrets, SqlSettings } from '../settings.ts';
 import { readSqlText, wrapped } from '../sql-text.ts';
 import { readColumns } from './postgresql-types.ts';
@@ -66,7 +66,8 @@ async function readBatch(
   const text = readSqlText(question.query, 'postgresql');
   if (text.kind === 'problem') return sourceFault('query_refused', { message: text.message, line: text.line });
   const list = question.keyType === 'integer' ? '$1::bigint[]' : '$1::text[]';
-  const limit = keys.length === 0 ? 0 : question.maximumRows + 1 - into.rows.length;
+  const most = Math.min(question.maximumRows, rowsAtMost(into.columns.length));
+  const limit = keys.length === 0 ? 0 : most + 1 - into.rows.length;
   // Set again each time: what the portion before has set would hold for this one.
   await client.query(`set local statement_timeout = ${timeoutMs}; set local lock_timeout = ${timeoutMs}`);
   const asked = wrapped(text.pieces.join(list), limit);
@@ -123,6 +124,9 @@ export function createPostgresqlDriver(
     ask: (question) =>
       withClient(async (client) => {
         const into: SourceRows = { kind: 'rows', columns: [], rows: [] };
+        // Its columns first, without rows: they say how many of them can be held.
+        const described = await readBatch(client, environment, question, [], into);
+        if (described !== null || question.keys.length === 0) return described ?? into;
         for (const keys of batchesOf(question.keys, keysAtOnce)) {
           const fault = await readBatch(client, environment, question, keys, into);
           if (fault !== null) return fault;
