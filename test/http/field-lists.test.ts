@@ -84,3 +84,43 @@ t.test('an organisation has a hundred lists at most', async (t) => {
   for (let index = 0; index < 100; index += 1) must(await add(index), 201);
   t.match(await add(100), { status: 422, body: { errors: [{ pointer: '/key', code: 'too_many' }] } });
 });
+
+t.test('what loops read of members is held to the list, too', async (t) => {
+  const service = await startService(t);
+  const { inject } = service;
+  const string = { type: 'string' };
+  const fichiers = { type: 'array', items: { type: 'object', properties: { nom: string } } };
+  const piece = { type: 'object', properties: { titre: string, fichiers } };
+  const fields = { type: 'object', properties: { pieces: { type: 'array', items: piece }, noms: { type: 'array' } } };
+  const made = must(
+    await inject('POST', '/v1/templates', { body: { key: 'boucles', title: 'Boucles', channel: 'mail' } }),
+    201,
+  );
+  const save = (text: string) =>
+    inject('POST', `/v1/templates/${made.id}/versions`, { body: { subject: 'S', text, fields } });
+  const good =
+    '{% for p in pieces reversed limit: 3 %}{{ forloop.index }} {{ p.titre }}' +
+    '{% for f in p.fichiers %}{{ p.titre }}{{ f.nom }}{% else %}aucun{% endfor %}{% endfor %}' +
+    '{% for n in noms %}{{ n.quoi }}{% endfor %}{% for i in (1..3) %}{{ i }}{% endfor %}';
+  t.same(must(await save(good), 201).usedFields, [
+    'pieces',
+    'noms',
+    'pieces[].titre',
+    'pieces[].fichiers',
+    'pieces[].fichiers[].nom',
+    'noms[].quoi',
+  ]);
+  for (const [text, path, suggestion] of [
+    ['{% for p in pieces %}\n{{ p.titer }}{% endfor %}', 'pieces[].titer', 'pieces[].titre'],
+    [
+      '{% if pieces %}{% for p in pieces %}{% for f in p.fichiers %}{{ f.nomm }}{% endfor %}{% endfor %}{% endif %}',
+      'pieces[].fichiers[].nomm',
+      'pieces[].fichiers[].nom',
+    ],
+  ]) {
+    const refused = await save(String(text));
+    t.match(refused, { status: 422, body: { errors: [{ pointer: '/text', code: 'field_unknown' }] } }, String(path));
+    t.equal(refused.body.errors.length, 1);
+    t.match(refused.body.errors[0].message, `${path} is given by nothing; ${suggestion} is`);
+  }
+});

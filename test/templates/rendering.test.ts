@@ -164,7 +164,7 @@ t.test('the fields of a template are listed by path, without its own names', asy
       },
       { place: 'html', html: true, source: '{{ a.b }}{{ c[0].d }}{% if e == f %}{% endif %}{{ g | append: h }}' },
     ]).map(({ path }) => path),
-    ['a.b', 'rows', 'q', 'c[0].d', 'e', 'f', 'g', 'h'],
+    ['a.b', 'rows', 'q', 'rows[].x', 'c[0].d', 'e', 'f', 'g', 'h'],
   );
 });
 

@@ -53,7 +53,8 @@ export function compareFields(
 ): FieldProblem[] {
   const given = pathsOf(data, '').take(fieldsAtMost).toArray();
   const needed = new Set(missing);
-  const absent = uses.filter(({ path }) => !isGiven(data, path));
+  // What members of a list lack, rendering tells; of a list that is not given nothing more is told.
+  const absent = uses.filter(({ path }) => !path.includes('[]') && !isGiven(data, path));
   const known = new Set(absent.map(({ path }) => path));
   const problems = absent.map((use, index): FieldProblem => {
     const { path } = use;

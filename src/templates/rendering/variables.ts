@@ -1,6 +1,7 @@
 /** The fields that templates read from their data. */
 import { analyzeSync } from 'liquidjs';
 import { parsePart } from './liquid.ts';
+import { listMemberUses } from './loop-fields.ts';
 
 /** A text of a version: `place` is told with what is found in it. */
 export interface PlacedText {
@@ -19,17 +20,20 @@ export interface VariableUse {
 }
 
 /**
- * Each field once, in the order of texts; names that a template assigns itself are not among them. A text that does not
+ * Each field once, in the order of texts, those of members of lists behind the others (`pieces[].titre`); names that a
+ * template assigns itself are not among them. A text that does not
  * parse adds none: `findParseProblem` is where problems are told.
  */
 export function listVariableUses(texts: readonly PlacedText[]): VariableUse[] {
   const uses = new Map<string, VariableUse>();
   for (const { place, html, source } of texts) {
     try {
-      const { globals } = analyzeSync(parsePart(html ? 'html' : 'text', source), { partials: false });
-      for (const variable of Object.values(globals).flat()) {
-        const path = String(variable);
-        const { row, col } = variable.location;
+      const templates = parsePart(html ? 'html' : 'text', source);
+      const { globals } = analyzeSync(templates, { partials: false });
+      const read = Object.values(globals)
+        .flat()
+        .map((variable) => ({ path: String(variable), ...variable.location }));
+      for (const { path, row, col } of [...read, ...listMemberUses(templates)]) {
         if (!uses.has(path)) uses.set(path, { path, part: place, line: row, column: col });
       }
     } catch {
