@@ -174,6 +174,11 @@ export function notFound(): AppError {
   return new AppError('not_found');
 }
 
+/** Like {@link invalidField}, with the place in the sentence: for what stands deep in a body. @throws AppError always. */
+export function refuseAt(pointer: string, code: string, message: string): never {
+  throw new AppError('unprocessable', { detail: `${pointer} ${message}`, items: [{ pointer, code, message }] });
+}
+
 /** One field of the body is wrong in a way that a schema cannot say. */
 export function invalidField(pointer: string, code: string, message: string): AppError {
   return new AppError('unprocessable', { detail: message, items: [{ pointer, code, message }] });

@@ -1,5 +1,8 @@
+import type { Clock } from '../clock.ts';
+import type { Tx } from '../db/client.ts';
 import type { StoredDocument } from '../db/tables/content.ts';
-import type { DocumentRow } from './store.ts';
+import { invalidField } from '../errors.ts';
+import { type DocumentRow, useDocuments } from './store.ts';
 
 /** Most documents of one message, and most bytes of them together. */
 const documentsPerMessage = 10;
@@ -10,6 +13,22 @@ export type Attached =
   | { kind: 'attached'; documents: StoredDocument[] }
   /** `index`: of the id it is about; null: of all together. */
   | { kind: 'refused'; index: number | null; why: string };
+
+/**
+ * The documents that the body names, kept from now on.
+ * @throws AppError `unprocessable` naming the one, or all together.
+ */
+export async function pinDocuments(
+  deps: { clock: Clock },
+  tx: Tx,
+  tenantId: string,
+  ids: readonly string[],
+): Promise<StoredDocument[]> {
+  const attached = attachDocuments(ids, await useDocuments(tx, deps, tenantId, ids));
+  if (attached.kind === 'attached') return attached.documents;
+  const pointer = attached.index === null ? '/documents' : `/documents/${attached.index}`;
+  throw invalidField(pointer, 'document_invalid', attached.why);
+}
 
 /**
  * Attaches documents to a message, in the order of the ids; one that is there twice counts once.

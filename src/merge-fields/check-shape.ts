@@ -1,4 +1,4 @@
-import { AppError } from '../errors.ts';
+import { refuseAt } from '../errors.ts';
 import { holdToSchema } from '../hold-to-schema.ts';
 import { type FieldShape, FieldsSchema, type FieldsShape, listFields } from './shape.ts';
 
@@ -6,10 +6,6 @@ import { type FieldShape, FieldsSchema, type FieldsShape, listFields } from './s
 const fieldsAtMost = 1_000;
 /** Every check of a template reads all lists and extractions of its tenant. */
 const charactersAtMost = 200_000;
-
-function refuse(pointer: string, code: string, message: string): never {
-  throw new AppError('unprocessable', { detail: `${pointer} ${message}`, items: [{ pointer, code, message }] });
-}
 
 /** Objects in a value of any kind, up to one more than is allowed. */
 function countObjects(value: unknown, most: number): number {
@@ -24,10 +20,10 @@ function countObjects(value: unknown, most: number): number {
 
 function checkMembers(field: FieldShape, pointer: string): void {
   if (field.properties !== undefined && field.type !== 'object') {
-    refuse(`${pointer}/properties`, 'not_allowed', 'only an object has properties');
+    refuseAt(`${pointer}/properties`, 'not_allowed', 'only an object has properties');
   }
   if (field.items !== undefined && field.type !== 'array') {
-    refuse(`${pointer}/items`, 'not_allowed', 'only an array has items');
+    refuseAt(`${pointer}/items`, 'not_allowed', 'only an array has items');
   }
   for (const [name, inner] of Object.entries(field.properties ?? {})) {
     checkMembers(inner, `${pointer}/properties/${name}`);
@@ -42,12 +38,12 @@ function checkMembers(field: FieldShape, pointer: string): void {
 export function checkFieldsShape(shape: FieldsShape, pointer: string): void {
   // Counted before it is held to the schema, which costs some tens of microseconds for each field.
   if (JSON.stringify(shape).length > charactersAtMost) {
-    refuse(pointer, 'too_large', `has more than ${charactersAtMost} characters`);
+    refuseAt(pointer, 'too_large', `has more than ${charactersAtMost} characters`);
   }
   const objects = 3 * fieldsAtMost;
-  if (countObjects(shape, objects) > objects) refuse(pointer, 'too_many', `has more than ${fieldsAtMost} fields`);
+  if (countObjects(shape, objects) > objects) refuseAt(pointer, 'too_many', `has more than ${fieldsAtMost} fields`);
   holdToSchema(FieldsSchema, shape, pointer);
   checkMembers(shape, pointer);
   const count = [...listFields(shape)].length;
-  if (count > fieldsAtMost) refuse(pointer, 'too_many', `has ${count} fields; ${fieldsAtMost} is the most`);
+  if (count > fieldsAtMost) refuseAt(pointer, 'too_many', `has ${count} fields; ${fieldsAtMost} is the most`);
 }

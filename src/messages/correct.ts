@@ -2,8 +2,7 @@ import { and, eq, sql } from 'drizzle-orm';
 import { parseAddrSpec } from '../channels/mail/addr-spec.ts';
 import type { Tx } from '../db/client.ts';
 import { messages, type StoredCopy } from '../db/tables/messages.ts';
-import { attachDocuments } from '../documents/attach.ts';
-import { useDocuments } from '../documents/store.ts';
+import { pinDocuments } from '../documents/attach.ts';
 import { AppError, invalidField } from '../errors.ts';
 import { recordEvents } from '../events/store.ts';
 import type { Renderer } from '../templates/rendering/renderer.ts';
@@ -51,15 +50,6 @@ function correctedOverrides(row: MessageRow, change: MessageChangeBody): Message
   return overrides;
 }
 
-async function correctedDocuments(deps: CorrectDeps, tx: Tx, row: MessageRow, ids: string[] | undefined) {
-  if (ids === undefined) return row.documents;
-  const found = await useDocuments(tx, deps, row.tenantId, ids);
-  const attached = attachDocuments(ids, found);
-  if (attached.kind === 'attached') return attached.documents;
-  const pointer = attached.index === null ? '/documents' : `/documents/${attached.index}`;
-  throw invalidField(pointer, 'document_invalid', attached.why);
-}
-
 function checkState(row: MessageRow, revision: number | null): void {
   if (row.dispatchState === 'sending') throw new AppError('being_sent', { extra: { currentStatus: row.status } });
   const sources: readonly string[] = actionSources.correct;
@@ -97,7 +87,8 @@ async function corrected(deps: CorrectDeps, tx: Tx, row: MessageRow, change: Mes
     copies: correctedCopies(row, change),
     data: change.data === undefined ? row.data : { ...row.data, ...change.data },
     overrides: correctedOverrides(row, change),
-    documents: await correctedDocuments(deps, tx, row, change.documents),
+    documents:
+      change.documents === undefined ? row.documents : await pinDocuments(deps, tx, row.tenantId, change.documents),
     contentRevision: row.contentRevision + 1,
   };
 }

@@ -41,13 +41,13 @@ export interface DraftMessage {
 }
 
 function dataOf(
-  { body, plan, recipients }: Source,
-  { version }: PlannedTemplate,
+  { body, plan, recipients, extracts }: Source,
+  planned: PlannedTemplate,
   row: RowBody,
-  extracted: Record<string, unknown>,
 ): Record<string, unknown> {
   const recipient = row.recipient === undefined ? null : (recipients.get(row.recipient) ?? null);
-  const constants = constantsFor(version, plan.tenant.constants);
+  const constants = constantsFor(planned.version, plan.tenant.constants);
+  const { data: extracted } = extracts.of(planned, row);
   const data: Record<string, unknown> = { ...constants, ...extracted, ...body.data, ...row.data };
   if (recipient === null || 'recipient' in data) return data;
   const { type, externalId, displayName, attributes } = recipient;
@@ -129,11 +129,12 @@ interface SourceRow {
   planned: PlannedTemplate;
   index: number;
   row: RowBody;
+  data: Record<string, unknown>;
   /** What the template's expression of the address gives; null: it has none. */
   expressed: ExpressedAddress | null;
 }
 
-function draftOf(newId: NewId, source: Source, { planned, index, row, expressed }: SourceRow): DraftMessage {
+function draftOf(newId: NewId, source: Source, { planned, index, row, data, expressed }: SourceRow): DraftMessage {
   const { body, plan } = source;
   const { template, version, sender, validation } = planned;
   const target = targetOf(row, source.recipients, expressed);
@@ -176,7 +177,7 @@ function draftOf(newId: NewId, source: Source, { planned, index, row, expressed 
       toAddress: target.address,
       toNormalized: target.normalized,
       copies,
-      data: dataOf(source, planned, row, extracted.data),
+      data,
       locale: localeOf(version, row.locale ?? target.recipient?.locale ?? null, plan.tenant.locale),
       documents: attached.documents,
       validation,
@@ -245,11 +246,10 @@ export async function draftMessages(
   };
   const drafts: DraftMessage[] = [];
   for (const planned of plan.templates) {
-    const expressed = await expressAddresses(deps, plan, planned, body.recipients, (row) =>
-      dataOf(source, planned, row, source.extracts.of(planned, row).data),
-    );
-    for (const [index, row] of body.recipients.entries()) {
-      drafts.push(draftOf(deps.newId, source, { planned, index, row, expressed: expressed.get(index) ?? null }));
+    const rows = body.recipients.map((row, index) => ({ planned, index, row, data: dataOf(source, planned, row) }));
+    const expressed = await expressAddresses(deps, plan, planned, rows);
+    for (const row of rows) {
+      drafts.push(draftOf(deps.newId, source, { ...row, expressed: expressed.get(row.index) ?? null }));
     }
   }
   await applyRulesToDrafts(deps, caller.tenantId, drafts);

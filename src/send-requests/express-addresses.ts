@@ -23,25 +23,24 @@ function expressedBy(result: PrepareResult | undefined): ExpressedAddress {
 
 /**
  * Renders the expression of a template for the rows that name no address themselves.
- * @param dataOf the data of a row. @returns by the index of the row; empty for a template without one.
+ * @returns by the index of the row; empty for a template without one.
  */
 export async function expressAddresses(
   deps: IncidentDeps & { renderer: Renderer },
   plan: Plan,
   { template, version, sender }: PlannedTemplate,
-  rows: readonly RowBody[],
-  dataOf: (row: RowBody) => Record<string, unknown>,
+  rows: readonly { index: number; row: RowBody; data: Record<string, unknown> }[],
 ): Promise<Map<number, ExpressedAddress>> {
   const expression = addressParts(version);
   if (expression === null) return new Map();
   const { key, parts } = expression;
-  const asked = rows.flatMap((row, index) => (row.to === undefined ? [{ row, index }] : []));
+  const asked = rows.filter(({ row }) => row.to === undefined);
   const { timezone, locale } = plan.tenant;
   const results = await deps.renderer.prepare(
     { [key]: parts },
-    asked.map(({ row }) => ({
+    asked.map(({ data }) => ({
       template: key,
-      dataJson: JSON.stringify(dataOf(row)),
+      dataJson: JSON.stringify(data),
       clockAt: (plan.sendAt ?? plan.now).toISOString(),
       timezone,
       locale,
@@ -51,8 +50,8 @@ export async function expressAddresses(
       composition: null,
     })),
   );
-  const rendered = { templateId: template.id, templateVersion: version.version };
+  const rendered = { templateId: template.id, templateVersion: version.version, test: plan.trial };
   const each = asked.map(() => rendered);
-  if (!plan.trial) await reportEndedThreads(deps, template.tenantId, each, results);
+  await reportEndedThreads(deps, template.tenantId, each, results);
   return new Map(asked.map(({ index }, place) => [index, expressedBy(results[place])]));
 }

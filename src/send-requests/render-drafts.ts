@@ -29,8 +29,10 @@ export async function renderDrafts(
     return prepareTask(pinned, sender, texts, null);
   });
   const results = await deps.renderer.prepare(templates, tasks);
-  const rendered = renderable.map(({ row }) => row);
-  if (!plan.trial) await reportEndedThreads(deps, tenantId, rendered, results);
+  const rendered = renderable.map(({ row: { templateId, templateVersion } }) => {
+    return { templateId, templateVersion, test: plan.trial };
+  });
+  await reportEndedThreads(deps, tenantId, rendered, results);
   for (const [position, draft] of renderable.entries()) {
     const result = results[position];
     const index = draft.row.rowIndex;

@@ -126,15 +126,14 @@ export function listTemplateVersions(
     .limit(page.limit);
 }
 
-/** Compiles a version again, with a layout. @throws AppError `template_invalid`. */
+/** Compiles a version again, with a layout. @param language of its own texts. @throws AppError `template_invalid`. */
 export async function remakeTexts(
   reader: TextReader,
-  db: Db | Tx,
   version: TemplateVersionRow,
   layout: LayoutRow,
+  language: string,
 ): Promise<MadeTexts> {
-  const { locale } = await getTenant(db, version.tenantId);
-  const asked = { texts: writtenOf(version), to: version.to, layout, language: locale };
+  const asked = { texts: writtenOf(version), to: version.to, layout, language };
   return writeTexts(reader, { ...asked, syntax: 'liquid' });
 }
 
@@ -142,8 +141,8 @@ export async function remakeTexts(
 export interface PreparedPublication {
   /** The fields that the texts read. */
   uses: readonly VariableUse[];
-  /** Of the layout that they were made with. */
-  layoutVersion: number | null;
+  /** The one that they were made with. */
+  layout: LayoutRow | null;
   /** The texts made anew, where the layout has changed since they were written. */
   columns: MadeTexts['columns'] | null;
 }
@@ -156,12 +155,12 @@ export async function preparePublication(
 ): Promise<PreparedPublication> {
   const draft = await getTemplateVersion(db, tenantId, templateId, version);
   const layout = draft.layoutId === null ? null : await getLayout(db, tenantId, draft.layoutId);
-  const layoutVersion = layout?.version ?? null;
-  if (layout === null || layoutVersion === draft.layoutVersion) {
-    return { uses: await reader.run('listVariableUses', listTexts(draft)), layoutVersion, columns: null };
+  if (layout === null || layout.version === draft.layoutVersion) {
+    return { uses: await reader.run('listVariableUses', listTexts(draft)), layout, columns: null };
   }
-  const { columns, uses } = await remakeTexts(reader, db, draft, layout);
-  return { uses, layoutVersion, columns };
+  const { locale } = await getTenant(db, tenantId);
+  const { columns, uses } = await remakeTexts(reader, draft, layout, locale);
+  return { uses, layout, columns };
 }
 
 /**
@@ -173,12 +172,10 @@ export async function publishTemplateVersion(
   tx: Tx,
   target: VersionTarget,
   version: number,
-  { uses, layoutVersion, columns }: PreparedPublication,
+  { uses, layout, columns }: PreparedPublication,
 ): Promise<TemplateVersionRow> {
-  const { tenantId, templateId, actor } = target;
-  const { layoutId } = await getTemplateVersion(tx, tenantId, templateId, version);
-  const layout = layoutId === null ? null : await holdLayout(tx, tenantId, layoutId);
-  if (layout !== null && layout.version !== layoutVersion) {
+  const { tenantId, templateId } = target;
+  if (layout !== null && (await holdLayout(tx, tenantId, layout.id)).version !== layout.version) {
     throw new AppError('conflict', { detail: 'The layout was changed meanwhile: publish it again.' });
   }
   // Locked before its version, as a deletion does.
@@ -187,17 +184,25 @@ export async function publishTemplateVersion(
   const draft = await getTemplateVersion(tx, tenantId, templateId, version);
   if (draft.status === 'published') throw new AppError('already_published');
   await mustBeKnown(tx, template, draft, uses);
+  return setPublished(deps, tx, target, version, { ...columns, usedFields: uses.map(({ path }) => path) });
+}
+
+/**
+ * Makes a draft that was checked, under the lock of its template, the current version.
+ * @param columns its texts, where they are other ones than were written.
+ */
+export async function setPublished(
+  deps: Deps,
+  tx: Tx,
+  { tenantId, templateId, actor }: VersionTarget,
+  version: number,
+  columns: Partial<MadeTexts['columns'] & Pick<TemplateVersionRow, 'usedFields'>>,
+): Promise<TemplateVersionRow> {
   const now = deps.clock.now();
   const publishedBy = nameOf(actor);
   const [row] = await tx
     .update(templateVersions)
-    .set({
-      ...columns,
-      usedFields: uses.map(({ path }) => path),
-      status: 'published',
-      publishedAt: now,
-      publishedBy,
-    })
+    .set({ ...columns, status: 'published', publishedAt: now, publishedBy })
     .where(
       and(
         eq(templateVersions.tenantId, tenantId),

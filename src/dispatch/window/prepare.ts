@@ -67,23 +67,6 @@ function preparedOf(
   return { kind: 'ready', raw, from, contentHash: changed ? result.contentHash : null };
 }
 
-/** Test messages say nothing of a template that people get mails of. */
-function reportEnded(
-  deps: PrepareDeps,
-  rendered: readonly MessageRow[],
-  results: readonly (PrepareResult | undefined)[],
-) {
-  const live = rendered.map((row, place) => ({ row, result: results[place] })).filter(({ row }) => !row.test);
-  const [first] = live;
-  if (first === undefined) return;
-  return reportEndedThreads(
-    deps,
-    first.row.tenantId,
-    live.map(({ row }) => row),
-    live.map(({ result }) => result),
-  );
-}
-
 /**
  * Renders and composes messages of one tenant, in the renderer's threads, in one call. What was approved is computed
  * again and held against the hash that was kept. A message that cannot be prepared stops alone.
@@ -107,11 +90,8 @@ export async function prepareMessages(
     templates,
     made.flatMap((one) => (one === null ? [] : [one.task])),
   );
-  await reportEnded(
-    deps,
-    rows.filter((_, place) => made[place] != null),
-    results,
-  );
+  const rendered = rows.filter((_, place) => made[place] != null);
+  await reportEndedThreads(deps, first.tenantId, rendered, results);
   const answers = results.values();
   return rows.map((row, place) => {
     const one = made[place];

@@ -1,6 +1,13 @@
 /** Results of databases, brought together from their portions and held to what merge fields may be. */
 import { isFieldName } from '../../merge-fields/shape.ts';
-import { type SourceColumn, type SourceFault, type SourceRows, sourceFault } from './driver.ts';
+import {
+  batchesOf,
+  type SourceColumn,
+  type SourceFault,
+  type SourceQuestion,
+  type SourceRows,
+  sourceFault,
+} from './driver.ts';
 import { portionsOf } from './portions.ts';
 import { linesBefore } from './sql-text.ts';
 import { faultOfValue } from './values.ts';
@@ -11,7 +18,7 @@ const columnsAtMost = 1_000;
 const cellsAtMost = 2_000_000;
 
 /** Most rows of so many columns that are held at once. */
-export const rowsAtMost = (columns: number): number => Math.floor(cellsAtMost / Math.max(1, columns));
+const rowsAtMost = (columns: number): number => Math.floor(cellsAtMost / Math.max(1, columns));
 
 /** Why there are too many columns, or too many rows of them; null: there are not. */
 export function faultOfSize(columns: number, rows: number): SourceFault | null {
@@ -76,6 +83,32 @@ export async function addRows<Raw>(
     }
   }
   return null;
+}
+
+/** Most rows that the next portion may bring, and one more to tell that there are too many; none: only the columns. */
+export function portionLimit({ maximumRows }: SourceQuestion, keys: readonly string[], into: SourceRows): number {
+  if (keys.length === 0) return 0;
+  return Math.min(maximumRows, rowsAtMost(into.columns.length)) + 1 - into.rows.length;
+}
+
+const keysAtOnce = 1_000;
+
+/**
+ * Asks a database in portions of keys. Its columns first, without rows: they say how many of them can be held.
+ * @param read adds what some keys have; a fault ends it.
+ */
+export async function askInPortions(
+  { keys }: SourceQuestion,
+  read: (keys: readonly string[], into: SourceRows) => Promise<SourceFault | null>,
+): Promise<SourceRows | SourceFault> {
+  const into: SourceRows = { kind: 'rows', columns: [], rows: [] };
+  const described = await read([], into);
+  if (described !== null || keys.length === 0) return described ?? into;
+  for (const portion of batchesOf(keys, keysAtOnce)) {
+    const fault = await read(portion, into);
+    if (fault !== null) return fault;
+  }
+  return into;
 }
 
 /** Its message tells of the query, its names and rights; that of any other class may hold a value. */

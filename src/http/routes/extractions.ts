@@ -18,7 +18,7 @@ import {
 import { type ExtractionRow, getExtraction, listExtractions } from '../../extractions/store.ts';
 import { closed, key, reference, Uuid } from '../../fields.ts';
 import type { Runtime } from '../../runtime.ts';
-import { type BrokenTemplate, brokenTemplates } from '../../templates/fields/broken.ts';
+import { type BrokenTemplate, oneWithBroken, withBroken } from '../../templates/fields/broken.ts';
 import { deleteExtraction } from '../../templates/fields/delete-extraction.ts';
 import { actorOf } from '../../tenants/rights.ts';
 import { callerOf } from '../auth.ts';
@@ -27,17 +27,6 @@ import { changeRoute, createRoute, deleteRoute, listRoute, type Resource, readRo
 import type { App } from '../validation.ts';
 
 type Shown = ExtractionRow & { broken: BrokenTemplate[] };
-
-async function withBroken(db: Runtime['db'], tenantId: string, rows: readonly ExtractionRow[]): Promise<Shown[]> {
-  const givers = rows.map((row) => ({ ...row, kind: 'extraction' as const }));
-  const broken = await brokenTemplates(db, tenantId, givers);
-  return rows.map((row) => ({ ...row, broken: broken.get(row.id) ?? [] }));
-}
-
-async function oneWithBroken(db: Runtime['db'], row: ExtractionRow): Promise<Shown> {
-  const [shown] = await withBroken(db, row.tenantId, [row]);
-  return shown ?? { ...row, broken: [] };
-}
 
 const reasons = { data: null, missing: 'extraction_missing', ambiguous: 'extraction_ambiguous' } as const;
 
@@ -78,7 +67,7 @@ function runRoute(app: App, runtime: Runtime): void {
         const target = { tenantId, id: before.id, actor: actorOf(caller) };
         await runtime.db.transaction((tx) => changeExtraction(runtime, tx, target, change));
       }
-      const { broken } = await oneWithBroken(runtime.db, after);
+      const { broken } = await oneWithBroken(runtime.db, 'extraction', after);
       return { rows: presentRows(found), fields: found.fields, broken, kept: keep };
     },
   );
@@ -91,8 +80,8 @@ export function extractionRoutes(app: App, runtime: Runtime): void {
     name: 'extractions',
     component: 'Extraction',
     tag: 'content',
-    get: async (tenantId, id) => oneWithBroken(runtime.db, await getExtraction(runtime.db, tenantId, id)),
-    complete: (row) => oneWithBroken(runtime.db, row),
+    get: async (tenantId, id) => oneWithBroken(runtime.db, 'extraction', await getExtraction(runtime.db, tenantId, id)),
+    complete: (row) => oneWithBroken(runtime.db, 'extraction', row),
     present({ tenantId: _tenantId, revision: _revision, dataSourceId, ...shown }) {
       return { ...shown, dataSource: dataSourceId };
     },
@@ -134,7 +123,7 @@ export function extractionRoutes(app: App, runtime: Runtime): void {
         ...(named === undefined ? {} : { key: named }),
         ...(dataSource === undefined ? {} : { dataSourceId: dataSource }),
       };
-      return withBroken(runtime.db, tenantId, await listExtractions(runtime.db, tenantId, page, filter));
+      return withBroken(runtime.db, tenantId, 'extraction', await listExtractions(runtime.db, tenantId, page, filter));
     },
   });
   readRoute(app, extractions, { summary: 'Read an extraction' });

@@ -2,7 +2,7 @@ import Type from 'typebox';
 import { closed, key, reference, words } from '../../fields.ts';
 import { checkFieldsShape } from '../../merge-fields/check-shape.ts';
 import type { Runtime } from '../../runtime.ts';
-import { type BrokenTemplate, brokenTemplates } from '../../templates/fields/broken.ts';
+import { type BrokenTemplate, oneWithBroken, withBroken } from '../../templates/fields/broken.ts';
 import { addFieldList, deleteFieldList } from '../../templates/fields/keep.ts';
 import { offeredFields } from '../../templates/fields/offered.ts';
 import { FieldList, FieldListChange, NewFieldList, OfferedField } from '../../templates/fields/schema.ts';
@@ -15,24 +15,13 @@ import type { App } from '../validation.ts';
 
 type ShownList = FieldListRow & { broken: BrokenTemplate[] };
 
-async function withBroken(db: Runtime['db'], tenantId: string, rows: FieldListRow[]): Promise<ShownList[]> {
-  const givers = rows.map((row) => ({ ...row, kind: 'list' as const }));
-  const broken = await brokenTemplates(db, tenantId, givers);
-  return rows.map((row) => ({ ...row, broken: broken.get(row.id) ?? [] }));
-}
-
-async function oneWithBroken(db: Runtime['db'], row: FieldListRow): Promise<ShownList> {
-  const [shown] = await withBroken(db, row.tenantId, [row]);
-  return shown ?? { ...row, broken: [] };
-}
-
 function listRoutes(app: App, runtime: Runtime): void {
   const lists: Resource<ShownList> = {
     name: 'field-lists',
     component: 'FieldList',
     tag: 'content',
-    get: async (tenantId, id) => oneWithBroken(runtime.db, await getFieldList(runtime.db, tenantId, id)),
-    complete: (row) => oneWithBroken(runtime.db, row),
+    get: async (tenantId, id) => oneWithBroken(runtime.db, 'list', await getFieldList(runtime.db, tenantId, id)),
+    complete: (row) => oneWithBroken(runtime.db, 'list', row),
     present({ tenantId: _tenantId, revision: _revision, ...shown }) {
       return shown;
     },
@@ -64,7 +53,7 @@ function listRoutes(app: App, runtime: Runtime): void {
     summary: 'List the lists of merge fields',
     filter: { key: Type.Optional(key({ description: 'The one with this key.' })) },
     list: async (tenantId, page, query) =>
-      withBroken(runtime.db, tenantId, await listFieldLists(runtime.db, tenantId, page, query)),
+      withBroken(runtime.db, tenantId, 'list', await listFieldLists(runtime.db, tenantId, page, query)),
   });
   readRoute(app, lists, { summary: 'Read a list of merge fields' });
 }

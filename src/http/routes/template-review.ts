@@ -13,7 +13,7 @@ import { getTemplate, type TemplateRow } from '../../templates/store.ts';
 import { addressParts, constantsFor, localeOf, textsFor } from '../../templates/version-content.ts';
 import { VersionDiff } from '../../templates/version-schema.ts';
 import { getTemplateVersion, listTemplateVersions, type TemplateVersionRow } from '../../templates/versions.ts';
-import { getTenant } from '../../tenants/store.ts';
+import { getTenant, type TenantRow } from '../../tenants/store.ts';
 import { callerOf } from '../auth.ts';
 import { operation } from '../openapi.ts';
 import type { App } from '../validation.ts';
@@ -41,11 +41,10 @@ const textsOf = ({ version, subject, text, html }: TemplateVersionRow) => ({ ver
 
 async function sampleOf(
   runtime: Runtime,
-  tenantId: string,
+  { id: tenantId, timezone, locale: own, constants }: TenantRow,
   version: TemplateVersionRow,
   { data, locale: wanted }: { data: Record<string, unknown>; locale?: string },
 ): Promise<Sample> {
-  const { timezone, locale: own, constants } = await getTenant(runtime.db, tenantId);
   const { senderId } = version;
   const sender =
     senderId === null ? await defaultSender(runtime.db, tenantId) : await getSender(runtime.db, tenantId, senderId);
@@ -83,7 +82,7 @@ function previewRoute(app: App, runtime: Runtime): void {
       const { tenantId } = callerOf(request);
       const { id } = request.params;
       const { version } = await versionOf(runtime, tenantId, id, request.body.version);
-      const sample = await sampleOf(runtime, tenantId, version, request.body);
+      const sample = await sampleOf(runtime, await getTenant(runtime.db, tenantId), version, request.body);
       const { locale } = sample;
       const preview = await previewTemplate(runtime, textsFor(version, locale), sample);
       return { version: version.version, locale, to: await addressOf(runtime, version, sample), ...preview };
@@ -110,7 +109,8 @@ function checkRoute(app: App, runtime: Runtime): void {
       const { tenantId } = callerOf(request);
       const { data, version: asked } = request.body;
       const { template, version } = await versionOf(runtime, tenantId, request.params.id, asked);
-      const sample = await sampleOf(runtime, tenantId, version, { data: data ?? {} });
+      const tenant = await getTenant(runtime.db, tenantId);
+      const sample = await sampleOf(runtime, tenant, version, { data: data ?? {} });
       const known = await readKnownFields(runtime.db, tenantId, template, version.fields);
       const checked = {
         ...textsFor(version, sample.locale),
@@ -119,7 +119,7 @@ function checkRoute(app: App, runtime: Runtime): void {
         uses: await runtime.reader.run('listVariableUses', listTexts(version)),
         known,
         declared: version.fields,
-        constants: (await getTenant(runtime.db, tenantId)).constants,
+        constants: tenant.constants,
       };
       const problems = await checkTemplate(runtime, checked, data === undefined ? null : sample);
       return { version: version.version, problems };

@@ -1,6 +1,5 @@
 import Type, { type Static } from 'typebox';
-import { attachDocuments } from '../../documents/attach.ts';
-import { useDocuments } from '../../documents/store.ts';
+import { pinDocuments } from '../../documents/attach.ts';
 import { invalidField } from '../../errors.ts';
 import { closed, reference, Uuid } from '../../fields.ts';
 import { checkFieldsShape } from '../../merge-fields/check-shape.ts';
@@ -23,7 +22,7 @@ import {
 import { actorOf } from '../../tenants/rights.ts';
 import { getTenant } from '../../tenants/store.ts';
 import { callerOf } from '../auth.ts';
-import { type EffectTx, runIdempotently } from '../idempotency.ts';
+import { runIdempotently } from '../idempotency.ts';
 import { operation } from '../openapi.ts';
 import { pageOf, pageQuery, paginate, readPage } from '../pagination.ts';
 import type { App } from '../validation.ts';
@@ -49,14 +48,6 @@ async function named<Row>(
   const row = await find(runtime.db, tenantId, name);
   if (row === null) throw invalidField(`/${what}Id`, `${what}_unknown`, `there is no ${what} ${name}`);
   return row;
-}
-
-/** The documents of a version, kept from now on. @throws AppError `unprocessable`. */
-async function pinDocuments(runtime: Runtime, tx: EffectTx, tenantId: string, ids: readonly string[]) {
-  const attached = attachDocuments(ids, await useDocuments(tx, runtime, tenantId, ids));
-  if (attached.kind === 'attached') return attached.documents;
-  const pointer = attached.index === null ? '/documents' : `/documents/${attached.index}`;
-  throw invalidField(pointer, 'document_invalid', attached.why);
 }
 
 /** Everything of a new version that needs no transaction. */

@@ -47,6 +47,31 @@ export async function brokenTemplates(
   );
 }
 
+/** Rows of one kind with the templates that each has broken, in their order. */
+export async function withBroken<Row extends Omit<Giver, 'kind'>>(
+  db: Db | Tx,
+  tenantId: string,
+  kind: Giver['kind'],
+  rows: readonly Row[],
+): Promise<(Row & { broken: BrokenTemplate[] })[]> {
+  const broken = await brokenTemplates(
+    db,
+    tenantId,
+    rows.map((row) => ({ ...row, kind })),
+  );
+  return rows.map((row) => ({ ...row, broken: broken.get(row.id) ?? [] }));
+}
+
+/** The same for one row. */
+export async function oneWithBroken<Row extends Omit<Giver, 'kind'> & { tenantId: string }>(
+  db: Db | Tx,
+  kind: Giver['kind'],
+  row: Row,
+): Promise<Row & { broken: BrokenTemplate[] }> {
+  const [shown] = await withBroken(db, row.tenantId, kind, [row]);
+  return shown ?? { ...row, broken: [] };
+}
+
 /** Published templates that read a field which this list or extraction alone gives, with those fields. */
 export async function templatesThatNeed(
   db: Db | Tx,

@@ -2,7 +2,7 @@
 
 import type { Clock, NewId } from '../../clock.ts';
 import type { Tx } from '../../db/client.ts';
-import { AppError } from '../../errors.ts';
+import { AppError, refuseAt } from '../../errors.ts';
 import { checkFieldsShape } from '../../merge-fields/check-shape.ts';
 import type { Actor } from '../../tenants/rights.ts';
 import { templatesThatNeed } from './broken.ts';
@@ -17,10 +17,6 @@ import {
 
 const listsAtMost = 100;
 
-function refuse(pointer: string, code: string, message: string): never {
-  throw new AppError('unprocessable', { detail: `${pointer} ${message}`, items: [{ pointer, code, message }] });
-}
-
 /** Adds a list. @throws AppError `conflict`; `unprocessable` for a wrong shape, or one list too many. */
 export async function addFieldList(
   deps: { clock: Clock; newId: NewId },
@@ -31,7 +27,7 @@ export async function addFieldList(
 ): Promise<FieldListRow> {
   checkFieldsShape(list.fields, '/fields');
   if ((await countFieldLists(tx, tenantId)) >= listsAtMost) {
-    refuse('/key', 'too_many', `an organisation has ${listsAtMost} lists of fields at most`);
+    refuseAt('/key', 'too_many', `an organisation has ${listsAtMost} lists of fields at most`);
   }
   return createFieldList(deps, tx, tenantId, actor, list);
 }

@@ -6,10 +6,11 @@ import type { Db, Tx } from '../../db/client.ts';
 import { templates, templateVersions } from '../../db/tables/templates.ts';
 import { AppError } from '../../errors.ts';
 import type { Actor } from '../../tenants/rights.ts';
+import { getTenant } from '../../tenants/store.ts';
 import type { MadeTexts } from '../authoring/make-texts.ts';
 import type { TextReader } from '../reading/reader.ts';
 import { isCurrentVersion, isThere } from '../store.ts';
-import { addTemplateVersion, publishTemplateVersion, remakeTexts, type TemplateVersionRow } from '../versions.ts';
+import { addTemplateVersion, remakeTexts, setPublished, type TemplateVersionRow } from '../versions.ts';
 import { getLayout, type LayoutFields, type LayoutRow, updateLayout } from './store.ts';
 
 type Deps = { clock: Clock; newId: NewId };
@@ -82,8 +83,9 @@ export async function prepareLayoutChange(
     throw new AppError('unprocessable', { detail });
   }
   const after = { ...before, ...change, version: before.version + 1 };
+  const { locale } = await getTenant(db, target.tenantId);
   for (const { key, version } of users) {
-    const texts = await remakeTexts(reader, db, version, after).catch((error: unknown) => {
+    const texts = await remakeTexts(reader, version, after, locale).catch((error: unknown) => {
       throw told(error, key);
     });
     made.push({ version, texts });
@@ -120,8 +122,7 @@ export async function changeLayout(
     const { senderId, documents, fields, allowUnknown, templateId } = version;
     const pinned = { senderId, documents, fields, allowUnknown };
     const added = await addTemplateVersion(deps, tx, { tenantId, templateId, actor }, { ...texts, ...pinned });
-    const ready = { uses: texts.uses, layoutVersion: layout.version, columns: null };
-    await publishTemplateVersion(deps, tx, { tenantId, templateId, actor }, added.version, ready);
+    await setPublished(deps, tx, { tenantId, templateId, actor }, added.version, {});
   }
   return layout;
 }

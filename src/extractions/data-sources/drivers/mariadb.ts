@@ -8,7 +8,6 @@ import { type Connection, createConnection, type FieldInfo, SqlError } from 'mar
 import { asUnconnected, connectToSource, isTlsError, type SourceConnection } from '../connection.ts';
 import {
   answerBytesAtMost,
-  batchesOf,
   type SourceDriver,
   type SourceEnvironment,
   type SourceFault,
@@ -17,12 +16,11 @@ import {
   type SourceTest,
   sourceFault,
 } from '../driver.ts';
-import { addRows, databaseFault, rowsAtMost } from '../result.ts';
+import { addRows, askInPortions, databaseFault, portionLimit } from '../result.ts';
 import type { SqlSecrets, SqlSettings } from '../settings.ts';
 import { readSqlText, wrapped } from '../sql-text.ts';
 import { readColumns } from './mariadb-types.ts';
 
-const keysAtOnce = 1_000;
 /** A whole question, all its portions together. */
 const longestMs = 60_000;
 
@@ -95,8 +93,7 @@ async function readBatch(
   const values = keys.map((key) => (question.keyType === 'integer' ? BigInt(key) : key));
   // A list without members is no list here; null is equal to nothing.
   const list = keys.length === 0 ? 'null' : keys.map(() => '?').join(', ');
-  const most = Math.min(question.maximumRows, rowsAtMost(into.columns.length));
-  const limit = keys.length === 0 ? 0 : most + 1 - into.rows.length;
+  const limit = portionLimit(question, keys, into);
   const places = text.pieces.length - 1;
   const [rows, columns] = await connection.execute<[unknown[][], FieldInfo[]]>(
     { sql: wrapped(text.pieces.join(list), limit), rowsAsArray: true, metaAsArray: true },
@@ -157,17 +154,9 @@ export function createMariadbDriver(
 
   return {
     ask: (question) =>
-      withConnection(async (connection): Promise<SourceRows | SourceFault> => {
-        const into: SourceRows = { kind: 'rows', columns: [], rows: [] };
-        // Its columns first, without rows: they say how many of them can be held.
-        const described = await readBatch(connection, question, [], into);
-        if (described !== null || question.keys.length === 0) return described ?? into;
-        for (const keys of batchesOf(question.keys, keysAtOnce)) {
-          const fault = await readBatch(connection, question, keys, into);
-          if (fault !== null) return fault;
-        }
-        return into;
-      }),
+      withConnection((connection) =>
+        askInPortions(question, (keys, into) => readBatch(connection, question, keys, into)),
+      ),
     test: () =>
       withConnection(async (connection): Promise<SourceTest> => {
         const rows = await connection.query<{ privilege_type: string }[]>(rightsText);

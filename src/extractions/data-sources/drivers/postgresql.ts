@@ -6,7 +6,6 @@ import { Client, DatabaseError } from 'pg';
 import { asUnconnected, connectToSource, isTlsError, type SourceConnection } from '../connection.ts';
 import {
   answerBytesAtMost,
-  batchesOf,
   type SourceDriver,
   type SourceEnvironment,
   type SourceFault,
@@ -15,12 +14,11 @@ import {
   type SourceTest,
   sourceFault,
 } from '../driver.ts';
-import { addRows, databaseFault, rowsAtMost } from '../result.ts';
+import { addRows, askInPortions, databaseFault, portionLimit } from '../result.ts';
 import type { SqlSecrets, SqlSettings } from '../settings.ts';
 import { readSqlText, wrapped } from '../sql-text.ts';
 import { readColumns } from './postgresql-types.ts';
 
-const keysAtOnce = 1_000;
 /** A whole question, all its portions together. */
 const longestMs = 60_000;
 
@@ -66,8 +64,7 @@ async function readBatch(
   const text = readSqlText(question.query, 'postgresql');
   if (text.kind === 'problem') return sourceFault('query_refused', { message: text.message, line: text.line });
   const list = question.keyType === 'integer' ? '$1::bigint[]' : '$1::text[]';
-  const most = Math.min(question.maximumRows, rowsAtMost(into.columns.length));
-  const limit = keys.length === 0 ? 0 : most + 1 - into.rows.length;
+  const limit = portionLimit(question, keys, into);
   // Set again each time: what the portion before has set would hold for this one.
   await client.query(`set local statement_timeout = ${timeoutMs}; set local lock_timeout = ${timeoutMs}`);
   const asked = wrapped(text.pieces.join(list), limit);
@@ -122,17 +119,9 @@ export function createPostgresqlDriver(
 
   return {
     ask: (question) =>
-      withClient(async (client) => {
-        const into: SourceRows = { kind: 'rows', columns: [], rows: [] };
-        // Its columns first, without rows: they say how many of them can be held.
-        const described = await readBatch(client, environment, question, [], into);
-        if (described !== null || question.keys.length === 0) return described ?? into;
-        for (const keys of batchesOf(question.keys, keysAtOnce)) {
-          const fault = await readBatch(client, environment, question, keys, into);
-          if (fault !== null) return fault;
-        }
-        return into;
-      }),
+      withClient((client) =>
+        askInPortions(question, (keys, into) => readBatch(client, environment, question, keys, into)),
+      ),
     test: () =>
       withClient(async (client): Promise<SourceTest> => {
         await client.query(`set local statement_timeout = ${environment.timeoutMs}`);
