@@ -2,9 +2,9 @@ import { parseAddrSpec } from '../channels/mail/addr-spec.ts';
 import type { Db, Tx } from '../db/client.ts';
 import type { StoredCopy } from '../db/tables/messages.ts';
 import { together } from '../db/together.ts';
-import { refusedChoices, typeRefusesUnknown } from '../recipients/choices.ts';
 import { type AddressOwner, findRecipientsByAddress } from '../recipients/lookup.ts';
-import { findNotificationType } from '../recipients/notification-types.ts';
+import { refusedChoices, typeRefusesUnknown } from '../recipients/permissions/choices.ts';
+import { findNotificationType } from '../recipients/permissions/notification-types.ts';
 import { findSuppressed, type SuppressionDeps } from '../suppressions/store.ts';
 import type { Reason } from './reasons.ts';
 

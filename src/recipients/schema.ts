@@ -1,8 +1,8 @@
 import Type from 'typebox';
-import { closed, Instant, key, lifetimeFields, line, nullable, Uuid, words } from '../fields.ts';
+import { closed, key, lifetimeFields, line, nullable, Uuid, words } from '../fields.ts';
 
 /** Ways an organisation may write to people. Messages leave by `mail` today; choices can be kept for all. */
-const channels = ['mail', 'sms', 'letter', 'push', 'portal'] as const;
+export const channels = ['mail', 'sms', 'letter', 'push', 'portal'] as const;
 
 /** Kinds of address. */
 const addressKinds = ['mail', 'mobile', 'landline', 'postal', 'push', 'portal'] as const;
@@ -99,91 +99,4 @@ export const RecipientContent = closed(
 export const RecipientChange = closed(
   { type: Type.Optional(type), externalId: Type.Optional(externalId), ...optional },
   { minProperties: 1, examples: [{ displayName: 'Hélène Lefèvre-Martin' }] },
-);
-
-const notificationTypeFields = {
-  title: line(200),
-  active: Type.Boolean({ description: 'Inactive: nothing is sent, whatever the channels.' }),
-  channels: Type.Array(words(channels), {
-    maxItems: channels.length,
-    uniqueItems: true,
-    description: 'The channels the organisation offers for it.',
-  }),
-  defaultChoice: words(['on', 'off'], {
-    description: 'What holds for a person who has said nothing. `off`: the box must be ticked (W5).',
-  }),
-};
-
-/** A kind of notice of the tenant's catalogue (W5, M9). */
-export const NotificationType = closed(
-  { id: Uuid, key: key(), ...notificationTypeFields, ...lifetimeFields },
-  { $id: 'NotificationType' },
-);
-
-/** Body of `POST /v1/notification-types`. */
-export const NewNotificationType = closed(
-  {
-    key: key(),
-    title: notificationTypeFields.title,
-    active: Type.Optional(notificationTypeFields.active),
-    channels: Type.Optional(notificationTypeFields.channels),
-    defaultChoice: notificationTypeFields.defaultChoice,
-  },
-  { examples: [{ key: 'relance-impaye', title: 'Relance d’impayé', channels: ['mail'], defaultChoice: 'off' }] },
-);
-
-/** Body of `PATCH /v1/notification-types/{id}`. The key never changes: callers refer to it. */
-export const NotificationTypeChange = closed(
-  {
-    title: Type.Optional(notificationTypeFields.title),
-    active: Type.Optional(notificationTypeFields.active),
-    channels: Type.Optional(notificationTypeFields.channels),
-    defaultChoice: Type.Optional(notificationTypeFields.defaultChoice),
-  },
-  { minProperties: 1, examples: [{ title: 'Avis d’échéance (prélèvement)' }] },
-);
-
-/** The catalogue as one person sees it: each type, each of its channels, and what holds. */
-export const Choices = closed(
-  {
-    choices: Type.Array(
-      closed({
-        notificationType: Type.String({ description: 'Key of the notification type.' }),
-        notificationTypeId: Uuid,
-        title: line(200),
-        active: notificationTypeFields.active,
-        channel: words(channels),
-        accepted: Type.Boolean({ description: 'What the person chose, else the default of the type.' }),
-        chosen: Type.Boolean({ description: 'Whether the person has chosen; false: the default holds.' }),
-        source: nullable(Type.String()),
-        author: nullable(Type.String({ description: 'The person behind the key, else the id of the key.' })),
-        chosenAt: nullable(Instant),
-      }),
-    ),
-  },
-  { $id: 'Choices' },
-);
-
-/** Body of `PUT /v1/recipients/{id}/choices`: sets those given, keeps the others. */
-export const ChoicesChange = closed(
-  {
-    choices: Type.Array(
-      closed({
-        notificationType: Type.String({ minLength: 1, maxLength: 100, description: 'Key or id.' }),
-        channel: words(channels),
-        accepted: Type.Boolean(),
-        source: Type.Optional(nullable(line(100, { description: 'Where it was said: a form, a call, a file.' }))),
-      }),
-      { minItems: 1, maxItems: 500 },
-    ),
-  },
-  {
-    examples: [
-      {
-        choices: [
-          { notificationType: 'avis-echeance', channel: 'mail', accepted: true, source: 'Fiche client, AE par mail' },
-        ],
-      },
-    ],
-  },
 );

@@ -6,6 +6,7 @@ import type { Reason } from '../messages/reasons.ts';
 import { applyRules, type RuleDeps } from '../messages/rules.ts';
 import { priorityNumber } from '../messages/status.ts';
 import { findRecipients, type RecipientWithAddresses } from '../recipients/lookup.ts';
+import { levelOf } from '../recipients/permissions/consent-levels.ts';
 import type { IncidentDeps } from '../templates/incidents.ts';
 import type { Renderer } from '../templates/rendering/renderer.ts';
 import { constantsFor, localeOf } from '../templates/version-content.ts';
@@ -114,7 +115,9 @@ function sharedColumns({ body, plan, caller }: Source) {
     requestedByUser: plan.asker,
     requestedByOsUser: body.requestedBy?.osUser ?? null,
     requestedByWorkstation: body.requestedBy?.workstation ?? null,
+    toHash: null,
     editedAt: plan.editedAt,
+    erasedAt: null,
     revision: 1,
     createdAt: plan.now,
     updatedAt: plan.now,
@@ -170,6 +173,8 @@ function draftOf(newId: NewId, source: Source, { planned, index, row, data, expr
       templateId: template.id,
       templateVersion: version.version,
       notificationTypeId: template.notificationTypeId,
+      consentLevel: levelOf(template.consentPurpose),
+      subscription: false,
       senderId: sender?.id ?? null,
       senderVersion: sender?.version ?? null,
       recipientId: target.recipient?.id ?? null,

@@ -4,7 +4,7 @@ import { type BoundedCache, createBoundedCache } from '../bounded-cache.ts';
 import type { Clock } from '../clock.ts';
 import type { Db, Tx } from '../db/client.ts';
 import { prepareOnce } from '../db/prepare-once.ts';
-import { suppressionKeys } from '../db/tables/people.ts';
+import { suppressionKeys } from '../db/tables/permissions.ts';
 import type { Secrets } from '../tenants/secrets.ts';
 
 /** Hashes of addresses, under a key that each tenant has of its own. */

@@ -3,7 +3,7 @@ import { parseAddrSpec } from '../channels/mail/addr-spec.ts';
 import type { Clock, NewId } from '../clock.ts';
 import type { Db, Tx } from '../db/client.ts';
 import { prepareOnce } from '../db/prepare-once.ts';
-import { suppressions } from '../db/tables/people.ts';
+import { suppressions } from '../db/tables/permissions.ts';
 import { AppError, invalidField, notFound } from '../errors.ts';
 import { recordEvents } from '../events/store.ts';
 import { recordAudit } from '../tenants/audit.ts';

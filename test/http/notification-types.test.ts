@@ -61,7 +61,7 @@ t.test(
       ],
     });
 
-    const { refusedChoices } = await import('../../src/recipients/choices.ts');
+    const { refusedChoices } = await import('../../src/recipients/permissions/choices.ts');
     const stranger = '019c0000-0000-7000-8000-000000000000';
     const refused = (channel: string) => refusedChoices(runtime.db, tenant.id, type.id, channel, [person.id, stranger]);
     t.same([...(await refused('mail'))], [stranger], 'who said nothing has the default');

@@ -25,7 +25,7 @@ t.test('a recipient is created and found by id, external reference and any of th
     locale: null,
     addresses: [{ value: 'Helene@xn--t-9fab.example' }],
   });
-  t.same(Object.keys(created.body.attributes), ['z', 'a'], 'attributes keep their order');
+
   const { id } = created.body;
   t.same((await inject('GET', `/v1/recipients/${id}`)).body, created.body);
   t.same((await inject('GET', `/v1/recipients/${id.toUpperCase()}`)).body, created.body);

@@ -4,5 +4,6 @@ export * from './events.ts';
 export * from './merge-fields.ts';
 export * from './messages.ts';
 export * from './people.ts';
+export * from './permissions.ts';
 export * from './templates.ts';
 export * from './tenants.ts';

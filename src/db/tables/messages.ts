@@ -124,12 +124,18 @@ export const messages = pgTable(
     templateId: uuid('template_id').notNull(),
     templateVersion: integer('template_version').notNull(),
     notificationTypeId: uuid('notification_type_id'),
+    /** The level of consent it needs (M8). */
+    consentLevel: smallint('consent_level').notNull().default(1),
+    /** It carries a link to unsubscribe (RFC 8058). */
+    subscription: boolean('subscription').notNull().default(false),
     senderId: uuid('sender_id'),
     senderVersion: integer('sender_version'),
     recipientId: uuid('recipient_id'),
     toName: text('to_name'),
     toAddress: text('to_address'),
     toNormalized: text('to_normalized'),
+    /** Of the address, under the tenant's own key, once the address itself was erased. */
+    toHash: text('to_hash'),
     replyTo: text('reply_to'),
     copies: jsonb('copies').$type<StoredCopy[]>().notNull(),
     /** `json`, not `jsonb`: the order of keys is part of what a template sees. */
@@ -165,6 +171,8 @@ export const messages = pgTable(
     requestedByOsUser: text('requested_by_os_user'),
     requestedByWorkstation: text('requested_by_workstation'),
     editedAt: instant('edited_at'),
+    /** Since when it holds nothing personal. */
+    erasedAt: instant('erased_at'),
     revision: integer('revision').notNull().default(1),
     ...lifetime(),
   },
@@ -277,8 +285,10 @@ export const dedupeKeys = pgTable(
     templateId: uuid('template_id').notNull(),
     test: boolean('test').notNull(),
     key: text('key').notNull(),
+    /** Which message of the row: one for each address that is written to (A9). */
+    part: smallint('part').notNull().default(0),
     messageId: uuid('message_id').notNull(),
     createdAt: instant('created_at').notNull(),
   },
-  (table) => [primaryKey({ columns: [table.tenantId, table.templateId, table.test, table.key] })],
+  (table) => [primaryKey({ columns: [table.tenantId, table.templateId, table.test, table.key, table.part] })],
 );

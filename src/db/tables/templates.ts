@@ -37,6 +37,8 @@ export const templates = pgTable(
     validation: text('validation', { enum: ['manual', 'automatic'] }),
     /** What recipients must have consented to (M8). */
     consentPurpose: text('consent_purpose', { enum: ['management', 'prospecting', 'third-party'] }),
+    /** Which address is written to (A9); null: as the tenant says. */
+    addressPolicy: text('address_policy'),
     resendAllowed: boolean('resend_allowed').notNull().default(false),
     active: boolean('active').notNull(),
     /** Why the service itself made it inactive; null: it did not. */

@@ -7,6 +7,7 @@ import {
   jsonb,
   pgTable,
   primaryKey,
+  smallint,
   text,
   uniqueIndex,
   uuid,
@@ -29,10 +30,24 @@ export const tenants = pgTable(
     /** Merge fields that are the same for every message (A8: `URL_PJ_WEB`). */
     constants: jsonb('constants').$type<Record<string, string>>().notNull().default({}),
     documentMaxBytes: integer('document_max_bytes').notNull(),
+    /** Which address people are written to (A9), where neither request nor template says. */
+    addressPolicy: text('address_policy').notNull().default('preferred'),
+    /** The consent of those who never said anything (M8). */
+    defaultConsentLevel: smallint('default_consent_level').notNull().default(1),
+    /** Days after which what was sent keeps nothing personal; null: for ever. */
+    retentionDays: integer('retention_days'),
+    /** The same for a category of templates. */
+    retentionDaysByCategory: jsonb('retention_days_by_category')
+      .$type<{ transactional?: number; service?: number; marketing?: number }>()
+      .notNull()
+      .default({}),
     revision: integer('revision').notNull().default(1),
     ...lifetime(),
   },
-  (table) => [check('tenants_validation', sql`${table.defaultValidation} in ('manual', 'automatic')`)],
+  (table) => [
+    check('tenants_validation', sql`${table.defaultValidation} in ('manual', 'automatic')`),
+    check('tenants_default_consent_level', sql`${table.defaultConsentLevel} between 0 and 3`),
+  ],
 );
 
 /** A caller's credential: the secret itself is never kept. */

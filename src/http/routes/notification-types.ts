@@ -7,8 +7,8 @@ import {
   listNotificationTypes,
   type NotificationTypeRow,
   updateNotificationType,
-} from '../../recipients/notification-types.ts';
-import { NewNotificationType, NotificationType, NotificationTypeChange } from '../../recipients/schema.ts';
+} from '../../recipients/permissions/notification-types.ts';
+import { NewNotificationType, NotificationType, NotificationTypeChange } from '../../recipients/permissions/schema.ts';
 import type { Runtime } from '../../runtime.ts';
 import { actorOf } from '../../tenants/rights.ts';
 import { changeRoute, createRoute, deleteRoute, listRoute, type Resource, readRoute } from '../resource-routes.ts';

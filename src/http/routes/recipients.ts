@@ -1,16 +1,10 @@
 import type { FastifyRequest } from 'fastify';
 import Type from 'typebox';
 import { closed, key, reference } from '../../fields.ts';
-import { type HeldChoice, heldChoices, setChoices } from '../../recipients/choices.ts';
+import { type HeldChoice, heldChoices, setChoices } from '../../recipients/permissions/choices.ts';
+import { Choices, ChoicesChange } from '../../recipients/permissions/schema.ts';
 import { recipientReferencePattern } from '../../recipients/reference.ts';
-import {
-  Choices,
-  ChoicesChange,
-  NewRecipient,
-  Recipient,
-  RecipientChange,
-  RecipientContent,
-} from '../../recipients/schema.ts';
+import { NewRecipient, Recipient, RecipientChange, RecipientContent } from '../../recipients/schema.ts';
 import {
   createRecipient,
   deleteRecipient,

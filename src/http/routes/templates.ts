@@ -2,7 +2,7 @@ import Type from 'typebox';
 import { invalidField } from '../../errors.ts';
 import { findExtraction } from '../../extractions/store.ts';
 import { key, Uuid, words } from '../../fields.ts';
-import { findNotificationType } from '../../recipients/notification-types.ts';
+import { findNotificationType } from '../../recipients/permissions/notification-types.ts';
 import type { Runtime } from '../../runtime.ts';
 import { countByTemplate, type TemplateCounters } from '../../templates/counters.ts';
 import { deleteTemplate } from '../../templates/delete.ts';

@@ -1,13 +1,13 @@
 import { and, eq, sql } from 'drizzle-orm';
-import type { Clock, NewId } from '../clock.ts';
-import type { Db, Tx } from '../db/client.ts';
-import { idList } from '../db/rows.ts';
-import { choices, notificationTypes } from '../db/tables/people.ts';
-import { AppError, type ErrorItem, notFound } from '../errors.ts';
-import { recordAudit } from '../tenants/audit.ts';
-import type { Actor } from '../tenants/rights.ts';
+import type { Clock, NewId } from '../../clock.ts';
+import type { Db, Tx } from '../../db/client.ts';
+import { idList } from '../../db/rows.ts';
+import { choices, notificationTypes } from '../../db/tables/permissions.ts';
+import { AppError, type ErrorItem, notFound } from '../../errors.ts';
+import { recordAudit } from '../../tenants/audit.ts';
+import type { Actor } from '../../tenants/rights.ts';
+import { getRecipient, lockRecipient } from '../store.ts';
 import { catalogue, type NotificationTypeRow } from './notification-types.ts';
-import { getRecipient, lockRecipient } from './store.ts';
 
 /** What holds for one person, one notification type and one channel. */
 export interface HeldChoice {
