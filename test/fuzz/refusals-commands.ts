@@ -56,8 +56,8 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       kind: kind('send'),
       subject: fc.constantFrom(...(Object.keys(subjects) as Subject[])),
       person: fc.option(person, { freq: 4 }),
-      to: fc.option(address, { freq: 1 }),
-      copy: fc.option(address, { freq: 1 }),
+      to: fc.option(address, { freq: 2 }),
+      copy: fc.option(address, { freq: 2 }),
       spelling,
       automatic: fc.boolean(),
     }),
@@ -67,5 +67,22 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ kind: kind('work') }) },
 );
 
+/** Everybody is there at first, in one household or two, or none. */
+const beginning: fc.Arbitrary<Command[]> = fc
+  .tuple(fc.array(fc.boolean(), { minLength: 4, maxLength: 4 }), fc.nat({ max: 3 }))
+  .map(([dependant, level]) => [
+    ...dependant.map(
+      (follows, number): Command => ({
+        kind: 'keep',
+        person: number,
+        addresses: [[number, true]],
+        member: follows && number > 0 && !dependant[0] ? 0 : null,
+      }),
+    ),
+    { kind: 'consent', person: 0, level },
+  ]);
+
 /** Lives: each ends by doing all that is due. */
-export const lives = fc.array(command, { minLength: 4, maxLength: 24 });
+export const lives = fc
+  .tuple(beginning, fc.array(command, { minLength: 4, maxLength: 24 }))
+  .map(([first, commands]) => [...first, ...commands]);
