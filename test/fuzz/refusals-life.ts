@@ -109,13 +109,14 @@ async function send(life: Life, command: Extract<Command, { kind: 'send' }>): Pr
   const { messages } = await service.send([row], more);
   const made = await service.message(messages[0] ?? '');
   const to = made.to === null ? null : numberIn(made.to.address);
-  const known = { id: made.id, subject, person, to, copy, status: made.status } as Known;
+  const known = { id: made.id, subject, person, to, copy, copyBlocked: false, status: made.status } as Known;
   if (to !== null) {
     known.status = mustNotLeave(world, known) ? 'B' : automatic ? 'V' : 'E';
     // A recipient who is not there makes a message that cannot be sent, whatever its address.
     if (person !== null && !world.people.has(person)) known.status = 'KO';
     if (made.status !== known.status) throw new Error(`${subject} to ${to} is ${made.status}, not ${known.status}`);
   }
+  known.copyBlocked = copy !== null && mustNotCopy(world, known, copy);
   saw(life, `${subject} born ${known.status}`);
   world.messages.push(known);
 }
@@ -128,6 +129,7 @@ async function correct(life: Life, address: number, how: number): Promise<void> 
   const { status } = await service.inject('PATCH', `/v1/messages/${one.id}`, { body, headers: { 'if-match': '*' } });
   expectStatus('correcting', status, 200);
   one.to = address;
+  if (one.copy !== null && mustNotCopy(world, one, one.copy)) one.copyBlocked = true;
   if (one.status === 'E' && mustNotLeave(world, one)) one.status = 'B';
 }
 
@@ -156,7 +158,7 @@ async function work(life: Life): Promise<void> {
     saw(life, one.status === 'B' ? 'stopped when it left' : 'sent');
     if (one.status === 'B') continue;
     wanted.add(`${one.id} ${one.to}`);
-    if (one.copy === null || one.copy === one.to) continue;
+    if (one.copy === null || one.copy === one.to || one.copyBlocked) continue;
     if (mustNotCopy(world, one, one.copy)) saw(life, 'a copy left out');
     else wanted.add(`${one.id} ${one.copy}`);
   }

@@ -30,6 +30,8 @@ export interface Known {
   /** Its address by number; null: it has none, and can never be sent. */
   to: number | null;
   copy: number | null;
+  /** It was left out when the content was made: what was approved has no such copy. */
+  copyBlocked: boolean;
   status: 'E' | 'V' | 'B' | 'OK' | 'KO';
 }
 
