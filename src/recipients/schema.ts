@@ -1,11 +1,9 @@
 import Type from 'typebox';
 import { closed, key, lifetimeFields, line, nullable, Uuid, words } from '../fields.ts';
+import { addressKinds } from './address-kinds.ts';
 
 /** Ways an organisation may write to people. Messages leave by `mail` today; choices can be kept for all. */
 export const channels = ['mail', 'sms', 'letter', 'push', 'portal'] as const;
-
-/** Kinds of address. */
-const addressKinds = ['mail', 'mobile', 'landline', 'postal', 'push', 'portal'] as const;
 
 const locale = Type.String({ pattern: '^[a-z]{2}(-[A-Z]{2})?$', description: 'Language of the person, e.g. `fr-FR`.' });
 const role = line(50, { description: 'What the address is for: personal, institutional, accounting, …' });

@@ -1,6 +1,7 @@
 import type { Runtime } from '../../runtime.ts';
 import type { App } from '../validation.ts';
 import { accessRoutes } from './access.ts';
+import { audienceRoutes } from './audience.ts';
 import { channelAccountRoutes } from './channel-accounts.ts';
 import { dataSourceRoutes } from './data-sources.ts';
 import { documentRoutes } from './documents.ts';
@@ -43,6 +44,7 @@ const allRoutes: readonly Routes[] = [
   senderRoutes,
   documentRoutes,
   recipientRoutes,
+  audienceRoutes,
   notificationTypeRoutes,
   suppressionRoutes,
   sendRequestRoutes,

@@ -29,7 +29,8 @@ const id = Type.String({
 });
 const params = closed({ id });
 
-function presentRecipient(row: RecipientWithAddresses) {
+/** A recipient as the API shows it. */
+export function presentRecipient(row: RecipientWithAddresses) {
   const { tenantId: _tenantId, revision: _revision, addresses, ...shown } = row;
   return {
     ...shown,
