@@ -5,7 +5,7 @@ import { countAudience, searchAudience } from '../../recipients/audience/search.
 import type { Runtime } from '../../runtime.ts';
 import { callerOf } from '../auth.ts';
 import { operation } from '../openapi.ts';
-import { pageOf, pageQuery, paginate, readPage } from '../pagination.ts';
+import { pageOf, pageQuery, paginate, readPage, usualLimit } from '../pagination.ts';
 import type { App } from '../validation.ts';
 import { presentRecipient } from './recipients.ts';
 
@@ -24,15 +24,15 @@ export function audienceRoutes(app: App, runtime: Runtime): void {
       description: 'Newest first. Give the same filter with the cursor.',
       access: ['recipients:read'],
       body: closed(
-        { filter: AudienceFilterBody, ...pageQuery },
+        { filter: AudienceFilterBody, ...pageQuery, limit: Type.Optional(pageQuery.limit) },
         { examples: audienceExamples.map((filter) => ({ filter, limit: 50 })) },
       ),
       answers: { 200: pageOf('Recipient') },
       errors: ['invalid_cursor', 'unprocessable'],
     }),
     async (request) => {
-      const { filter, ...query } = request.body;
-      const page = readPage(runtime.secrets, list, query);
+      const { filter, limit = usualLimit, ...place } = request.body;
+      const page = readPage(runtime.secrets, list, { limit, ...place });
       const rows = await searchAudience(runtime, callerOf(request).tenantId, filter, page);
       return paginate(runtime.secrets, list, page, rows, { position: ({ id }) => id, present: presentRecipient });
     },

@@ -103,9 +103,13 @@ export const AudienceFilterSchema = closed(
       Type.Array(filterReference, { maxItems: 100, description: 'Each holds. An empty list: everyone.' }),
     ),
     any: Type.Optional(Type.Array(filterReference, { minItems: 1, maxItems: 100, description: 'At least one holds.' })),
-    not: Type.Optional(Type.Unsafe<AudienceFilter>({ ...reference('AudienceFilter') })),
+    not: Type.Optional(filterReference),
     type: Type.Optional(
-      Type.Array(key(), { minItems: 1, maxItems: 100, description: 'They are of one of these types.' }),
+      Type.Array(key({ examples: ['client'] }), {
+        minItems: 1,
+        maxItems: 100,
+        description: 'They are of one of these types.',
+      }),
     ),
     locale: Type.Optional(
       Type.Array(locale, {
