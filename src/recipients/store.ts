@@ -7,8 +7,9 @@ import { choices } from '../db/tables/permissions.ts';
 import { AppError, invalidField, notFound } from '../errors.ts';
 import { recordAudit } from '../tenants/audit.ts';
 import type { Actor } from '../tenants/rights.ts';
-import { comparedForms, type GivenAddress, type RecipientAddress, readAddresses } from './addresses.ts';
+import type { GivenAddress, RecipientAddress } from './addresses.ts';
 import { parseRecipientReference } from './reference.ts';
+import { readTenantAddresses, tenantForms } from './tenant-addresses.ts';
 
 type Deps = { clock: Clock; newId: NewId };
 
@@ -124,7 +125,7 @@ async function insertRecipient(
 ): Promise<RecipientRow | null> {
   const { addresses, ...own } = fields;
   checkAttributes(own.attributes);
-  const checked = readAddresses(addresses);
+  const checked = await readTenantAddresses(tx, tenantId, addresses);
   const now = deps.clock.now();
   const id = deps.newId();
   const [row] = await tx
@@ -164,8 +165,8 @@ async function changeLocked(
   if (target.revision !== null && target.revision !== before.revision) throw new AppError('precondition_failed');
   const { addresses, ...own } = change;
   if (own.attributes !== undefined) checkAttributes(own.attributes);
-  const checked = addresses === undefined ? null : readAddresses(addresses);
   const { tenantId, id } = before;
+  const checked = addresses === undefined ? null : await readTenantAddresses(tx, tenantId, addresses);
   const [row] = await tx
     .update(recipients)
     .set({ ...own, revision: sql`${recipients.revision} + 1`, updatedAt: deps.clock.now() })
@@ -261,8 +262,8 @@ export async function deleteRecipient(
   await recordAudit(deps, tx, { tenantId, actor, action: 'deleted', resourceType: 'recipient', resourceId: id });
 }
 
-function reachedBy(tenantId: string, address: string): SQL {
-  const forms = comparedForms(address).map(({ kind, normalized }) =>
+async function reachedBy(db: Db, tenantId: string, address: string): Promise<SQL> {
+  const forms = (await tenantForms(db, tenantId, address)).map(({ kind, normalized }) =>
     and(eq(recipientAddresses.kind, kind), eq(recipientAddresses.normalized, normalized)),
   );
   if (forms.length === 0) return sql`false`;
@@ -286,7 +287,7 @@ export async function listRecipients(
         page.before === null ? undefined : lt(recipients.id, page.before),
         filter.type === undefined ? undefined : eq(recipients.type, filter.type),
         filter.externalId === undefined ? undefined : eq(recipients.externalId, filter.externalId),
-        filter.address === undefined ? undefined : reachedBy(tenantId, filter.address),
+        filter.address === undefined ? undefined : await reachedBy(db, tenantId, filter.address),
       ),
     )
     .orderBy(desc(recipients.id))
