@@ -38,6 +38,9 @@ export async function makePeople(sql: postgres.Sql, tenantId: string, from: numb
   });
 }
 
+/** Of one of the filters. */
+export const towns: readonly string[] = Array.from({ length: 20 }, (_, index) => `Ville ${index * 7}`);
+
 /** What campaigns ask for (dates from and to, relative dates, multiple choices), with what each is called. */
 export const typicalFilters: Readonly<Record<string, AudienceFilter>> = {
   'agencies of clients': { type: ['client'], attribute: { name: 'agence', is: ['Agence 7', 'Agence 8'] } },
@@ -55,9 +58,9 @@ export const typicalFilters: Readonly<Record<string, AudienceFilter>> = {
     hasAddress: { kind: 'mobile', acceptsContact: true },
     not: { respondedTo: { type: 'enquete', ref: 'satisfaction-2026' } },
   },
-  'town or adviser': {
+  'towns or adviser': {
     any: [
-      { attribute: { name: 'adresse.ville', is: ['Ville 12'] } },
+      { attribute: { name: 'adresse.ville', is: [...towns] } },
       { attribute: { name: 'conseiller', is: ['Conseiller 9'] } },
     ],
     not: { attribute: { name: 'statut', is: ['S4'] } },
