@@ -1,6 +1,7 @@
 import Type from 'typebox';
 import { closed, key, lifetimeFields, line, nullable, Uuid, words } from '../fields.ts';
 import { addressKinds } from './address-kinds.ts';
+import { Doubt } from './doubts.ts';
 
 /** Ways an organisation may write to people. Messages leave by `mail` today; choices can be kept for all. */
 export const channels = ['mail', 'sms', 'letter', 'push', 'portal'] as const;
@@ -27,7 +28,8 @@ const NewAddress = closed({
   value: Type.String({
     minLength: 1,
     maxLength: 1000,
-    description: 'For `mail` one strict address without a name. Only `postal` may have several lines.',
+    description:
+      'For `mail` one strict address without a name. For `mobile` and `landline` a number as it is dialled in the country of the organisation, or with its country code. Only `postal` may have several lines.',
   }),
   role: Type.Optional(nullable(role)),
   preferred: Type.Optional(Type.Boolean({ description: 'At most one of each kind. Default false.' })),
@@ -53,6 +55,7 @@ export const Recipient = closed(
     preferredChannel: nullable(words(channels)),
     attributes,
     addresses: Type.Array(Address),
+    warnings: Type.Array(Doubt, { description: 'What looks wrong with the addresses. It stops nothing.' }),
     ...lifetimeFields,
   },
   { $id: 'Recipient' },

@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import Type from 'typebox';
 import { closed, key, reference } from '../../fields.ts';
+import { doubtsAbout } from '../../recipients/doubts.ts';
 import { type HeldChoice, heldChoices, setChoices } from '../../recipients/permissions/choices.ts';
 import { Choices, ChoicesChange } from '../../recipients/permissions/schema.ts';
 import { recipientReferencePattern } from '../../recipients/reference.ts';
@@ -35,6 +36,7 @@ export function presentRecipient(row: RecipientWithAddresses) {
   return {
     ...shown,
     addresses: addresses.map(({ normalized: _normalized, ...address }) => address),
+    warnings: doubtsAbout(addresses),
   };
 }
 
