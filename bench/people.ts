@@ -17,14 +17,15 @@ export async function makePeople(sql: postgres.Sql, tenantId: string, from: numb
           'dependant', 'dependant', 'dependant', 'dependant', 'dependant', 'entrepreneur', 'entrepreneur', 'entrepreneur',
           'entrepreneur', 'partner'])[1 + n % 20],
         'P-' || n, 'Jeanne Lefèvre ' || n, case n % 10 when 0 then 'en-GB' when 1 then null else 'fr-FR' end,
-        jsonb_build_object('titre', case n % 2 when 0 then 'Madame' else 'Monsieur' end, 'agence', 'Agence ' || (n / 20) % 200,
-          'contrats', case when (n / 20) % 60 = 0 then '["auto", "chasse"]'::jsonb
-            when (n / 20) % 3 = 0 then '["auto", "habitation"]'::jsonb else '["santé"]'::jsonb end,
-          'echeance', (date '2026-01-01' + (n / 7) % 730)::text, 'solde', ((n::bigint * 7919) % 1000000) / 100.0,
-          'adresse', jsonb_build_object('ville', 'Ville ' || (n / 20) % 5000, 'insee', lpad((n % 36000)::text, 5, '0')),
-          'statut', 'S' || n % 5, 'conseiller', 'Conseiller ' || (n / 20) % 1500),
+        jsonb_build_object('titre', case n % 2 when 0 then 'Madame' else 'Monsieur' end, 'agence', 'Agence ' || h % 200,
+          'contrats', case when h % 60 = 0 then '["auto", "chasse"]'::jsonb
+            when h % 3 = 0 then '["auto", "habitation"]'::jsonb else '["santé"]'::jsonb end,
+          'echeance', (date '2026-01-01' + h % 727)::text, 'solde', ((n::bigint * 7919) % 1000000) / 100.0,
+          'adresse', jsonb_build_object('ville', 'Ville ' || h % 5000, 'insee', lpad((n % 36000)::text, 5, '0')),
+          'statut', 'S' || n % 5, 'conseiller', 'Conseiller ' || h % 1499),
         null, timestamptz '2020-01-01' + (n % 2400) * interval '1 day', timestamptz '2026-01-01'
-      from generate_series(${from}::int, ${from + count - 1}::int) as n`;
+      from generate_series(${from}::int, ${from + count - 1}::int) as n
+      cross join lateral (select (n::bigint * 48271 % 2147483647)::int as h)`;
     await tx`insert into recipient_addresses (tenant_id, recipient_id, position, kind, value, normalized, role, preferred, accepts_contact)
       select ${tenantId}, id, 0, 'mail', 'p' || external_id || '@people.test', lower('p' || external_id || '@people.test'), 'personal', true, true
       from recipients where tenant_id = ${tenantId}`;

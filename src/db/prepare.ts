@@ -1,4 +1,3 @@
-import { sql } from 'drizzle-orm';
 import type postgres from 'postgres';
 
 type Unsafe = postgres.Sql['unsafe'];
@@ -10,14 +9,6 @@ const preparedAtMost = 300;
 /** Longer ones hold a list written out: another length is another statement. */
 const longestPrepared = 6_000;
 const countedAtMost = 2_000;
-
-const anewMark = '/* planned anew */';
-
-/**
- * Put into a statement whose best plan depends on its values: it is planned with them each time. A plan for any values
- * would walk a million rows for a rare one, or sort them all for a frequent one.
- */
-export const planAnew = sql.raw(` ${anewMark}`);
 
 /** Wraps what asks the statements of a connection, or of a pool. */
 export type Preparing = (unsafe: Unsafe, options?: { alone: boolean }) => Unsafe;
@@ -39,7 +30,7 @@ export function createPreparing(): Preparing {
 
   function isWorthIt(text: string): boolean {
     if (prepared.has(text)) return true;
-    if (prepared.size >= preparedAtMost || text.length > longestPrepared || text.includes(anewMark)) return false;
+    if (prepared.size >= preparedAtMost || text.length > longestPrepared) return false;
     const times = (asked.get(text) ?? 0) + 1;
     if (times >= preparedFrom) {
       asked.delete(text);

@@ -1,5 +1,5 @@
 import type { Db, Tx } from '../db/client.ts';
-import { getTenant } from '../tenants/store.ts';
+import { getPlace } from '../tenants/store.ts';
 import {
   type AddressKind,
   comparedForms,
@@ -12,7 +12,7 @@ import { type Country, countryOf } from './telephone.ts';
 
 /** Where an organisation dials numbers without a country code: in the region of its locale. */
 async function dialledIn(db: Db | Tx, tenantId: string): Promise<Country> {
-  return countryOf((await getTenant(db, tenantId)).locale);
+  return countryOf((await getPlace(db, tenantId)).locale);
 }
 
 /** Like {@link readAddresses}, with telephone numbers as the organisation dials them. */
