@@ -37,8 +37,11 @@ const liveOnly: ReadonlySet<Scope> = new Set([
   'extractions:update',
   'notification-types:create',
   'notification-types:update',
+  'recipient-types:create',
+  'recipient-types:update',
   'recipients:update',
   'choices:update',
+  'consents:update',
   'suppressions:create',
   'suppressions:update',
 ]);

@@ -1,5 +1,6 @@
 import Type from 'typebox';
 import { closed, key, lifetimeFields, line, nullable, Uuid, words } from '../fields.ts';
+import { addressPolicyPattern } from '../tenants/address-policy.ts';
 import { languageTag } from './version-schema.ts';
 
 const fields = {
@@ -44,7 +45,14 @@ const fields = {
   consentPurpose: nullable(
     words(['management', 'prospecting', 'third-party'], {
       description:
-        'What recipients must have consented to (M8): level 1, 2 or 3. Kept with the template; consents are not kept by this version of the service.',
+        'What recipients must have consented to (M8): level 1, 2 or 3. Null: `management`, which only a refusal (level 0) stops.',
+    }),
+  ),
+  addressPolicy: nullable(
+    Type.String({
+      pattern: addressPolicyPattern,
+      description: 'Which addresses of recipients are written to (A9, M11). Null: as the tenant says.',
+      examples: ['role:accounting'],
     }),
   ),
   resendAllowed: Type.Boolean({
@@ -66,6 +74,7 @@ const optional = {
   extraction: Type.Optional(fields.extraction),
   validation: Type.Optional(fields.validation),
   consentPurpose: Type.Optional(fields.consentPurpose),
+  addressPolicy: Type.Optional(fields.addressPolicy),
   resendAllowed: Type.Optional(fields.resendAllowed),
   active: Type.Optional(fields.active),
 };

@@ -6,6 +6,7 @@ import { prepareOnce } from '../db/prepare-once.ts';
 import { tenants } from '../db/tables/tenants.ts';
 import { AppError, invalidField, notFound } from '../errors.ts';
 import { recordAudit } from './audit.ts';
+import { addFirstRecipientTypes } from './recipient-types.ts';
 import type { Actor } from './rights.ts';
 
 export type TenantRow = typeof tenants.$inferSelect;
@@ -22,6 +23,8 @@ export type TenantSettings = Partial<
     | 'defaultTemplate'
     | 'constants'
     | 'documentMaxBytes'
+    | 'addressPolicy'
+    | 'defaultConsentLevel'
   >
 >;
 
@@ -68,6 +71,7 @@ export async function createTenant(
     })
     .returning();
   if (row === undefined) throw new Error('the tenant was not inserted');
+  await addFirstRecipientTypes(deps, tx, row.id);
   return row;
 }
 

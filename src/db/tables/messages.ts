@@ -285,10 +285,8 @@ export const dedupeKeys = pgTable(
     templateId: uuid('template_id').notNull(),
     test: boolean('test').notNull(),
     key: text('key').notNull(),
-    /** Which message of the row: one for each address that is written to (A9). */
-    part: smallint('part').notNull().default(0),
     messageId: uuid('message_id').notNull(),
     createdAt: instant('created_at').notNull(),
   },
-  (table) => [primaryKey({ columns: [table.tenantId, table.templateId, table.test, table.key, table.part] })],
+  (table) => [primaryKey({ columns: [table.tenantId, table.templateId, table.test, table.key] })],
 );

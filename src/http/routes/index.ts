@@ -16,6 +16,8 @@ import { messageViewRoutes } from './message-views.ts';
 import { messageRoutes } from './messages.ts';
 import { notificationTypeRoutes } from './notification-types.ts';
 import { operationRoutes } from './operations.ts';
+import { permissionRoutes } from './permissions.ts';
+import { recipientTypeRoutes } from './recipient-types.ts';
 import { recipientRoutes } from './recipients.ts';
 import { sendRequestRoutes } from './send-requests.ts';
 import { senderRoutes } from './senders.ts';
@@ -43,8 +45,10 @@ const allRoutes: readonly Routes[] = [
   extractionRoutes,
   senderRoutes,
   documentRoutes,
+  recipientTypeRoutes,
   recipientRoutes,
   audienceRoutes,
+  permissionRoutes,
   notificationTypeRoutes,
   suppressionRoutes,
   sendRequestRoutes,
