@@ -2,6 +2,7 @@
 import { arch, cpus, platform, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
+import { audience } from './benches/audience.ts';
 import { convert } from './benches/convert.ts';
 import { dispatch, dispatchSlow } from './benches/dispatch.ts';
 import { dispatchTwo } from './benches/dispatch-two.ts';
@@ -34,6 +35,7 @@ const benches: Record<string, Bench> = {
   memory: { run: memory, bar: { most: 300 } },
   render: { run: render, bar: { ratio: 1 } },
   convert: { run: convert, bar: { most: 10 } },
+  audience: { run: audience, bar: { ratio: 0.8 } },
 };
 
 const { values, positionals } = parseArgs({

@@ -3,9 +3,12 @@ import { AppError } from '../errors.ts';
 import { closed, nullable, reference } from '../fields.ts';
 import type { Secrets } from '../tenants/secrets.ts';
 
+/** Rows of a page where nothing is said. */
+export const usualLimit = 50;
+
 /** The query of every list. */
 export const pageQuery = {
-  limit: Type.Integer({ minimum: 1, maximum: 250, default: 50, description: 'Most rows in the answer.' }),
+  limit: Type.Integer({ minimum: 1, maximum: 250, default: usualLimit, description: 'Most rows in the answer.' }),
   cursor: Type.Optional(
     Type.String({ minLength: 1, maxLength: 300, description: 'The `nextCursor` of the page before.' }),
   ),

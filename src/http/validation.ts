@@ -43,8 +43,13 @@ function createAjv(coerceTypes: boolean | 'array'): Ajv2020 {
 export function useStrictValidation(app: FastifyInstance): void {
   const strict = createAjv(false);
   const coercing = createAjv('array');
-  const compiler: FastifySchemaCompiler<object> = ({ schema, httpPart }) =>
-    (httpPart === 'body' ? strict : coercing).compile(schema) as ReturnType<FastifySchemaCompiler<object>>;
+  const compiler: FastifySchemaCompiler<object> = ({ schema, httpPart }) => {
+    // Routes are compiled once all are there: what their bodies refer to is known by then.
+    for (const component of Object.values(app.getSchemas()) as { $id: string }[]) {
+      if (strict.getSchema(component.$id) === undefined) strict.addSchema(component);
+    }
+    return (httpPart === 'body' ? strict : coercing).compile(schema) as ReturnType<FastifySchemaCompiler<object>>;
+  };
   app.setValidatorCompiler(compiler);
   // Answers are built field by field by presenters, and held against their schemas by tests.
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));

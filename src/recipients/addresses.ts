@@ -1,6 +1,8 @@
 import { parseAddrSpec } from '../channels/mail/addr-spec.ts';
 import type { recipientAddresses } from '../db/tables/people.ts';
 import { AppError, type ErrorItem } from '../errors.ts';
+import { addressKinds } from './address-kinds.ts';
+import { type Country, notMobile, readTelephone } from './telephone.ts';
 
 export type AddressKind = (typeof recipientAddresses.$inferSelect)['kind'];
 
@@ -16,18 +18,25 @@ export interface GivenAddress {
   acceptsContact?: boolean;
 }
 
-type Reading = { value: string; normalized: string } | { why: string };
+/** Whether addresses of the kind are telephone numbers. */
+export function isTelephone(kind: AddressKind): kind is 'mobile' | 'landline' {
+  return kind === 'mobile' || kind === 'landline';
+}
+
+type Reading = { value: string; normalized: string } | { why: string; code?: string; member?: string };
 
 const lineBreaks = /\r\n?|\n/g;
 const controls = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 
-function readTelephone(value: string): Reading {
-  const normalized = value.replace(/[\s().\u00a0\u202f/-]/g, '');
-  if (!/^\+?[0-9]{3,15}$/.test(normalized)) return { why: 'it is not a telephone number' };
-  return { value, normalized };
+function readNumber(kind: 'mobile' | 'landline', value: string, country: Country): Reading {
+  const number = readTelephone(value, country);
+  if ('why' in number) return number;
+  const unfit = kind === 'mobile' ? notMobile(number) : null;
+  if (unfit !== null) return { why: unfit, code: 'telephone_kind', member: 'kind' };
+  return { value, normalized: number.normalized };
 }
 
-function readAddress(kind: AddressKind, value: string): Reading {
+function readAddress(kind: AddressKind, value: string, country: Country): Reading {
   if (kind === 'mail') {
     const parsed = parseAddrSpec(value);
     return parsed.kind === 'invalid' ? { why: parsed.why } : { value: parsed.address, normalized: parsed.normalized };
@@ -36,23 +45,27 @@ function readAddress(kind: AddressKind, value: string): Reading {
   if (controls.test(kind === 'postal' ? lines.replaceAll('\n', '') : lines))
     return { why: 'it has control characters' };
   if (lines.trim() === '') return { why: 'it is empty' };
-  return kind === 'mobile' || kind === 'landline' ? readTelephone(lines) : { value: lines, normalized: lines };
+  if (isTelephone(kind)) return readNumber(kind, lines, country);
+  return { value: lines, normalized: lines };
 }
 
 /**
- * Checks addresses and gives them their compared form. Mail is one strict addr-spec; a telephone number keeps its
- * digits; other kinds are compared as they are.
- * @throws AppError `unprocessable` with every fault: `address_invalid`, or `preferred_twice` within one kind.
+ * Checks addresses and gives them their compared form: of mail one strict addr-spec, of a telephone number E.164. Other
+ * kinds are compared as they are.
+ * @param country where numbers without a country code are dialled.
+ * @throws AppError `unprocessable` with every fault: `address_invalid`, `telephone_kind` for a landline given as
+ * mobile, or `preferred_twice` within one kind.
  */
-export function readAddresses(given: readonly GivenAddress[]): RecipientAddress[] {
+export function readAddresses(given: readonly GivenAddress[], country: Country = 'FR'): RecipientAddress[] {
   const faults: ErrorItem[] = [];
   const preferred = new Set<AddressKind>();
   const addresses: RecipientAddress[] = [];
   for (const [index, address] of given.entries()) {
     const { kind } = address;
-    const reading = readAddress(kind, address.value);
+    const reading = readAddress(kind, address.value, country);
     if ('why' in reading) {
-      faults.push({ pointer: `/addresses/${index}/value`, code: 'address_invalid', message: reading.why });
+      const { why: message, code = 'address_invalid', member = 'value' } = reading;
+      faults.push({ pointer: `/addresses/${index}/${member}`, code, message });
       continue;
     }
     if (address.preferred && preferred.has(kind)) {
@@ -74,11 +87,18 @@ export function readAddresses(given: readonly GivenAddress[]): RecipientAddress[
   return addresses;
 }
 
+/** What a number was compared by before it was read as one: rows of other plans than the French still are. */
+function digitsAsWritten(text: string): string[] {
+  const digits = text.replace(/[\s().\u00a0\u202f/-]/g, '');
+  return /^\+?[0-9]{3,15}$/.test(digits) ? [digits] : [];
+}
+
 /** The compared forms a text may have, by kind: what a search for an address looks for. */
-export function comparedForms(text: string): { kind: AddressKind; normalized: string }[] {
-  const kinds: AddressKind[] = ['mail', 'mobile', 'landline', 'postal', 'push', 'portal'];
-  return kinds.flatMap((kind) => {
-    const reading = readAddress(kind, text);
-    return 'why' in reading ? [] : [{ kind, normalized: reading.normalized }];
+export function comparedForms(text: string, country: Country = 'FR'): { kind: AddressKind; normalized: string }[] {
+  return addressKinds.flatMap((kind) => {
+    const reading = readAddress(kind, text, country);
+    const forms = 'why' in reading ? [] : [reading.normalized];
+    const all = new Set(isTelephone(kind) ? [...forms, ...digitsAsWritten(text)] : forms);
+    return [...all].map((normalized) => ({ kind, normalized }));
   });
 }

@@ -8,10 +8,11 @@ import { AppError, invalidField, notFound } from '../errors.ts';
 import { recordAudit } from '../tenants/audit.ts';
 import { holdRecipientType } from '../tenants/recipient-types.ts';
 import type { Actor } from '../tenants/rights.ts';
-import { type GivenAddress, type RecipientAddress, readAddresses } from './addresses.ts';
+import type { GivenAddress, RecipientAddress } from './addresses.ts';
 import { parseRecipientReference } from './reference.ts';
 import { hasRelations, lockRelations, readRelations, refuseWhereRelated } from './relations.ts';
 import { lockRecipient, type RecipientRow } from './store.ts';
+import { readTenantAddresses } from './tenant-addresses.ts';
 
 type Deps = { clock: Clock; newId: NewId };
 
@@ -69,7 +70,7 @@ async function insertRecipient(
 ): Promise<RecipientRow | null> {
   const { addresses, ...own } = fields;
   checkAttributes(own.attributes);
-  const checked = readAddresses(addresses);
+  const checked = await readTenantAddresses(tx, tenantId, addresses);
   await holdRecipientType(tx, tenantId, own.type);
   const relations = await readRelations(tx, tenantId, null, own);
   const now = deps.clock.now();
@@ -113,8 +114,8 @@ async function changeLocked(
   if (target.revision !== null && target.revision !== before.revision) throw new AppError('precondition_failed');
   const { addresses, ...own } = change;
   if (own.attributes !== undefined) checkAttributes(own.attributes);
-  const checked = addresses === undefined ? null : readAddresses(addresses);
   const { tenantId, id } = before;
+  const checked = addresses === undefined ? null : await readTenantAddresses(tx, tenantId, addresses);
   if (own.type !== undefined && own.type !== before.type) await holdRecipientType(tx, tenantId, own.type);
   const relations = await readRelations(tx, tenantId, id, own);
   const [row] = await tx

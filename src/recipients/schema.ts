@@ -1,12 +1,11 @@
 import Type from 'typebox';
 import { closed, key, lifetimeFields, line, nullable, Uuid, words } from '../fields.ts';
+import { addressKinds } from './address-kinds.ts';
+import { Doubt } from './doubts.ts';
 import { recipientReferencePattern } from './reference.ts';
 
 /** Ways an organisation may write to people. Messages leave by `mail` today; choices can be kept for all. */
 export const channels = ['mail', 'sms', 'letter', 'push', 'portal'] as const;
-
-/** Kinds of address. */
-const addressKinds = ['mail', 'mobile', 'landline', 'postal', 'push', 'portal'] as const;
 
 const locale = Type.String({ pattern: '^[a-z]{2}(-[A-Z]{2})?$', description: 'Language of the person, e.g. `fr-FR`.' });
 const role = line(50, { description: 'What the address is for: personal, institutional, accounting, …' });
@@ -30,7 +29,8 @@ const NewAddress = closed({
   value: Type.String({
     minLength: 1,
     maxLength: 1000,
-    description: 'For `mail` one strict address without a name. Only `postal` may have several lines.',
+    description:
+      'For `mail` one strict address without a name. For `mobile` and `landline` a number as it is dialled in the country of the organisation, or with its country code. Only `postal` may have several lines.',
   }),
   role: Type.Optional(nullable(role)),
   preferred: Type.Optional(Type.Boolean({ description: 'At most one of each kind. Default false.' })),
@@ -76,6 +76,7 @@ export const Recipient = closed(
     preferredChannel: nullable(words(channels)),
     attributes,
     addresses: Type.Array(Address),
+    warnings: Type.Array(Doubt, { description: 'What looks wrong with the addresses. It stops nothing.' }),
     householdOf: nullable(Uuid),
     referenceContactOf: nullable(Uuid),
     partOf: nullable(Uuid),

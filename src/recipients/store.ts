@@ -3,8 +3,9 @@ import type { Db, Tx } from '../db/client.ts';
 import { idList } from '../db/rows.ts';
 import { recipientAddresses, recipients } from '../db/tables/people.ts';
 import { notFound } from '../errors.ts';
-import { comparedForms, type RecipientAddress } from './addresses.ts';
+import type { RecipientAddress } from './addresses.ts';
 import { parseRecipientReference } from './reference.ts';
+import { tenantForms } from './tenant-addresses.ts';
 
 export type RecipientRow = typeof recipients.$inferSelect;
 
@@ -68,8 +69,8 @@ export async function getRecipient(db: Db | Tx, tenantId: string, reference: str
   return recipient;
 }
 
-function reachedBy(tenantId: string, address: string): SQL {
-  const forms = comparedForms(address).map(({ kind, normalized }) =>
+async function reachedBy(db: Db, tenantId: string, address: string): Promise<SQL> {
+  const forms = (await tenantForms(db, tenantId, address)).map(({ kind, normalized }) =>
     and(eq(recipientAddresses.kind, kind), eq(recipientAddresses.normalized, normalized)),
   );
   if (forms.length === 0) return sql`false`;
@@ -93,7 +94,7 @@ export async function listRecipients(
         page.before === null ? undefined : lt(recipients.id, page.before),
         filter.type === undefined ? undefined : eq(recipients.type, filter.type),
         filter.externalId === undefined ? undefined : eq(recipients.externalId, filter.externalId),
-        filter.address === undefined ? undefined : reachedBy(tenantId, filter.address),
+        filter.address === undefined ? undefined : await reachedBy(db, tenantId, filter.address),
       ),
     )
     .orderBy(desc(recipients.id))

@@ -2,6 +2,7 @@ import { and, desc, eq, lt, sql } from 'drizzle-orm';
 import { parseAddrSpec } from '../channels/mail/addr-spec.ts';
 import type { Clock, NewId } from '../clock.ts';
 import type { Db, Tx } from '../db/client.ts';
+import { prepareOnce } from '../db/prepare-once.ts';
 import { tenants } from '../db/tables/tenants.ts';
 import { AppError, invalidField, notFound } from '../errors.ts';
 import { recordAudit } from './audit.ts';
@@ -77,6 +78,20 @@ export async function createTenant(
 /** @throws AppError `not_found`. */
 export async function getTenant(db: Db | Tx, id: string): Promise<TenantRow> {
   const [row] = await db.select().from(tenants).where(eq(tenants.id, id));
+  if (row === undefined) throw notFound();
+  return row;
+}
+
+const placeOf = prepareOnce((db) =>
+  db
+    .select({ timezone: tenants.timezone, locale: tenants.locale })
+    .from(tenants)
+    .where(eq(tenants.id, sql.placeholder('id'))),
+);
+
+/** Where a tenant is: its time zone and its locale. @throws AppError `not_found`. */
+export async function getPlace(db: Db | Tx, id: string): Promise<{ timezone: string; locale: string }> {
+  const [row] = await placeOf(db).execute({ id });
   if (row === undefined) throw notFound();
   return row;
 }

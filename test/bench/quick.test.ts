@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import t from 'tap';
+import { typicalFilters } from '../../bench/people.ts';
 
 t.setTimeout(600_000);
 
@@ -12,6 +13,7 @@ t.test('npm run bench -- --quick --json prints one object and nothing else', asy
   const { stdout } = await run;
   const { machine, results } = JSON.parse(stdout);
   t.match(machine, { durability: { fsync: 'on', synchronous_commit: 'on', full_page_writes: 'on' }, cpus: Number });
+  const filters = Object.keys(typicalFilters);
   const names = results.map(({ name }: { name: string }) => name);
   t.strictSame(names, [
     'dispatch',
@@ -29,6 +31,7 @@ t.test('npm run bench -- --quick --json prints one object and nothing else', asy
     'memory',
     'render',
     'convert',
+    ...filters.flatMap((filter) => [`audience, ${filter}, count`, `audience, ${filter}, page`]),
   ]);
   for (const { name, ours, against, ratio } of results) {
     t.ok(Number.isFinite(ours) && ours >= 0, `${name}: ${ours}`);

@@ -129,14 +129,17 @@ test('every queue has a worker', async (t) => {
 
 test('every request body has examples, and each is valid by its own schema', async (t) => {
   const ajv = documentAjv(document);
-  for (const { id, requestBody, examples } of operations) {
+  for (const { id, path, method, requestBody, examples } of operations) {
     if (requestBody === undefined) continue;
     if (withoutExample.includes(id)) {
       t.same(Object.keys(requestBody.content ?? {}), ['multipart/form-data'], id);
       continue;
     }
     t.not(examples.length, 0, id);
-    const validate = ajv.compile(requestBody.content?.['application/json']?.schema ?? false);
+    // By its place in the document, to which the components that it refers to belong.
+    const place = ['paths', path, method.toLowerCase(), 'requestBody', 'content', 'application/json', 'schema'];
+    const pointer = place.map((part) => encodeURIComponent(part.replaceAll('~', '~0').replaceAll('/', '~1'))).join('/');
+    const validate = ajv.compile({ $ref: `document#/${pointer}` });
     for (const example of examples) t.ok(validate(example), `${id}: ${ajv.errorsText(validate.errors)}`);
   }
 });

@@ -1,6 +1,7 @@
 import type { Runtime } from '../../runtime.ts';
 import type { App } from '../validation.ts';
 import { accessRoutes } from './access.ts';
+import { audienceRoutes } from './audience.ts';
 import { channelAccountRoutes } from './channel-accounts.ts';
 import { dataSourceRoutes } from './data-sources.ts';
 import { documentRoutes } from './documents.ts';
@@ -46,6 +47,7 @@ const allRoutes: readonly Routes[] = [
   documentRoutes,
   recipientTypeRoutes,
   recipientRoutes,
+  audienceRoutes,
   permissionRoutes,
   notificationTypeRoutes,
   suppressionRoutes,

@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import Type from 'typebox';
 import { closed, key, reference } from '../../fields.ts';
 import { createRecipient, deleteRecipient, putRecipient, updateRecipient } from '../../recipients/change.ts';
+import { doubtsAbout } from '../../recipients/doubts.ts';
 import { recipientReferencePattern } from '../../recipients/reference.ts';
 import { NewRecipient, Recipient, RecipientChange, RecipientContent } from '../../recipients/schema.ts';
 import { getRecipient, listRecipients, type RecipientWithAddresses } from '../../recipients/store.ts';
@@ -21,11 +22,13 @@ export const recipientId = Type.String({
 });
 const params = closed({ id: recipientId });
 
-function presentRecipient(row: RecipientWithAddresses) {
+/** A recipient as the API shows it. */
+export function presentRecipient(row: RecipientWithAddresses) {
   const { tenantId: _tenantId, revision: _revision, addresses, ...shown } = row;
   return {
     ...shown,
     addresses: addresses.map(({ normalized: _normalized, ...address }) => address),
+    warnings: doubtsAbout(addresses),
   };
 }
 

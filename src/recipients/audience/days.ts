@@ -1,0 +1,57 @@
+import { instantOf } from '../../templates/language/civil-time.ts';
+import type { AttributeTest } from './schema.ts';
+
+/** What dates are told by: the moment of the question, and where the organisation's days begin. */
+export interface Today {
+  at: Date;
+  /** IANA name. */
+  timezone: string;
+}
+
+/** Days (`2026-11-23`), both included; null: no bound. */
+export interface DaySpan {
+  from: string | null;
+  to: string | null;
+}
+
+const millisecondsOfDay = 86_400_000;
+
+/** The civil day of an instant in a time zone. */
+function dayOf({ at, timezone }: Today): string {
+  const parts = new Intl.DateTimeFormat('en-US', {
+    calendar: 'iso8601',
+    numberingSystem: 'latn',
+    timeZone: timezone,
+    year: 'numeric',
+    month: '2-digit',
+    day: '2-digit',
+  }).formatToParts(at);
+  const part = (type: string) => parts.find((one) => one.type === type)?.value ?? '';
+  return `${part('year').padStart(4, '0')}-${part('month')}-${part('day')}`;
+}
+
+/** A day some days later: counted on the calendar, so that no change of clocks moves it. Kept within years 1000 to 2999. */
+export function addDays(day: string, days: number): string {
+  const moved = new Date(Date.parse(`${day}T00:00:00Z`) + days * millisecondsOfDay).toISOString().slice(0, 10);
+  if (moved.startsWith('-') || moved < '1000-01-01') return '1000-01-01';
+  return moved.startsWith('+') || moved > '2999-12-31' ? '2999-12-31' : moved;
+}
+
+/** The instant at which a civil day begins. */
+export function startOfDay(day: string, timezone: string): Date {
+  const [year = 0, month = 0, date = 0] = day.split('-').map(Number);
+  return instantOf({ year, month, day: date, hour: 0, minute: 0, second: 0 }, timezone);
+}
+
+const latest = (days: string[]) => days.toSorted().at(-1) ?? null;
+const earliest = (days: string[]) => days.toSorted().at(0) ?? null;
+const isText = (bound: unknown): bound is string => typeof bound === 'string';
+
+/** The days that a test of an attribute allows; null when it asks for no date. */
+export function daySpanOf(test: AttributeTest, today: Today): DaySpan | null {
+  const now = dayOf(today);
+  const relative = (days: number | undefined) => (days === undefined ? [] : [addDays(now, days)]);
+  const from = latest([...[test.from].filter(isText), ...relative(test.fromDays)]);
+  const to = earliest([...[test.to].filter(isText), ...relative(test.toDays)]);
+  return from === null && to === null ? null : { from, to };
+}
