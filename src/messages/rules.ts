@@ -41,7 +41,10 @@ interface Examined {
 }
 
 /** Whose word counts: the owner of the address, whoever was named; the named recipient too when it is not theirs. */
-function concernedBy({ recipientId }: RuleSubject, owners: readonly AddressOwner[]): AddressOwner[] {
+export function concernedBy(
+  { recipientId }: Pick<RuleSubject, 'recipientId'>,
+  owners: readonly AddressOwner[],
+): AddressOwner[] {
   if (recipientId === null) return [...owners];
   const named = owners.find(({ id }) => id === recipientId);
   return named === undefined ? [{ id: recipientId, acceptsContact: true }, ...owners] : [named];

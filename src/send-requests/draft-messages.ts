@@ -174,7 +174,7 @@ function draftOf(newId: NewId, source: Source, { planned, index, row, data, expr
       templateVersion: version.version,
       notificationTypeId: template.notificationTypeId,
       consentLevel: levelOf(template.consentPurpose),
-      subscription: false,
+      subscription: planned.subscription,
       senderId: sender?.id ?? null,
       senderVersion: sender?.version ?? null,
       recipientId: target.recipient?.id ?? null,

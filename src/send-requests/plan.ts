@@ -3,10 +3,14 @@ import type { Clock } from '../clock.ts';
 import type { Db } from '../db/client.ts';
 import { AppError, invalidField } from '../errors.ts';
 import { uuidPattern } from '../fields.ts';
+import type { UnsubscribeLinks } from '../messages/unsubscribe/links.ts';
+import { levelOf } from '../recipients/permissions/consent-levels.ts';
+import { findNotificationType } from '../recipients/permissions/notification-types.ts';
 import { findSender, getSender, type SenderRow } from '../senders/store.ts';
 import { whyInactive } from '../templates/incidents.ts';
 import { LONGEST_DATA } from '../templates/rendering/renderer.ts';
 import { findTemplate, findTemplateOfDocumentType, type TemplateRow } from '../templates/store.ts';
+import { readsUnsubscribeLink } from '../templates/version-content.ts';
 import { getTemplateVersion } from '../templates/versions.ts';
 import { type Caller, may } from '../tenants/rights.ts';
 import type { TenantRow } from '../tenants/store.ts';
@@ -19,6 +23,8 @@ export interface PlannedTemplate {
   version: PlannedVersion;
   sender: SenderRow | null;
   validation: 'manual' | 'automatic';
+  /** Its mail carries a link to unsubscribe. */
+  subscription: boolean;
 }
 
 /** What holds for all rows of a request. */
@@ -184,6 +190,24 @@ async function senderOf(db: Db, defaults: Defaults, version: PlannedVersion, ove
   return defaults.ownSender ?? defaults.sender;
 }
 
+/** What people may be left alone by: the law, and mail programs, want a link in it (RFC 8058, CPCE L.34-5). */
+async function isSubscription(db: Db, { tenantId, category, consentPurpose, notificationTypeId }: TemplateRow) {
+  if (category === 'marketing' || levelOf(consentPurpose) > 1) return true;
+  if (notificationTypeId === null) return false;
+  return (await findNotificationType(db, tenantId, notificationTypeId))?.subscription ?? false;
+}
+
+/** Refused as a whole: none of its messages could leave, and the caller can do nothing about it later. */
+function checkLink(
+  links: UnsubscribeLinks,
+  pointer: string,
+  { subscription, version }: Pick<PlannedTemplate, 'subscription' | 'version'>,
+): void {
+  if (links.available || !(subscription || readsUnsubscribeLink(version))) return;
+  const message = 'its mail needs a link to unsubscribe, and the service has no public https address (PUBLIC_URL)';
+  throw invalidField(pointer, 'unsubscribe_link_missing', message);
+}
+
 function replyToOf(body: SendRequestBody): string | null {
   const replyTo = body.overrides?.replyTo;
   if (replyTo === undefined) return null;
@@ -195,10 +219,11 @@ function replyToOf(body: SendRequestBody): string | null {
 /**
  * Reads everything a request pins, before any of its rows is looked at.
  * @throws AppError `unprocessable` naming the field: unknown, inactive or unpublished template, unknown sender,
- * times in the past or in the wrong order, more content than can be kept; `validation_not_allowed`.
+ * times in the past or in the wrong order, more content than can be kept, a link to unsubscribe that the service cannot
+ * give; `validation_not_allowed`.
  */
 export async function planSendRequest(
-  deps: { db: Db; clock: Clock },
+  deps: { db: Db; clock: Clock; links: UnsubscribeLinks },
   caller: Caller,
   body: SendRequestBody,
 ): Promise<Plan> {
@@ -213,11 +238,14 @@ export async function planSendRequest(
   const templates: PlannedTemplate[] = [];
   for (const [pointer, template] of await wantedTemplates(deps.db, defaults, body)) {
     const version = await publishedVersion(deps.db, defaults, pointer, template, body.templateVersion);
+    const subscription = await isSubscription(deps.db, template);
+    checkLink(deps.links, pointer, { subscription, version });
     templates.push({
       template,
       version,
       sender: await senderOf(deps.db, defaults, version, body.overrides?.sender),
       validation: validationOf(caller, tenant, template, body.validation),
+      subscription,
     });
   }
   const trial = test || body.dryRun === true;

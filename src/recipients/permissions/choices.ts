@@ -5,7 +5,7 @@ import { idList } from '../../db/rows.ts';
 import { choices, notificationTypes } from '../../db/tables/permissions.ts';
 import { AppError, type ErrorItem, notFound } from '../../errors.ts';
 import { recordAudit } from '../../tenants/audit.ts';
-import type { Actor } from '../../tenants/rights.ts';
+import { type Actor, nameOf } from '../../tenants/rights.ts';
 import { getRecipient, lockRecipient } from '../store.ts';
 import { catalogue, type NotificationTypeRow } from './notification-types.ts';
 
@@ -75,6 +75,74 @@ function readChoices(types: readonly NotificationTypeRow[], given: readonly Give
   return [...read.values()];
 }
 
+async function keepChoices(tx: Tx, rows: (typeof choices.$inferInsert)[]): Promise<void> {
+  await tx
+    .insert(choices)
+    .values(rows)
+    .onConflictDoUpdate({
+      target: [choices.tenantId, choices.recipientId, choices.notificationTypeId, choices.channel],
+      set: {
+        accepted: sql`excluded.accepted`,
+        source: sql`excluded.source`,
+        author: sql`excluded.author`,
+        updatedAt: sql`excluded.updated_at`,
+      },
+    });
+}
+
+/** Those of the recipients who said no themselves, whatever the default of the type. */
+export async function whoRefused(
+  db: Db | Tx,
+  tenantId: string,
+  notificationTypeId: string,
+  channel: string,
+  recipientIds: readonly string[],
+): Promise<Set<string>> {
+  if (recipientIds.length === 0) return new Set();
+  const rows = await db
+    .select({ recipientId: choices.recipientId })
+    .from(choices)
+    .where(
+      and(
+        eq(choices.tenantId, tenantId),
+        eq(choices.notificationTypeId, notificationTypeId),
+        eq(choices.channel, channel),
+        eq(choices.accepted, false),
+        sql`${choices.recipientId} = any(${idList(recipientIds)})`,
+      ),
+    );
+  return new Set(rows.map(({ recipientId }) => recipientId));
+}
+
+/**
+ * Says no to a kind of notice in the name of people, also where the type is not offered on the channel: it may be one
+ * day. Those who said no already are left as they are.
+ * @param recipientIds locked in this transaction, in their order.
+ * @returns those who had not said no.
+ */
+export async function refuseChoices(
+  deps: { clock: Clock; newId: NewId },
+  tx: Tx,
+  { tenantId, actor }: { tenantId: string; actor: Actor },
+  { type, channel, source }: { type: NotificationTypeRow; channel: string; source: string },
+  recipientIds: readonly string[],
+): Promise<string[]> {
+  const refused = await whoRefused(tx, tenantId, type.id, channel, recipientIds);
+  const changed = recipientIds.filter((id) => !refused.has(id));
+  if (changed.length === 0) return [];
+  const now = deps.clock.now();
+  const said = { tenantId, notificationTypeId: type.id, channel, accepted: false, source, author: nameOf(actor) };
+  await keepChoices(
+    tx,
+    changed.map((recipientId) => ({ ...said, recipientId, createdAt: now, updatedAt: now })),
+  );
+  const entry = { tenantId, actor, action: 'updated' as const, resourceType: 'recipient' };
+  for (const resourceId of changed) {
+    await recordAudit(deps, tx, { ...entry, resourceId, fields: [`choices.${type.key}.${channel}`] });
+  }
+  return changed;
+}
+
 /**
  * Sets the choices given and keeps the others (M10). The author is the person behind the key, else the key.
  * @throws AppError `not_found`; `unprocessable` for an unknown type, a channel it is not offered on, or a repetition.
@@ -91,7 +159,7 @@ export async function setChoices(
   if (recipient === null) throw notFound();
   const list = readChoices(await catalogue(tx, tenantId), given);
   const now = deps.clock.now();
-  const author = actor.kind === 'key' ? (actor.user ?? actor.keyId) : null;
+  const author = nameOf(actor);
   const rows = list.map(({ type, channel, accepted, source }) => ({
     tenantId,
     recipientId: recipient.id,
@@ -107,18 +175,7 @@ export async function setChoices(
   rows.sort((left, right) =>
     `${left.notificationTypeId}${left.channel}` < `${right.notificationTypeId}${right.channel}` ? -1 : 1,
   );
-  await tx
-    .insert(choices)
-    .values(rows)
-    .onConflictDoUpdate({
-      target: [choices.tenantId, choices.recipientId, choices.notificationTypeId, choices.channel],
-      set: {
-        accepted: sql`excluded.accepted`,
-        source: sql`excluded.source`,
-        author: sql`excluded.author`,
-        updatedAt: sql`excluded.updated_at`,
-      },
-    });
+  await keepChoices(tx, rows);
   await recordAudit(deps, tx, {
     tenantId,
     actor,
