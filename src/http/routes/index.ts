@@ -24,6 +24,7 @@ import { templateReviewRoutes } from './template-review.ts';
 import { templateVersionRoutes } from './template-versions.ts';
 import { templateRoutes } from './templates.ts';
 import { tenantRoutes } from './tenants.ts';
+import { unsubscribeRoutes } from './unsubscribe.ts';
 
 /** A file of routes. */
 export type Routes = (app: App, runtime: Runtime) => void | Promise<void>;
@@ -45,6 +46,7 @@ const allRoutes: readonly Routes[] = [
   recipientRoutes,
   notificationTypeRoutes,
   suppressionRoutes,
+  unsubscribeRoutes,
   sendRequestRoutes,
   messageRoutes,
   messageViewRoutes,

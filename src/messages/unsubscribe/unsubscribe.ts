@@ -40,7 +40,9 @@ const source = 'unsubscribe link';
 async function standingOf(deps: UnsubscribeDeps, linked: Linked): Promise<Standing> {
   const { organisation, locale, trial, kind } = linked;
   const shown = kind === null ? null : { title: kind.of === 'type' ? kind.type.title : null };
-  return { organisation, locale, trial, kind: shown, refused: await refusedOf(deps, deps.db, linked) };
+  // A tester is not told what the real person has said.
+  const refused = trial ? { kind: false, all: false } : await refusedOf(deps, deps.db, linked);
+  return { organisation, locale, trial, kind: shown, refused };
 }
 
 /** How matters stand. Changes nothing. Null for a token that this service did not make, or whose message is gone. */
