@@ -7,6 +7,7 @@ import type { Refusal, Standing } from '../messages/unsubscribe/unsubscribe.ts';
 const words = {
   fr: {
     title: 'Désabonnement',
+    doneTitle: 'Désabonnement enregistré',
     receives: (name: string) => `${name} vous envoie des courriels.`,
     legend: 'Que souhaitez-vous ne plus recevoir ?',
     type: (title: string) => `Les courriels « ${title} »`,
@@ -40,6 +41,7 @@ const words = {
   },
   en: {
     title: 'Unsubscribe',
+    doneTitle: 'Unsubscribed',
     receives: (name: string) => `${name} sends you emails.`,
     legend: 'What do you no longer want to receive?',
     type: (title: string) => `Emails “${title}”`,
@@ -172,7 +174,7 @@ export function standingPage(language: Language, standing: Standing, acted: bool
     done === null ? paragraph(said.receives(organisation)) : paragraph(done, ' class="note" role="status"'),
     refused.all ? paragraph(said.again(organisation)) : choices(language, standing),
   ];
-  return page(language, said.title, parts.join('\n'));
+  return page(language, done === null ? said.title : said.doneTitle, parts.join('\n'));
 }
 
 /** The page of what cannot be done. It says the same whatever was wrong with a link. */

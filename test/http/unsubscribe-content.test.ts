@@ -1,4 +1,3 @@
-import { sql } from 'drizzle-orm';
 import t from 'tap';
 import { done, opened } from '../support/broker.ts';
 import { people } from '../support/sending.ts';
@@ -57,7 +56,6 @@ t.test('mail of no subscription has no header, and its texts may have the link',
 t.test('every kind of subscription mail has the header, pinned when it is asked for', async (t) => {
   const service = await startLetters(t);
   await keepPerson(service, 'C-1', mail);
-  await service.execute(sql`update templates set category = 'service' where key = 'offre'`);
   const { messages } = await service.send([{ ...jeanne, data: { name: 'J' } }], {
     template: letter,
     validation: 'manual',

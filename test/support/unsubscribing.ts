@@ -41,10 +41,8 @@ export async function startLetters(t: Teardown, options: SendingOptions = {}): P
   const kind = { key: letter, title: 'Lettre <d’information>', defaultChoice: 'on', subscription: true };
   await done(service.inject('POST', '/v1/notification-types', { body: kind }));
   await addLinkedTemplate(service, { key: letter, notificationType: letter });
-  await addLinkedTemplate(service, { key: 'offre', category: 'marketing' });
+  await addLinkedTemplate(service, { key: 'offre', consentPurpose: 'prospecting' });
   await addLinkedTemplate(service, { key: 'prospectus', category: 'marketing' });
-  // Until templates take it by the API.
-  await service.execute(sql`update templates set consent_purpose = 'prospecting' where key = 'offre'`);
   return service;
 }
 
