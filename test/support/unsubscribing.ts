@@ -38,6 +38,8 @@ export async function addLinkedTemplate(
 /** A service with templates that are subscription mail: of a kind of notice, for prospecting, and of neither. */
 export async function startLetters(t: Teardown, options: SendingOptions = {}): Promise<Sending> {
   const service = await startSending(t, options);
+  // Who never said anything may be written to for prospecting, too.
+  await service.execute(sql`update tenants set default_consent_level = 3`);
   const kind = { key: letter, title: 'Lettre <d’information>', defaultChoice: 'on', subscription: true };
   await done(service.inject('POST', '/v1/notification-types', { body: kind }));
   await addLinkedTemplate(service, { key: letter, notificationType: letter });
