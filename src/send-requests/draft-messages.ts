@@ -189,7 +189,7 @@ function draftOf(
       templateVersion: version.version,
       notificationTypeId: template.notificationTypeId,
       consentLevel: levelOf(template.consentPurpose),
-      subscription: false,
+      subscription: planned.subscription,
       senderId: sender?.id ?? null,
       senderVersion: sender?.version ?? null,
       recipientId: target.recipient?.id ?? null,
