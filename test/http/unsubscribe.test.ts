@@ -190,7 +190,9 @@ t.test('the word counts of whoever the address belongs to', async (t) => {
   await service.execute(sql`update recipients set household_of = ${elsewhere} where id = ${first}`);
   await sendOne(service, letter, jeanne);
   await click(service, lastLink(service));
-  t.same([await refused(first), await refused(elsewhere)], [false, true], 'of a household, the member');
+  const said = await service.execute(sql`select recipient_id as id, accepted from choices`);
+  t.same(said, [{ id: elsewhere, accepted: false }], 'of a household, the member');
+  t.same([await refused(first), await refused(elsewhere)], [true, true], 'which holds for both');
 });
 
 t.test('a kind that is no longer offered by mail is refused all the same', async (t) => {
