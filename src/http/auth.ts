@@ -39,6 +39,11 @@ const liveOnly: ReadonlySet<Scope> = new Set([
   'notification-types:update',
   'recipients:update',
   'choices:update',
+  'responses:create',
+  'responses:update',
+  // Both are about live messages too.
+  'personal-data:read',
+  'personal-data:update',
   'suppressions:create',
   'suppressions:update',
 ]);

@@ -25,6 +25,7 @@ export interface ActionOptions {
 
 function refusalOf(row: MessageState, action: BulkAction, options: ActionOptions): Refusal | null {
   const sources: readonly string[] = actionSources[action];
+  if (row.erasedAt !== null) return { id: row.id, code: 'erased', status: row.status };
   if (row.dispatchState === 'sending') return { id: row.id, code: 'being_sent', status: row.status };
   if (!sources.includes(row.status)) return { id: row.id, code: 'illegal_move', status: row.status };
   if (options.contentHash !== null && options.contentHash !== row.contentHash) {
@@ -38,14 +39,14 @@ function refusalOf(row: MessageState, action: BulkAction, options: ActionOptions
 
 /**
  * Blocks locked messages: they are never sent while in `B`. A job that was given for one finds nothing to send.
- * @param why.reason `blocked_by_user`, `cancelled` with the request, or `suppressed` with the address.
+ * @param why.reason `blocked_by_user`, `cancelled` with the request, `suppressed` with the address, or `erased` with the person.
  */
 export async function blockMessages(
   deps: MoveDeps,
   tx: Tx,
   actor: Actor,
   rows: readonly MessageState[],
-  why: { reason: 'blocked_by_user' | 'cancelled' | 'suppressed'; remark: string | null },
+  why: { reason: 'blocked_by_user' | 'cancelled' | 'suppressed' | 'erased'; remark: string | null },
 ): Promise<string[]> {
   const [first] = rows;
   if (first === undefined) return [];

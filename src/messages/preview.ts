@@ -22,7 +22,7 @@ export interface PreparedMessage {
 /**
  * Renders a message, and composes it when asked: the same call as the dispatcher's, so that what is seen is byte for
  * byte what leaves, the Date header aside (W8).
- * @throws AppError `cannot_be_sent` with the reason, when it has no address or cannot be rendered.
+ * @throws AppError `erased`; `cannot_be_sent` with the reason, when it has no address or cannot be rendered.
  */
 export async function previewMessage(
   deps: { renderer: Renderer },
@@ -30,6 +30,7 @@ export async function previewMessage(
   row: MessageRow,
   composed: { date: Date; redirect: Redirect | null } | null,
 ): Promise<PreparedMessage> {
+  if (row.erasedAt !== null) throw new AppError('erased');
   if (row.toNormalized === null || row.senderId === null) {
     const reason = row.reason ?? 'address_missing';
     throw new AppError('cannot_be_sent', { detail: `It has no content to show: ${reason}.`, extra: { reason } });

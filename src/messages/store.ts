@@ -86,6 +86,7 @@ const stateColumns = {
   priority: messages.priority,
   sendAt: messages.sendAt,
   notAfter: messages.notAfter,
+  erasedAt: messages.erasedAt,
   updatedAt: messages.updatedAt,
 };
 

@@ -15,6 +15,8 @@ const resources = [
   'recipients',
   'choices',
   'notification-types',
+  'responses',
+  'personal-data',
   'suppressions',
   'send-requests',
   'messages',

@@ -22,7 +22,7 @@ export interface StoredMailbox {
   address: string;
 }
 
-/** One copy of a message (cc, bcc, or the sender's archive) and what became of it. */
+/** One copy of a message (cc, bcc, or the sender's archive) and what became of it. Its address is empty once erased. */
 export interface StoredCopy extends StoredMailbox {
   kind: 'cc' | 'bcc' | 'archive';
   outcome: 'pending' | 'accepted' | 'failed' | 'uncertain' | 'blocked' | 'skipped';
@@ -214,6 +214,12 @@ export const messages = pgTable(
     check('messages_only_valid_leaves', sql`${table.dispatchState} = 'idle' or ${table.status} in ('V', 'OK')`),
     check('messages_failure_has_reason', sql`${table.status} not in ('KO', 'B') or ${table.reason} is not null`),
     check(
+      'messages_erased_is_empty',
+      sql`${table.erasedAt} is null or (${table.toAddress} is null and ${table.toNormalized} is null
+        and ${table.toName} is null and ${table.subject} is null and ${table.contextRef} is null
+        and ${table.dispatchState} = 'idle' and ${table.status} not in ('E', 'V'))`,
+    ),
+    check(
       'messages_job_while_queued',
       sql`(${table.dispatchState} in ('queued', 'sending')) = (${table.jobId} is not null)`,
     ),
@@ -284,11 +290,15 @@ export const dedupeKeys = pgTable(
     tenantId: tenantId(),
     templateId: uuid('template_id').notNull(),
     test: boolean('test').notNull(),
+    /** As the caller gave it; its keyed hash once the message was erased. */
     key: text('key').notNull(),
     /** Which message of the row: one for each address that is written to (A9). */
     part: smallint('part').notNull().default(0),
     messageId: uuid('message_id').notNull(),
     createdAt: instant('created_at').notNull(),
   },
-  (table) => [primaryKey({ columns: [table.tenantId, table.templateId, table.test, table.key, table.part] })],
+  (table) => [
+    primaryKey({ columns: [table.tenantId, table.templateId, table.test, table.key, table.part] }),
+    index('dedupe_keys_message').on(table.tenantId, table.messageId),
+  ],
 );

@@ -1,0 +1,111 @@
+import { and, eq, gt, lte, sql } from 'drizzle-orm';
+import type { Clock, NewId } from '../../clock.ts';
+import type { Tx } from '../../db/client.ts';
+import { at, insertRows } from '../../db/rows.ts';
+import { recipientAddresses, recipients, responses } from '../../db/tables/people.ts';
+import { choices, consents, suppressions } from '../../db/tables/permissions.ts';
+import type { Person } from '../person.ts';
+import type { ErasureDeps } from './deps.ts';
+
+type Deps = { clock: Clock; newId: NewId };
+
+/**
+ * Forgets the addresses of suppressions, and what was noted of them: their hashes stay, and still stop messages.
+ * @param addresses in their compared form; those that someone else's record has are kept.
+ */
+export async function forgetSuppressed(
+  deps: ErasureDeps,
+  tx: Tx,
+  tenantId: string,
+  addresses: readonly string[],
+): Promise<void> {
+  if (addresses.length === 0) return;
+  const hashes = (await deps.addressHashes.of(tx, tenantId, 'mail', addresses)) ?? [];
+  await tx
+    .update(suppressions)
+    .set({ address: null, note: null, updatedAt: deps.clock.now(), revision: sql`${suppressions.revision} + 1` })
+    .where(
+      and(
+        eq(suppressions.tenantId, tenantId),
+        eq(suppressions.channel, 'mail'),
+        sql`${suppressions.addressHash} in (select json_array_elements_text(${JSON.stringify(hashes)}::json))`,
+      ),
+    );
+}
+
+/** What the member allowed and will allow: the newest of each kind that has begun, and all that have not. */
+async function heldConsents(tx: Tx, tenantId: string, recipientId: string, now: Date) {
+  const own = and(eq(consents.tenantId, tenantId), eq(consents.recipientId, recipientId));
+  const held = await tx
+    .selectDistinctOn([consents.addressKind])
+    .from(consents)
+    .where(and(own, lte(consents.since, now)))
+    .orderBy(consents.addressKind, sql`${consents.since} desc`, sql`${consents.id} desc`);
+  const later = await tx
+    .select()
+    .from(consents)
+    .where(and(own, gt(consents.since, now)));
+  return [...held.map((one) => ({ ...one, since: now })), ...later];
+}
+
+/**
+ * Gives what a member said to those whose word it was (M8), before the member is forgotten: a refusal is not lost. Their
+ * record stands alone from then on.
+ */
+async function releaseDependants(deps: Deps, tx: Tx, { tenantId, id }: Person): Promise<void> {
+  const now = deps.clock.now();
+  const dependants = await tx
+    .select({ id: recipients.id })
+    .from(recipients)
+    .where(and(eq(recipients.tenantId, tenantId), eq(recipients.householdOf, id)))
+    .orderBy(recipients.id)
+    .for('update');
+  if (dependants.length === 0) return;
+  const held = await heldConsents(tx, tenantId, id, now);
+  const given = dependants.flatMap((dependant) =>
+    held.map(({ addressKind, level, since }) => ({
+      tenantId,
+      recipientId: dependant.id,
+      id: deps.newId(),
+      addressKind,
+      level,
+      since,
+      source: 'household',
+      author: null,
+      proof: null,
+      createdAt: now,
+    })),
+  );
+  await insertRows(tx, consents, given);
+  await tx.execute(sql`
+    insert into choices
+      (tenant_id, recipient_id, notification_type_id, channel, accepted, source, author, created_at, updated_at)
+    select said.tenant_id, dependant.id, said.notification_type_id, said.channel, said.accepted, 'household', null,
+      ${at(now)}, ${at(now)}
+    from choices said join recipients dependant
+      on dependant.tenant_id = said.tenant_id and dependant.household_of = said.recipient_id
+    where said.tenant_id = ${tenantId} and said.recipient_id = ${id}
+    order by dependant.id, said.notification_type_id, said.channel
+    on conflict (tenant_id, recipient_id, notification_type_id, channel) do update
+      set accepted = excluded.accepted, source = excluded.source, author = null, updated_at = excluded.updated_at`);
+}
+
+async function unlink(deps: Deps, tx: Tx, { tenantId, id }: Person): Promise<void> {
+  for (const column of ['household_of', 'reference_contact_of', 'part_of']) {
+    const link = sql.identifier(column);
+    await tx.execute(sql`
+      update recipients set ${link} = null, revision = revision + 1, updated_at = ${at(deps.clock.now())}
+      where tenant_id = ${tenantId} and ${link} = ${id}`);
+  }
+}
+
+/** Deletes a record with all that was said of it and by it; who hung on it stands alone. */
+export async function forgetPerson(deps: Deps, tx: Tx, person: Person): Promise<void> {
+  const { tenantId, id } = person;
+  await releaseDependants(deps, tx, person);
+  await unlink(deps, tx, person);
+  for (const table of [recipientAddresses, choices, consents, responses]) {
+    await tx.delete(table).where(and(eq(table.tenantId, tenantId), eq(table.recipientId, id)));
+  }
+  await tx.delete(recipients).where(and(eq(recipients.tenantId, tenantId), eq(recipients.id, id)));
+}
