@@ -2,8 +2,8 @@ import { and, asc, desc, eq, lt, or, type SQL, sql } from 'drizzle-orm';
 import type { Clock, NewId } from '../clock.ts';
 import { type Db, databaseError, type Tx } from '../db/client.ts';
 import { idList, insertRows } from '../db/rows.ts';
-import { recipientAddresses, recipients } from '../db/tables/people.ts';
-import { choices } from '../db/tables/permissions.ts';
+import { recipientAddresses, recipients, responses } from '../db/tables/people.ts';
+import { choices, consents } from '../db/tables/permissions.ts';
 import { AppError, invalidField, notFound } from '../errors.ts';
 import { recordAudit } from '../tenants/audit.ts';
 import type { Actor } from '../tenants/rights.ts';
@@ -243,7 +243,7 @@ export async function putRecipient(
   throw new AppError('conflict', { detail: 'It is being made and deleted by others at this moment.' });
 }
 
-/** Deletes a recipient with addresses and choices. Their messages stay. @throws AppError `not_found`. */
+/** Deletes a recipient with addresses, choices, consents and responses. Their messages stay. @throws AppError `not_found`. */
 export async function deleteRecipient(
   deps: Deps,
   tx: Tx,
@@ -254,7 +254,7 @@ export async function deleteRecipient(
   const row = await lockRecipient(tx, tenantId, reference, 'update');
   if (row === null) throw notFound();
   const { id } = row;
-  for (const table of [recipientAddresses, choices]) {
+  for (const table of [recipientAddresses, choices, consents, responses]) {
     await tx.delete(table).where(and(eq(table.tenantId, tenantId), eq(table.recipientId, id)));
   }
   await tx.delete(recipients).where(and(eq(recipients.tenantId, tenantId), eq(recipients.id, id)));

@@ -21,6 +21,8 @@ export type TenantSettings = Partial<
     | 'defaultTemplate'
     | 'constants'
     | 'documentMaxBytes'
+    | 'retentionDays'
+    | 'retentionDaysByCategory'
   >
 >;
 

@@ -25,6 +25,8 @@ export interface Seeds {
   unusedSender: string;
   document: string;
   recipient: string;
+  unusedRecipient: string;
+  response: string;
   notificationType: string;
   unusedNotificationType: string;
   suppression: string;
@@ -148,12 +150,17 @@ async function seedPeople(api: Api) {
     displayName: 'Jürgen Müller',
     addresses: [{ kind: 'mail', value: 'jurgen.muller@courriel.example' }],
   });
+  const unusedRecipient = await post(api, '/v1/recipients', { type: 'client', externalId: 'C-1002' });
+  const context = { type: 'questionnaire', ref: 'Q-2026-16' };
+  const response = await post(api, `/v1/recipients/${recipient.id}/responses`, { context });
   const suppression = await post(api, '/v1/suppressions', { address: 'jamais@courriel.example', cause: 'manual' });
   return {
     suppression: suppression.id as string,
     notificationType: notificationType.id as string,
     unusedNotificationType: unused.id as string,
     recipient: recipient.id as string,
+    unusedRecipient: unusedRecipient.id as string,
+    response: response.id as string,
   };
 }
 
@@ -225,6 +232,7 @@ const special: Record<string, (seeds: Seeds) => string> = {
   deleteSender: (seeds) => seeds.unusedSender,
   deleteDataSource: (seeds) => seeds.unusedSource,
   deleteExtraction: (seeds) => seeds.unusedExtraction,
+  eraseRecipient: (seeds) => seeds.unusedRecipient,
   deleteNotificationType: (seeds) => seeds.unusedNotificationType,
   deleteChannelAccount: (seeds) => seeds.unusedAccount,
   publishTemplateVersion: (seeds) => seeds.unusedTemplate,
@@ -267,6 +275,6 @@ export function idFor(seeds: Seeds, operation: { id: string; path: string }): st
 /** The path of an operation with its ids filled in; `id` in the place of the seeded one, if given. */
 export function pathFor(seeds: Seeds, operation: { id: string; path: string }, id?: string): string {
   const version = operation.id === 'publishTemplateVersion' ? '2' : '1';
-  const filled = operation.path.replace('{version}', version);
+  const filled = operation.path.replace('{version}', version).replace('{response}', seeds.response);
   return filled.includes('{id}') ? filled.replace('{id}', id ?? idFor(seeds, operation)) : filled;
 }

@@ -10,12 +10,15 @@ import { extractionRoutes } from './extractions.ts';
 import { fieldRoutes } from './fields.ts';
 import { healthRoutes } from './health.ts';
 import { layoutRoutes } from './layouts.ts';
+import { leftOutRoutes } from './left-out.ts';
 import { messageActionRoutes } from './message-actions.ts';
 import { messageViewRoutes } from './message-views.ts';
 import { messageRoutes } from './messages.ts';
 import { notificationTypeRoutes } from './notification-types.ts';
 import { operationRoutes } from './operations.ts';
+import { personalDataRoutes } from './personal-data.ts';
 import { recipientRoutes } from './recipients.ts';
+import { responseRoutes } from './responses.ts';
 import { sendRequestRoutes } from './send-requests.ts';
 import { senderRoutes } from './senders.ts';
 import { suppressionRoutes } from './suppressions.ts';
@@ -43,9 +46,12 @@ const allRoutes: readonly Routes[] = [
   senderRoutes,
   documentRoutes,
   recipientRoutes,
+  responseRoutes,
+  personalDataRoutes,
   notificationTypeRoutes,
   suppressionRoutes,
   sendRequestRoutes,
+  leftOutRoutes,
   messageRoutes,
   messageViewRoutes,
   messageActionRoutes,

@@ -22,14 +22,16 @@ import { expectedRevision, shown } from '../precondition.ts';
 import { changeRoute, createRoute, deleteRoute, listRoute, type Resource, readRoute } from '../resource-routes.ts';
 import type { App } from '../validation.ts';
 
-const id = Type.String({
+/** How a path names a recipient. */
+export const recipientId = Type.String({
   maxLength: 400,
   pattern: recipientReferencePattern,
   description: 'The id, or `external:{type}:{externalId}` (percent-encoded where a path needs it).',
 });
-const params = closed({ id });
+const params = closed({ id: recipientId });
 
-function presentRecipient(row: RecipientWithAddresses) {
+/** A recipient as the API shows it. */
+export function presentRecipient(row: RecipientWithAddresses) {
   const { tenantId: _tenantId, revision: _revision, addresses, ...shown } = row;
   return {
     ...shown,
@@ -37,7 +39,8 @@ function presentRecipient(row: RecipientWithAddresses) {
   };
 }
 
-function presentChoice({ type, channel, accepted, said }: HeldChoice) {
+/** What holds for one kind of notice and one channel, as the API shows it. */
+export function presentChoice({ type, channel, accepted, said }: HeldChoice) {
   return {
     notificationType: type.key,
     notificationTypeId: type.id,
@@ -153,7 +156,7 @@ export function recipientRoutes(app: App, runtime: Runtime): void {
     name: 'recipients',
     component: 'Recipient',
     tag: 'people',
-    id,
+    id: recipientId,
     get: (tenantId, reference) => getRecipient(runtime.db, tenantId, reference),
     present: presentRecipient,
   };
@@ -176,8 +179,8 @@ export function recipientRoutes(app: App, runtime: Runtime): void {
     },
   });
   deleteRoute(app, runtime, recipients, {
-    summary: 'Delete a recipient, their addresses and choices',
-    description: 'Their messages stay.',
+    summary: 'Delete a recipient, their addresses, choices, consents and responses',
+    description: 'Their messages stay as they are. To have nothing personal left: `POST /v1/recipients/{id}/erase`.',
     remove: (tx, tenantId, actor, reference) => deleteRecipient(runtime, tx, tenantId, actor, reference),
   });
   listRoute(app, runtime, recipients, {

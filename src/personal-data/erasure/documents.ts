@@ -6,21 +6,24 @@ import type { Span } from './walk.ts';
 
 /** Marks documents that erased messages had: nothing else may use them. Whoever uses one again takes the mark away. */
 export async function doubtDocuments(tx: Tx, { tenantId, operationId }: Erasure, ids: readonly string[]) {
-  const list = [...new Set(ids)];
-  if (list.length === 0) return;
+  if (ids.length === 0) return;
   // Against those that use one at this moment: their messages are there when the next statement looks.
   await tx.execute(sql`
-    select 1 from documents where tenant_id = ${tenantId} and id = any(${idList(list)}) order by id for update`);
+    select 1 from documents where tenant_id = ${tenantId} and id = any(${idList(ids)}) order by id for update`);
   await tx.execute(sql`
-    update documents set erasure_id = ${operationId} where tenant_id = ${tenantId} and id = any(${idList(list)})`);
+    update documents set erasure_id = ${operationId} where tenant_id = ${tenantId} and id = any(${idList(ids)})`);
 }
 
-/** Takes over what operations that were given up had marked. @returns whether there is anything to look for. */
-export async function adoptDocuments(tx: Tx, { tenantId, operationId }: Erasure): Promise<boolean> {
+/** Takes over what operations that were given up had marked: at the beginning of a walk, which looks for all of it. */
+export async function adoptDocuments(tx: Tx, { tenantId, operationId }: Erasure): Promise<void> {
   await tx.execute(sql`
     update documents set erasure_id = ${operationId}
     where tenant_id = ${tenantId} and erasure_id is not null and erasure_id in (
       select id from operations where tenant_id = ${tenantId} and finished_at is not null)`);
+}
+
+/** Whether any document is marked. */
+export async function hasDoubtedDocuments(tx: Tx, { tenantId, operationId }: Erasure): Promise<boolean> {
   const marked = await tx.execute(sql`
     select 1 from documents where tenant_id = ${tenantId} and erasure_id = ${operationId} limit 1`);
   return marked.length > 0;

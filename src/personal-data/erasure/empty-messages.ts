@@ -13,7 +13,10 @@ import { hideDedupeKeys } from './kept-keys.ts';
 export interface Emptied {
   ids: string[];
   sendRequestIds: string[];
+  documentIds: string[];
   contextRefs: string[];
+  /** Those they were written to, in their compared form. */
+  addresses: string[];
 }
 
 /** A copy without who it was for. The sender's own archive is no person's. */
@@ -99,7 +102,7 @@ export async function emptyMessages(
   states: readonly MessageState[],
 ): Promise<Emptied> {
   const { tenantId } = erasure;
-  if (states.length === 0) return { ids: [], sendRequestIds: [], contextRefs: [] };
+  if (states.length === 0) return { ids: [], sendRequestIds: [], documentIds: [], contextRefs: [], addresses: [] };
   const waiting = states.filter(({ status }) => status === 'E' || status === 'V');
   await blockMessages(deps, tx, serviceActor, waiting, { reason: 'erased', remark: null });
   const ids = states.map(({ id }) => id);
@@ -109,9 +112,15 @@ export async function emptyMessages(
   await emptyTraces(tx, tenantId, ids);
   await hideDedupeKeys(deps, tx, tenantId, ids);
   await emptyRequests(tx, tenantId, sendRequestIds);
-  const documentIds = rows.flatMap(({ documents }) => documents.map(({ id }) => id));
+  const documentIds = [...new Set(rows.flatMap(({ documents }) => documents.map(({ id }) => id)))];
   await doubtDocuments(tx, erasure, documentIds);
-  return { ids, sendRequestIds, contextRefs: [...new Set(rows.flatMap(({ contextRef }) => contextRef ?? []))] };
+  return {
+    ids,
+    sendRequestIds,
+    documentIds,
+    contextRefs: [...new Set(rows.flatMap(({ contextRef }) => contextRef ?? []))],
+    addresses: [...new Set(rows.flatMap(({ toNormalized }) => toNormalized ?? []))],
+  };
 }
 
 /** Locks messages of a tenant that are not erased yet: those that can be, and how many are being sent. */

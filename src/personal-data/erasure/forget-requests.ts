@@ -2,6 +2,7 @@ import { and, eq, sql } from 'drizzle-orm';
 import { parseAddrSpec } from '../../channels/mail/addr-spec.ts';
 import type { Clock } from '../../clock.ts';
 import type { Db, Tx } from '../../db/client.ts';
+import { at } from '../../db/rows.ts';
 import { operations } from '../../db/tables/dispatch.ts';
 import { sendRequestDrafts, sendRequests } from '../../db/tables/messages.ts';
 import { parseRecipientReference } from '../../recipients/reference.ts';
@@ -108,9 +109,17 @@ interface Filter {
 /** What matches no message: an order that is not done yet must not become one about everybody. */
 const nobody = { sendRequest: firstId };
 
-/** Takes what names the person out of the filters of exports and actions, and the remark that was given with them. */
-export async function forgetInFilters(tx: Db | Tx, person: Person, contextRefs: ReadonlySet<string>): Promise<void> {
+/**
+ * Takes what names the person out of the filters of exports and actions, and the remark that was given with them.
+ * @returns the ids of those operations.
+ */
+export async function forgetInFilters(
+  tx: Db | Tx,
+  person: Person,
+  contextRefs: ReadonlySet<string>,
+): Promise<string[]> {
   const { tenantId } = person;
+  const forgotten: string[] = [];
   const filtered = await tx
     .select({ id: operations.id, parameters: operations.parameters, finishedAt: operations.finishedAt })
     .from(operations)
@@ -131,5 +140,39 @@ export async function forgetInFilters(tx: Db | Tx, person: Person, contextRefs: 
       .update(operations)
       .set({ parameters: left })
       .where(and(eq(operations.tenantId, tenantId), eq(operations.id, id)));
+    forgotten.push(id);
   }
+  return forgotten;
+}
+
+/** Forgets the filters and remarks of exports and actions that ended before. */
+export async function forgetOldFilters(tx: Tx, tenantId: string, before: Date): Promise<void> {
+  await tx.execute(sql`
+    update operations set parameters = parameters - 'filter' - 'remark'
+    where tenant_id = ${tenantId} and finished_at < ${at(before)} and parameters ? 'filter'`);
+}
+
+/** A category of templates, and the time before which what was made with it is to be forgotten. */
+export interface Cutoff {
+  category: string;
+  before: string;
+}
+
+/** Ends the drafts that have waited longer than every template of theirs allows. @returns how many. */
+export async function endOldDrafts(
+  deps: { clock: Clock },
+  tx: Tx,
+  tenantId: string,
+  cutoffs: readonly Cutoff[],
+): Promise<number> {
+  const old = await tx.execute<{ id: string }>(sql`
+    select id from send_requests request where tenant_id = ${tenantId} and status = 'draft' and not exists (
+      select 1 from jsonb_array_elements(request.templates) pinned
+      left join templates on templates.tenant_id = ${tenantId} and templates.id = (pinned ->> 'id')::uuid
+      left join json_to_recordset(${JSON.stringify(cutoffs)}::json) as cutoff(category text, before timestamptz)
+        on cutoff.category = templates.category
+      where cutoff.before is null or request.updated_at >= cutoff.before)
+    order by id limit 500 for update`);
+  for (const { id } of old) await endDraft(deps, tx, tenantId, id);
+  return old.length;
 }

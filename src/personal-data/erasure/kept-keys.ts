@@ -47,7 +47,7 @@ export async function hideDedupeKeys(
       and dedupe_keys.test = done.test and dedupe_keys.key = done.key and dedupe_keys.part = done.part`);
 }
 
-/** Hides the texts of the idempotency keys whose answer is about one of these: requests, messages, recipients. */
+/** Hides the texts of the idempotency keys whose answer names one of these as what was made or changed. */
 export async function hideIdempotencyKeys(
   deps: { secrets: Secrets },
   tx: Tx,
@@ -57,7 +57,7 @@ export async function hideIdempotencyKeys(
   const kept = await tx.execute<{ test: boolean; key: string }>(sql`
     select test, key from idempotency_keys
     where tenant_id = ${tenantId} and key not like 'erased:%'
-      and answer ->> 'id' in (select json_array_elements_text(${JSON.stringify(ids)}::json))
+      and coalesce(answer ->> 'id', answer ->> 'operation') in (select json_array_elements_text(${JSON.stringify(ids)}::json))
     order by test, key for update`);
   if (kept.length === 0) return;
   const changes = [...kept].map((row) => ({ ...row, hidden: erasedIdempotencyKey(deps.secrets, tenantId, row.key) }));
