@@ -93,7 +93,12 @@ t.test('who was left out of a request is counted by reason', async (t) => {
     reasons: [
       { status: 'B', reason: 'blocked_by_user', count: 2, reasonText: 'Une personne l’a bloqué.' },
       { status: 'B', reason: 'suppressed', count: 1, reasonText: 'Il ne faut plus écrire à cette adresse.' },
-      { status: 'KO', reason: 'address_invalid', count: 1, reasonText: 'L’adresse n’est pas valide.' },
+      {
+        status: 'KO',
+        reason: 'address_invalid',
+        count: 1,
+        reasonText: "L'adresse n'est pas une adresse de courriel valable.",
+      },
       {
         status: 'KO',
         reason: 'field_missing',

@@ -31,7 +31,7 @@ t.test('everything held of a person and sent to them is one document', async (t)
   await done(post(`/v1/recipients/${ann}/responses`, { context: { type: 'q', ref: 'Q-1' } }));
   const file = await upload(service, 'avis.pdf', pdf('avis'));
   const named = await service.send([
-    { recipient: ann, data: { name: 'Ann ' }, documents: [file], cc: [{ address: 'bob@people.test' }] },
+    { recipient: ann, data: { name: 'Ann' }, documents: [file], cc: [{ address: 'bob@people.test' }] },
   ]);
   const inline = await service.send([{ to: { address: 'ann@Courriel.example' }, data: { name: 'Ann' } }]);
   await service.send([{ to: { address: 'bob@people.test' }, data: { name: 'secret of Bob' } }]);
@@ -64,8 +64,8 @@ t.test('everything held of a person and sent to them is one document', async (t)
   t.match(messages[0], {
     message: {
       id: named.messages[0],
-      subject: 'For Ann ',
-      data: { name: 'Ann ' },
+      subject: 'For Ann',
+      data: { name: 'Ann' },
       documents: [{ filename: 'avis.pdf' }],
       copies: [{ address: 'bob@people.test' }],
     },
