@@ -180,7 +180,7 @@ async function seedMessages(api: Api, testKey: string, document: string) {
   const waiting = await send(api, [row('e'), row('b')], { documents: [document] });
   const [E, B] = waiting.messages.map(({ id }: { id: string }) => id);
   await post(api, `/v1/messages/${B}/block`, {});
-  const sent = await send(api, [row('ok')], automatic);
+  const sent = await send(api, [row('ok', { recipient: 'external:client:C-1001' })], automatic);
   const planned = await send(api, [row('plus-tard')], { ...automatic, sendAt: '2026-12-24T09:00:00Z' });
   const draft = await send(api, [row('brouillon')], { confirm: false });
   const names = ['ok', 'simulate-permanent', 'simulate-uncertain'];
@@ -232,6 +232,7 @@ const special: Record<string, (seeds: Seeds) => string> = {
   deleteSender: (seeds) => seeds.unusedSender,
   deleteDataSource: (seeds) => seeds.unusedSource,
   deleteExtraction: (seeds) => seeds.unusedExtraction,
+  deleteRecipient: (seeds) => seeds.unusedRecipient,
   eraseRecipient: (seeds) => seeds.unusedRecipient,
   deleteNotificationType: (seeds) => seeds.unusedNotificationType,
   deleteChannelAccount: (seeds) => seeds.unusedAccount,

@@ -215,9 +215,8 @@ export const messages = pgTable(
     check('messages_failure_has_reason', sql`${table.status} not in ('KO', 'B') or ${table.reason} is not null`),
     check(
       'messages_erased_is_empty',
-      sql`${table.erasedAt} is null or (${table.toAddress} is null and ${table.toNormalized} is null
-        and ${table.toName} is null and ${table.subject} is null and ${table.contextRef} is null
-        and ${table.dispatchState} = 'idle' and ${table.status} not in ('E', 'V'))`,
+      sql`${table.erasedAt} is null or (${table.status} not in ('E', 'V') and ${table.dispatchState} = 'idle'
+        and coalesce(${table.toAddress}, ${table.toNormalized}, ${table.toName}, ${table.subject}) is null)`,
     ),
     check(
       'messages_job_while_queued',
@@ -280,25 +279,5 @@ export const attempts = pgTable(
   (table) => [
     primaryKey({ columns: [table.tenantId, table.messageId, table.id] }),
     uniqueIndex('attempts_one_open').on(table.tenantId, table.messageId).where(sql`${table.finishedAt} is null`),
-  ],
-);
-
-/** What must be unique across time: one message per caller's key and template. */
-export const dedupeKeys = pgTable(
-  'dedupe_keys',
-  {
-    tenantId: tenantId(),
-    templateId: uuid('template_id').notNull(),
-    test: boolean('test').notNull(),
-    /** As the caller gave it; its keyed hash once the message was erased. */
-    key: text('key').notNull(),
-    /** Which message of the row: one for each address that is written to (A9). */
-    part: smallint('part').notNull().default(0),
-    messageId: uuid('message_id').notNull(),
-    createdAt: instant('created_at').notNull(),
-  },
-  (table) => [
-    primaryKey({ columns: [table.tenantId, table.templateId, table.test, table.key, table.part] }),
-    index('dedupe_keys_message').on(table.tenantId, table.messageId),
   ],
 );
