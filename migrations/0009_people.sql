@@ -23,6 +23,19 @@ CREATE TABLE "responses" (
 	CONSTRAINT "responses_tenant_id_recipient_id_id_pk" PRIMARY KEY("tenant_id","recipient_id","id")
 );
 --> statement-breakpoint
+CREATE TABLE "choice_changes" (
+	"tenant_id" uuid NOT NULL,
+	"recipient_id" uuid NOT NULL,
+	"id" uuid NOT NULL,
+	"notification_type_id" uuid NOT NULL,
+	"channel" text NOT NULL,
+	"accepted" boolean NOT NULL,
+	"source" text,
+	"author" text,
+	"at" timestamp (3) with time zone NOT NULL,
+	CONSTRAINT "choice_changes_tenant_id_recipient_id_id_pk" PRIMARY KEY("tenant_id","recipient_id","id")
+);
+--> statement-breakpoint
 CREATE TABLE "consents" (
 	"tenant_id" uuid NOT NULL,
 	"recipient_id" uuid NOT NULL,
@@ -38,10 +51,7 @@ CREATE TABLE "consents" (
 	CONSTRAINT "consents_level" CHECK ("consents"."level" between 0 and 3)
 );
 --> statement-breakpoint
-ALTER TABLE "dedupe_keys" DROP CONSTRAINT "dedupe_keys_tenant_id_template_id_test_key_pk";--> statement-breakpoint
 ALTER TABLE "recipients" ALTER COLUMN "attributes" SET DATA TYPE jsonb;--> statement-breakpoint
-ALTER TABLE "dedupe_keys" ADD COLUMN "part" smallint DEFAULT 0 NOT NULL;--> statement-breakpoint
-ALTER TABLE "dedupe_keys" ADD CONSTRAINT "dedupe_keys_tenant_id_template_id_test_key_part_pk" PRIMARY KEY("tenant_id","template_id","test","key","part");--> statement-breakpoint
 ALTER TABLE "messages" ADD COLUMN "consent_level" smallint DEFAULT 1 NOT NULL;--> statement-breakpoint
 ALTER TABLE "messages" ADD COLUMN "subscription" boolean DEFAULT false NOT NULL;--> statement-breakpoint
 ALTER TABLE "messages" ADD COLUMN "to_hash" text;--> statement-breakpoint

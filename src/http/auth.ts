@@ -37,6 +37,8 @@ const liveOnly: ReadonlySet<Scope> = new Set([
   'extractions:update',
   'notification-types:create',
   'notification-types:update',
+  'recipient-types:create',
+  'recipient-types:update',
   'recipients:update',
   'choices:update',
   'responses:create',
@@ -44,6 +46,7 @@ const liveOnly: ReadonlySet<Scope> = new Set([
   // Both are about live messages too.
   'personal-data:read',
   'personal-data:update',
+  'consents:update',
   'suppressions:create',
   'suppressions:update',
 ]);

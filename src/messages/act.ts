@@ -5,6 +5,7 @@ import { AppError } from '../errors.ts';
 import type { Actor } from '../tenants/rights.ts';
 import type { Viewer } from './filter.ts';
 import { recordMoves } from './record-moves.ts';
+import type { RuleFacts } from './rule-facts.ts';
 import { actionSources } from './status.ts';
 import { lockMessages, type MessageState } from './store.ts';
 import { type ActionResult, type MoveDeps, moveToValid, type Refusal } from './to-valid.ts';
@@ -37,21 +38,29 @@ function refusalOf(row: MessageState, action: BulkAction, options: ActionOptions
   return null;
 }
 
+/** Why messages are blocked. */
+export interface Blocking {
+  /** By a person, with the request, with the address, or because the person is erased. */
+  reason: 'blocked_by_user' | 'cancelled' | 'suppressed' | 'erased';
+  /** What a rule rested on. */
+  facts: RuleFacts | null;
+  remark: string | null;
+}
+
 /**
  * Blocks locked messages: they are never sent while in `B`. A job that was given for one finds nothing to send.
- * @param why.reason `blocked_by_user`, `cancelled` with the request, `suppressed` with the address, or `erased` with the person.
  */
 export async function blockMessages(
   deps: MoveDeps,
   tx: Tx,
   actor: Actor,
   rows: readonly MessageState[],
-  why: { reason: 'blocked_by_user' | 'cancelled' | 'suppressed' | 'erased'; remark: string | null },
+  { facts, ...why }: Blocking,
 ): Promise<string[]> {
   const [first] = rows;
   if (first === undefined) return [];
   const moved = await tx.execute<{ id: string }>(sql`
-    update messages set status = 'B', reason = ${why.reason}, reason_detail = null, dispatch_state = 'idle',
+    update messages set status = 'B', reason = ${why.reason}, reason_detail = ${facts === null ? null : JSON.stringify({ facts })}::jsonb, dispatch_state = 'idle',
       job_id = null, remark = coalesce(remark, ${why.remark}), revision = revision + 1, updated_at = ${at(deps.clock.now())}
     where tenant_id = ${first.tenantId} and id = any(${idList(rows.map(({ id }) => id))})
       and status in ('E', 'V') and dispatch_state <> 'sending'
@@ -99,7 +108,11 @@ export async function actOnMessages(
     else refused.push(refusal);
   }
   if (action === 'block') {
-    const done = await blockMessages(deps, tx, actor, willing, { reason: 'blocked_by_user', remark: options.remark });
+    const done = await blockMessages(deps, tx, actor, willing, {
+      reason: 'blocked_by_user',
+      facts: null,
+      remark: options.remark,
+    });
     return { done, refused };
   }
   const result = await moveToValid(deps, tx, actor, willing, options.remark);

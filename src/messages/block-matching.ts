@@ -1,6 +1,6 @@
 import type { Tx } from '../db/client.ts';
 import type { Actor } from '../tenants/rights.ts';
-import { blockMessages } from './act.ts';
+import { type Blocking, blockMessages } from './act.ts';
 import type { MessageFilter, Viewer } from './filter.ts';
 import { lockMessages, matchingIds } from './store.ts';
 import type { MoveDeps } from './to-valid.ts';
@@ -25,7 +25,7 @@ export async function blockMatching(
   viewer: Viewer,
   actor: Actor,
   filter: MessageFilter,
-  reason: 'cancelled' | 'suppressed',
+  why: Omit<Blocking, 'remark'>,
 ): Promise<Blocked> {
   const beingSent: string[] = [];
   let blocked = 0;
@@ -36,7 +36,7 @@ export async function blockMatching(
     const rows = (await lockMessages(tx, viewer, ids)).filter(({ status }) => status === 'E' || status === 'V');
     const stoppable = rows.filter(({ dispatchState }) => dispatchState !== 'sending');
     for (const { id, dispatchState } of rows) if (dispatchState === 'sending') beingSent.push(id);
-    await blockMessages(deps, tx, actor, stoppable, { reason, remark: null });
+    await blockMessages(deps, tx, actor, stoppable, { ...why, remark: null });
     blocked += stoppable.length;
     after = ids.at(-1) ?? null;
     if (ids.length < messagesPerStep) return { blocked, beingSent };

@@ -143,7 +143,7 @@ export async function correctMessage(
       ...(fault === undefined ? {} : { reason: fault.code, reasonDetail: { faults } }),
       ...(whole && row.reasonDetail?.faults !== undefined ? { reasonDetail: null } : {}),
       ...(touched ? { validatedByPerson: false } : {}),
-      ...(blocked === null ? {} : { status: 'B' as const, reason: blocked }),
+      ...(blocked === null ? {} : { status: 'B' as const, reason: blocked, reasonDetail: { facts: verdict?.facts } }),
       revision: sql`${messages.revision} + 1`,
       updatedAt: deps.clock.now(),
     })

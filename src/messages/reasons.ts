@@ -6,6 +6,11 @@ const ownReasons = [
   { code: 'address_missing', en: 'There is no address to write to.', fr: 'Il n’y a pas d’adresse où écrire.' },
   { code: 'recipient_unknown', en: 'The recipient does not exist.', fr: 'Le destinataire n’existe pas.' },
   {
+    code: 'contact_missing',
+    en: 'The structure is reached through its reference contact, and has none.',
+    fr: 'La structure est jointe par son contact de référence, et n’en a pas.',
+  },
+  {
     code: 'recipient_type_refused',
     en: 'The template is not for this type of recipient.',
     fr: 'Le modèle n’est pas prévu pour ce type de destinataire.',
@@ -62,6 +67,11 @@ const ownReasons = [
     code: 'contact_refused',
     en: 'The recipient does not accept contact by any of their addresses.',
     fr: 'Le destinataire n’accepte d’être contacté à aucune de ses adresses.',
+  },
+  {
+    code: 'consent_refused',
+    en: 'The consent that is held does not go as far as this message.',
+    fr: 'Le consentement recueilli ne va pas jusqu’à ce message.',
   },
   {
     code: 'suppressed',

@@ -211,3 +211,24 @@ export const MessagePreview = closed(
   { subject: Type.String(), text: Type.String(), html: Type.String(), contentHash: Type.String(), redirectedTo: text },
   { $id: 'MessagePreview' },
 );
+
+/** Why a message is where it is. */
+export const MessageExplanation = closed(
+  {
+    id: Uuid,
+    status: words(statuses),
+    reason: nullable(Type.String({ enum: [...reasonCodes] })),
+    rule: nullable(
+      words(['contact', 'choice', 'consent', 'suppression'], {
+        description: 'The rule that stopped it; null: none did.',
+      }),
+    ),
+    facts: nullable(
+      Type.Record(Type.String(), Type.Unknown(), {
+        description: 'What the rule rested on when it decided: ids, codes and times, nothing personal.',
+      }),
+    ),
+    sentences: Type.Array(Type.String(), { description: 'In the language of `Accept-Language`: French or English.' }),
+  },
+  { $id: 'MessageExplanation' },
+);

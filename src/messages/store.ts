@@ -78,6 +78,7 @@ const stateColumns = {
   dispatchState: messages.dispatchState,
   reason: messages.reason,
   notificationTypeId: messages.notificationTypeId,
+  consentLevel: messages.consentLevel,
   recipientId: messages.recipientId,
   toAddress: messages.toAddress,
   toNormalized: messages.toNormalized,
@@ -104,6 +105,27 @@ export function lockMessages(tx: Tx, viewer: Viewer, ids: readonly string[]): Pr
 }
 
 export type TransitionRow = typeof transitions.$inferSelect;
+
+/** The move that brought a message to its status, and its last try; null where there is none. */
+export async function readLastSteps(
+  db: Db,
+  tenantId: string,
+  messageId: string,
+): Promise<{ lastMove: TransitionRow | null; lastAttempt: AttemptRow | null }> {
+  const [lastMove = null] = await db
+    .select()
+    .from(transitions)
+    .where(and(eq(transitions.tenantId, tenantId), eq(transitions.messageId, messageId)))
+    .orderBy(desc(transitions.id))
+    .limit(1);
+  const [lastAttempt = null] = await db
+    .select()
+    .from(attempts)
+    .where(and(eq(attempts.tenantId, tenantId), eq(attempts.messageId, messageId)))
+    .orderBy(desc(attempts.id))
+    .limit(1);
+  return { lastMove, lastAttempt };
+}
 
 /** Moves of a message, oldest first. */
 export function listTransitions(

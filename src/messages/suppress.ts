@@ -19,10 +19,14 @@ export async function suppressAddress(
 ): Promise<Blocked & { row: SuppressionRow }> {
   const { tenantId, actor } = target;
   const row = await createSuppression(deps, tx, target, given);
-  const { channel, cause } = row;
+  const { id, channel, cause, since } = row;
+  const facts = { rule: 'suppression' as const, suppressionId: id, cause, since: since.toISOString() };
   const filter = { channel, address: given.address };
-  const stopped = await blockMatching(deps, tx, { tenantId, testOnly: false }, actor, filter, 'suppressed');
-  const event = { tenantId, type: 'suppression.created' as const, test: false, resourceId: row.id };
+  const stopped = await blockMatching(deps, tx, { tenantId, testOnly: false }, actor, filter, {
+    reason: 'suppressed',
+    facts,
+  });
+  const event = { tenantId, type: 'suppression.created' as const, test: false, resourceId: id };
   const counts = { blocked: stopped.blocked, beingSent: stopped.beingSent.length };
   await recordEvents(deps, tx, [{ ...event, data: { channel, cause, ...counts } }]);
   return { ...stopped, row };

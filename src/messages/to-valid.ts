@@ -10,6 +10,7 @@ import type { JobQueue } from '../queue/boss.ts';
 import type { Actor } from '../tenants/rights.ts';
 import { enqueueUrgent, openLanes } from './enqueue.ts';
 import { recordMoves } from './record-moves.ts';
+import type { RuleFacts } from './rule-facts.ts';
 import { applyRules, type RuleDeps } from './rules.ts';
 import type { MessageState } from './store.ts';
 
@@ -62,6 +63,12 @@ function faultOf(row: MessageState, now: Date): Omit<Refusal, 'id' | 'status'> |
   return null;
 }
 
+interface StoppedByRule {
+  row: MessageState;
+  reason: string;
+  facts: RuleFacts | null;
+}
+
 /** Runs every rule again: a person cannot validate over a refusal. */
 async function judge(deps: MoveDeps, tx: Tx, tenantId: string, rows: readonly MessageState[]) {
   const now = deps.clock.now();
@@ -73,7 +80,7 @@ async function judge(deps: MoveDeps, tx: Tx, tenantId: string, rows: readonly Me
   );
   const allowed: Judged[] = [];
   const refused: Refusal[] = [];
-  const stopped: { row: MessageState; reason: string }[] = [];
+  const stopped: StoppedByRule[] = [];
   for (const [index, row] of rows.entries()) {
     const fault = faultOf(row, now);
     const verdict = verdicts[index];
@@ -81,19 +88,24 @@ async function judge(deps: MoveDeps, tx: Tx, tenantId: string, rows: readonly Me
     else if (verdict?.reason != null) {
       const status = row.status === 'E' ? 'B' : row.status;
       refused.push({ id: row.id, status, code: 'blocked_by_rule', reason: verdict.reason });
-      if (row.status === 'E') stopped.push({ row, reason: verdict.reason });
+      if (row.status === 'E') stopped.push({ row, reason: verdict.reason, facts: verdict.facts });
     } else allowed.push({ row, copies: renewedCopies(row, verdict?.blockedCopies ?? new Map()) });
   }
   return { allowed, refused, stopped };
 }
 
-async function stopByRule(deps: MoveDeps, tx: Tx, actor: Actor, stopped: { row: MessageState; reason: string }[]) {
+async function stopByRule(deps: MoveDeps, tx: Tx, actor: Actor, stopped: readonly StoppedByRule[]) {
   if (stopped.length === 0) return;
-  const rows = stopped.map(({ row, reason }) => ({ tenant_id: row.tenantId, id: row.id, reason }));
+  const rows = stopped.map(({ row, reason, facts }) => ({
+    tenant_id: row.tenantId,
+    id: row.id,
+    reason,
+    detail: { facts },
+  }));
   const changed = await tx.execute(sql`
-    update messages set status = 'B', reason = stopped.reason, reason_detail = null, revision = revision + 1,
+    update messages set status = 'B', reason = stopped.reason, reason_detail = stopped.detail, revision = revision + 1,
       updated_at = ${at(deps.clock.now())}
-    from json_to_recordset(${JSON.stringify(rows)}::json) as stopped(tenant_id uuid, id uuid, reason text)
+    from json_to_recordset(${JSON.stringify(rows)}::json) as stopped(tenant_id uuid, id uuid, reason text, detail jsonb)
     where messages.tenant_id = stopped.tenant_id and messages.id = stopped.id and messages.status = 'E'`);
   mustReachAll(changed.count, stopped, 'stopped');
   const moves = stopped.map(({ row, reason }) => ({ ...moveOf(row, 'B'), reason }));

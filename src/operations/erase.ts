@@ -69,7 +69,7 @@ export async function startErasure(deps: MoveDeps, tx: Tx, caller: Caller, refer
     });
   }
   const waiting = free.filter(({ status }) => status === 'E' || status === 'V');
-  await blockMessages(deps, tx, actorOf(caller), waiting, { reason: 'erased', remark: null });
+  await blockMessages(deps, tx, actorOf(caller), waiting, { reason: 'erased', facts: null, remark: null });
   const total = await tx.$count(messages, theirs);
   return createOperation(deps, tx, caller, { kind: 'erase', parameters: { recipient: recipient.id }, total });
 }

@@ -3,7 +3,7 @@ import type { Db } from '../db/client.ts';
 import { idList } from '../db/rows.ts';
 import { attempts, messages, transitions } from '../db/tables/messages.ts';
 import { responses } from '../db/tables/people.ts';
-import { consents, suppressions } from '../db/tables/permissions.ts';
+import { choiceChanges, consents, suppressions } from '../db/tables/permissions.ts';
 import { auditEntries } from '../db/tables/tenants.ts';
 import { AppError } from '../errors.ts';
 import { type ContentCache, createContentCache, type MessageRow } from '../messages/content.ts';
@@ -62,6 +62,11 @@ async function readRecord(deps: ExportDeps, tenantId: string, row: RecipientWith
     .from(consents)
     .where(and(eq(consents.tenantId, tenantId), eq(consents.recipientId, row.id)))
     .orderBy(desc(consents.since), desc(consents.id));
+  const changed = await db
+    .select()
+    .from(choiceChanges)
+    .where(and(eq(choiceChanges.tenantId, tenantId), eq(choiceChanges.recipientId, row.id)))
+    .orderBy(desc(choiceChanges.id));
   const answered = await db
     .select()
     .from(responses)
@@ -81,6 +86,7 @@ async function readRecord(deps: ExportDeps, tenantId: string, row: RecipientWith
   return {
     recipient: show.recipient(row),
     choices: (await heldChoices(db, tenantId, row.id)).map(show.choice),
+    choiceChanges: changed.map(({ tenantId: _tenantId, recipientId: _recipientId, ...change }) => change),
     consents: given.map(({ tenantId: _tenantId, recipientId: _recipientId, ...consent }) => consent),
     responses: answered.map(show.response),
     suppressions: (await readSuppressions(deps, tenantId, row)).map(show.suppression),

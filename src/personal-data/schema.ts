@@ -14,6 +14,16 @@ const Consent = closed({
   createdAt: Instant,
 });
 
+const ChoiceChange = closed({
+  id: Uuid,
+  notificationTypeId: Uuid,
+  channel: Type.String(),
+  accepted: Type.Boolean(),
+  source: text,
+  author: text,
+  at: Instant,
+});
+
 const PersonMessage = closed({
   message: reference('MessageDetails'),
   text: nullable(Type.String({ description: 'As it left, or would leave; null where it could never be rendered.' })),
@@ -28,6 +38,7 @@ export const PersonalData = closed(
     choices: Type.Array(Type.Record(Type.String(), Type.Unknown()), {
       description: 'As `GET /v1/recipients/{id}/choices` shows them.',
     }),
+    choiceChanges: Type.Array(ChoiceChange, { description: 'Newest first; so are the consents.' }),
     consents: Type.Array(Consent),
     responses: Type.Array(reference('Response')),
     suppressions: Type.Array(reference('Suppression')),

@@ -1,8 +1,7 @@
 import { and, eq, sql } from 'drizzle-orm';
 import type { Db, Tx } from '../db/client.ts';
-import { prepareOnce } from '../db/prepare-once.ts';
 import { idList } from '../db/rows.ts';
-import { recipientAddresses, recipients } from '../db/tables/people.ts';
+import { recipients } from '../db/tables/people.ts';
 import { parseRecipientReference, type RecipientReference } from './reference.ts';
 import { type RecipientWithAddresses, withAddresses } from './store.ts';
 
@@ -56,58 +55,4 @@ export async function findRecipients(
       return row === undefined ? [] : [[text, row] as const];
     }),
   );
-}
-
-/** Someone whose record has an address, and whether they accept contact by it. */
-export interface AddressOwner {
-  id: string;
-  acceptsContact: boolean;
-}
-
-const ownersOf = prepareOnce((db) =>
-  db
-    .select({
-      id: recipientAddresses.recipientId,
-      normalized: recipientAddresses.normalized,
-      acceptsContact: sql<boolean>`bool_and(${recipientAddresses.acceptsContact})`,
-    })
-    .from(recipientAddresses)
-    .where(
-      and(
-        eq(recipientAddresses.tenantId, sql.placeholder('tenantId')),
-        eq(recipientAddresses.kind, 'mail'),
-        sql`${recipientAddresses.normalized} in (
-          select json_array_elements_text(${sql.placeholder('normalized')}::json))`,
-      ),
-    )
-    .groupBy(recipientAddresses.recipientId, recipientAddresses.normalized),
-);
-
-/**
- * Whose mail addresses these are: ids of recipients by normalized address (`parseAddrSpec`). One address may belong
- * to several people; an address of nobody is absent.
- */
-export async function findRecipientsByAddress(
-  db: Db | Tx,
-  tenantId: string,
-  normalized: readonly string[],
-): Promise<Map<string, AddressOwner[]>> {
-  if (normalized.length === 0) return new Map();
-  const rows = await ownersOf(db).execute({ tenantId, normalized: JSON.stringify(normalized) });
-  const owners = new Map<string, AddressOwner[]>();
-  for (const { normalized: address, ...owner } of rows) owners.set(address, [...(owners.get(address) ?? []), owner]);
-  return owners;
-}
-
-/**
- * The mail address to write to: the preferred one, else the first; never one that does not accept contact. Null when
- * there is none. `name` is the recipient's display name.
- */
-export function chooseMailAddress(
-  recipient: Pick<RecipientWithAddresses, 'displayName' | 'addresses'>,
-): { address: string; normalized: string; name: string | null } | null {
-  const usable = recipient.addresses.filter(({ kind, acceptsContact }) => kind === 'mail' && acceptsContact);
-  const chosen = usable.find(({ preferred }) => preferred) ?? usable[0];
-  if (chosen === undefined) return null;
-  return { address: chosen.value, normalized: chosen.normalized, name: recipient.displayName };
 }

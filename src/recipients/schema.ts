@@ -1,5 +1,6 @@
 import Type from 'typebox';
 import { closed, key, lifetimeFields, line, nullable, Uuid, words } from '../fields.ts';
+import { recipientReferencePattern } from './reference.ts';
 
 /** Ways an organisation may write to people. Messages leave by `mail` today; choices can be kept for all. */
 export const channels = ['mail', 'sms', 'letter', 'push', 'portal'] as const;
@@ -36,12 +37,32 @@ const NewAddress = closed({
   acceptsContact: Type.Optional(Type.Boolean({ description: 'False: it is never used. Default true.' })),
 });
 
+const givenReference = (description: string) =>
+  nullable(
+    Type.String({
+      maxLength: 400,
+      pattern: recipientReferencePattern,
+      description: `${description} Id, or \`external:{type}:{externalId}\`.`,
+    }),
+  );
+
+const relations = {
+  householdOf: Type.Optional(
+    givenReference(
+      'The member of the household: their consents and choices hold for this person, and they are written to (M8, M11).',
+    ),
+  ),
+  referenceContactOf: Type.Optional(givenReference('The structure that is reached through this person (J5, D3).')),
+  partOf: Type.Optional(givenReference('The structure that this one is a part of (M11).')),
+};
+
 const optional = {
   displayName: Type.Optional(nullable(line(200))),
   locale: Type.Optional(nullable(locale)),
   preferredChannel: Type.Optional(nullable(words(channels))),
   attributes: Type.Optional(attributes),
   addresses: Type.Optional(Type.Array(NewAddress, { maxItems: 20 })),
+  ...relations,
 };
 
 /** A person or structure, known by the caller's own reference. */
@@ -55,6 +76,9 @@ export const Recipient = closed(
     preferredChannel: nullable(words(channels)),
     attributes,
     addresses: Type.Array(Address),
+    householdOf: nullable(Uuid),
+    referenceContactOf: nullable(Uuid),
+    partOf: nullable(Uuid),
     ...lifetimeFields,
   },
   { $id: 'Recipient' },

@@ -111,9 +111,10 @@ export function requestRow(prepared: PreparedRequest, id: string, status: 'draft
 /** Keys of the drafts: of several rows with the same one, the first row's message has it. */
 function askedKeys({ plan, drafts }: PreparedRequest): Map<string, AskedKey> {
   const asked = new Map<string, AskedKey>();
-  for (const { row, dedupeKey } of drafts) {
+  for (const { row, dedupeKey, part } of drafts) {
     const name = `${row.templateId}/${dedupeKey}`;
-    if (dedupeKey === null || asked.has(name)) continue;
+    // One key for all messages of a row: they are made together, or not at all.
+    if (dedupeKey === null || part > 0 || asked.has(name)) continue;
     asked.set(name, {
       templateId: row.templateId,
       test: row.test,
@@ -135,9 +136,11 @@ async function withoutRepeats(deps: RuleDeps, db: Db | Tx, prepared: PreparedReq
   }
   const kept: DraftMessage[] = [];
   const repeated: SendRequestOutcome['repeated'] = [];
+  let first: DraftMessage | undefined;
   for (const draft of prepared.drafts) {
+    if (draft.part === 0) first = draft;
     const owner = draft.dedupeKey === null ? undefined : owners.get(`${draft.row.templateId}/${draft.dedupeKey}`);
-    if (owner === undefined || owner === draft.row.id) kept.push(draft);
+    if (owner === undefined || owner === first?.row.id) kept.push(draft);
     else repeated.push({ index: draft.row.rowIndex, template: draft.templateKey, messageId: owner });
   }
   return { kept, repeated };

@@ -30,7 +30,7 @@ export async function cancelSendRequest(deps: MoveDeps, tx: Tx, caller: Caller, 
     viewer,
     actorOf(caller),
     { sendRequest: id },
-    'cancelled',
+    { reason: 'cancelled', facts: null },
   );
   const refused = beingSent.map((busy) => ({ id: busy, code: 'being_sent' as const }));
   if (row.status === 'cancelled') return { id, blocked, refused };

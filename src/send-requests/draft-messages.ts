@@ -5,8 +5,9 @@ import type { MessageRow } from '../messages/content.ts';
 import type { Reason } from '../messages/reasons.ts';
 import { applyRules, type RuleDeps } from '../messages/rules.ts';
 import { priorityNumber } from '../messages/status.ts';
-import { findRecipients, type RecipientWithAddresses } from '../recipients/lookup.ts';
+import { findRecipients } from '../recipients/lookup.ts';
 import { levelOf } from '../recipients/permissions/consent-levels.ts';
+import { readReach } from '../recipients/reach.ts';
 import type { IncidentDeps } from '../templates/incidents.ts';
 import type { Renderer } from '../templates/rendering/renderer.ts';
 import { constantsFor, localeOf } from '../templates/version-content.ts';
@@ -17,11 +18,13 @@ import type { Plan, PlannedTemplate } from './plan.ts';
 import {
   copiesOf,
   type Documents,
+  dataOfRecipient,
   documentsOf,
   type ExpressedAddress,
+  type People,
   type RowBody,
   type Target,
-  targetOf,
+  targetsOf,
 } from './row-parts.ts';
 import type { SendRequestBody } from './schema.ts';
 
@@ -38,21 +41,22 @@ export interface DraftMessage {
   row: Omit<MessageRow, 'tenantId' | 'sendRequestId'>;
   templateKey: string;
   dedupeKey: string | null;
+  /** Which message of the row: one for each address that is written to. */
+  part: number;
   errors: RowError[];
 }
 
 function dataOf(
-  { body, plan, recipients, extracts }: Source,
+  { body, plan, people, extracts }: Source,
   planned: PlannedTemplate,
   row: RowBody,
 ): Record<string, unknown> {
-  const recipient = row.recipient === undefined ? null : (recipients.get(row.recipient) ?? null);
+  const recipient = row.recipient === undefined ? null : (people.byReference.get(row.recipient) ?? null);
   const constants = constantsFor(planned.version, plan.tenant.constants);
   const { data: extracted } = extracts.of(planned, row);
   const data: Record<string, unknown> = { ...constants, ...extracted, ...body.data, ...row.data };
   if (recipient === null || 'recipient' in data) return data;
-  const { type, externalId, displayName, attributes } = recipient;
-  return { ...data, recipient: { type, externalId, displayName, attributes } };
+  return { ...data, ...dataOfRecipient(recipient) };
 }
 
 function overridesOf({ overrides = {} }: SendRequestBody): MessageRow['overrides'] {
@@ -69,7 +73,7 @@ interface Source {
   body: SendRequestBody;
   plan: Plan;
   caller: Caller;
-  recipients: ReadonlyMap<string, RecipientWithAddresses>;
+  people: People;
   documents: Documents;
   extracts: RowExtracts;
 }
@@ -137,10 +141,20 @@ interface SourceRow {
   expressed: ExpressedAddress | null;
 }
 
-function draftOf(newId: NewId, source: Source, { planned, index, row, data, expressed }: SourceRow): DraftMessage {
+/** The messages of one row for one template: one for each address that is written to. */
+function draftsOf(newId: NewId, source: Source, row: SourceRow): DraftMessage[] {
+  const targets = targetsOf(row.row, source.people, row.planned.addressPolicy, row.expressed);
+  return targets.map((target, part) => draftOf(newId, source, row, { target, part }));
+}
+
+function draftOf(
+  newId: NewId,
+  source: Source,
+  { planned, index, row, data }: SourceRow,
+  { target, part }: { target: Target; part: number },
+): DraftMessage {
   const { body, plan } = source;
   const { template, version, sender, validation } = planned;
-  const target = targetOf(row, source.recipients, expressed);
   const { copies, faults: copyFaults } = copiesOf(row, sender?.archiveBcc ?? []);
   const attached = documentsOf(
     [...(body.documents ?? []), ...(row.documents ?? [])],
@@ -158,6 +172,7 @@ function draftOf(newId: NewId, source: Source, { planned, index, row, data, expr
   return {
     templateKey: template.key,
     dedupeKey: row.dedupeKey ?? null,
+    part,
     errors: faults.map((fault) => ({ index, ...fault, pointer: `/recipients/${index}${fault.pointer}` })),
     row: {
       ...sharedColumns(source),
@@ -221,7 +236,7 @@ async function applyRulesToDrafts(
       const copy = draft.row.copies[position];
       if (copy !== undefined) Object.assign(copy, { outcome: 'blocked', reason });
     }
-    if (verdict?.reason != null) stopDraft(draft, 'B', verdict.reason, null);
+    if (verdict?.reason != null) stopDraft(draft, 'B', verdict.reason, { facts: verdict.facts });
   }
 }
 
@@ -236,7 +251,9 @@ export async function draftMessages(
   body: SendRequestBody,
   extracts: RowExtracts,
 ): Promise<DraftMessage[]> {
-  const references = new Set(body.recipients.map(({ recipient }) => recipient).filter((one) => one !== undefined));
+  const references = body.recipients.flatMap(({ recipient, contact }) => [recipient, contact]);
+  const named = [...new Set(references.filter((one) => one !== undefined))];
+  const byReference = await findRecipients(deps.db, caller.tenantId, named);
   const documentIds = new Set([
     ...(body.documents ?? []),
     ...body.recipients.flatMap(({ documents = [] }) => documents),
@@ -246,7 +263,7 @@ export async function draftMessages(
     plan,
     caller,
     extracts,
-    recipients: await findRecipients(deps.db, caller.tenantId, [...references]),
+    people: { byReference, reach: await readReach(deps.db, caller.tenantId, [...byReference.values()]) },
     documents: await findDocuments(deps.db, caller.tenantId, [...documentIds]),
   };
   const drafts: DraftMessage[] = [];
@@ -254,7 +271,7 @@ export async function draftMessages(
     const rows = body.recipients.map((row, index) => ({ planned, index, row, data: dataOf(source, planned, row) }));
     const expressed = await expressAddresses(deps, plan, planned, rows);
     for (const row of rows) {
-      drafts.push(draftOf(deps.newId, source, { ...row, expressed: expressed.get(row.index) ?? null }));
+      drafts.push(...draftsOf(deps.newId, source, { ...row, expressed: expressed.get(row.index) ?? null }));
     }
   }
   await applyRulesToDrafts(deps, caller.tenantId, drafts);

@@ -3,11 +3,18 @@ import type { Clock } from '../clock.ts';
 import type { Db } from '../db/client.ts';
 import { AppError, invalidField } from '../errors.ts';
 import { uuidPattern } from '../fields.ts';
+import { findNotificationType } from '../recipients/permissions/notification-types.ts';
 import { findSender, getSender, type SenderRow } from '../senders/store.ts';
 import { whyInactive } from '../templates/incidents.ts';
 import { LONGEST_DATA } from '../templates/rendering/renderer.ts';
-import { findTemplate, findTemplateOfDocumentType, type TemplateRow } from '../templates/store.ts';
+import {
+  findTemplate,
+  findTemplateOfDocumentType,
+  findTemplatesOfNotificationType,
+  type TemplateRow,
+} from '../templates/store.ts';
 import { getTemplateVersion } from '../templates/versions.ts';
+import { type AddressPolicy, readAddressPolicy } from '../tenants/address-policy.ts';
 import { type Caller, may } from '../tenants/rights.ts';
 import type { TenantRow } from '../tenants/store.ts';
 import { type Defaults, type PlannedVersion, readDefaults } from './defaults.ts';
@@ -19,6 +26,7 @@ export interface PlannedTemplate {
   version: PlannedVersion;
   sender: SenderRow | null;
   validation: 'manual' | 'automatic';
+  addressPolicy: AddressPolicy;
 }
 
 /** What holds for all rows of a request. */
@@ -97,19 +105,40 @@ function checkVolume(body: SendRequestBody): void {
   throw invalidField('/recipients', 'too_large', `${message}: send fewer rows at once`);
 }
 
+/**
+ * A kind of notice goes by every channel that has a template for it; whether the organisation offers the channel and
+ * the person wants it is the rules' (M9).
+ */
+async function templatesOfNotificationType(
+  db: Db,
+  tenantId: string,
+  idOrKey: string,
+): Promise<[string, TemplateRow][]> {
+  const pointer = '/notificationType';
+  const type = await findNotificationType(db, tenantId, idOrKey);
+  if (type === null) {
+    throw invalidField(pointer, 'notification_type_unknown', `there is no notification type ${idOrKey}`);
+  }
+  const found = await findTemplatesOfNotificationType(db, tenantId, type.id);
+  if (found.length > 0) return found.map((template) => [pointer, template]);
+  throw invalidField(pointer, 'template_unknown', `no active published template has the notification type ${type.key}`);
+}
+
 async function wantedTemplates(
   db: Db,
   { tenant, template: known }: Defaults,
   body: SendRequestBody,
 ): Promise<[string, TemplateRow][]> {
-  const named = [body.template, body.templates, body.documentType].filter((one) => one !== undefined);
+  const { notificationType } = body;
+  const named = [body.template, body.templates, body.documentType, notificationType].filter((one) => one !== undefined);
   if (named.length !== 1) {
-    const message = 'give exactly one of template, templates, documentType';
+    const message = 'give exactly one of template, templates, documentType, notificationType';
     throw invalidField('/template', 'template_choice', message);
   }
   if (body.templateVersion !== undefined && body.template === undefined) {
     throw invalidField('/templateVersion', 'template_choice', 'a version goes with template only');
   }
+  if (notificationType !== undefined) return templatesOfNotificationType(db, tenant.id, notificationType);
   if (body.documentType !== undefined) {
     const own = await findTemplateOfDocumentType(db, tenant.id, body.documentType);
     const template = own ?? (tenant.defaultTemplate && (await findTemplate(db, tenant.id, tenant.defaultTemplate)));
@@ -218,6 +247,7 @@ export async function planSendRequest(
       version,
       sender: await senderOf(deps.db, defaults, version, body.overrides?.sender),
       validation: validationOf(caller, tenant, template, body.validation),
+      addressPolicy: readAddressPolicy(body.addressPolicy ?? template.addressPolicy ?? tenant.addressPolicy),
     });
   }
   const trial = test || body.dryRun === true;

@@ -4,7 +4,9 @@ import type { StoredCopy } from '../db/tables/messages.ts';
 import { attachDocuments } from '../documents/attach.ts';
 import type { findDocuments } from '../documents/store.ts';
 import type { Reason } from '../messages/reasons.ts';
-import { chooseMailAddress, type RecipientWithAddresses } from '../recipients/lookup.ts';
+import type { RecipientWithAddresses } from '../recipients/lookup.ts';
+import type { Reach } from '../recipients/reach.ts';
+import type { AddressPolicy } from '../tenants/address-policy.ts';
 import type { SendRequestBody } from './schema.ts';
 
 /** One row of a request. */
@@ -34,6 +36,11 @@ export type ExpressedAddress =
   | { kind: 'nothing' }
   | { kind: 'fault'; fault: Fault };
 
+/** What texts read of a recipient's record. */
+export function dataOfRecipient({ type, externalId, displayName, attributes }: RecipientWithAddresses) {
+  return { recipient: { type, externalId, displayName, attributes } };
+}
+
 const nowhere = { name: null, address: null, normalized: null, block: null };
 
 /** An address as it came, read. */
@@ -52,37 +59,80 @@ function readAddress(
   return { recipient, name, address: parsed.address, normalized: parsed.normalized, fault: null, block: null };
 }
 
+/** The people that a request names, and those through whom they are reached. */
+export interface People {
+  /** By the reference that was given. Those that do not exist are absent. */
+  byReference: ReadonlyMap<string, RecipientWithAddresses>;
+  reach: Reach;
+}
+
+const unknownRecipient = (pointer: string): Fault => ({
+  pointer,
+  code: 'recipient_unknown',
+  message: 'the recipient does not exist',
+});
+
+/** Where the record of a recipient says that they are written to: one target for each address (A9, J5, M11, D3). */
+function reachedTargets(
+  recipient: RecipientWithAddresses,
+  contact: RecipientWithAddresses | null,
+  { reach }: People,
+  policy: AddressPolicy,
+): Target[] {
+  const reached = reach.of(recipient, policy, contact);
+  const name = recipient.displayName;
+  switch (reached.kind) {
+    case 'reached':
+      return reached.addresses.map(({ owner, address }) => ({
+        recipient,
+        name: owner.displayName ?? name,
+        address: address.value,
+        normalized: address.normalized,
+        fault: null,
+        block: null,
+      }));
+    case 'refused':
+      return [{ ...nowhere, name, recipient, fault: null, block: 'contact_refused' }];
+    case 'no-contact': {
+      const message = 'the structure is reached through its reference contact, and has none';
+      return [{ ...nowhere, name, recipient, fault: { pointer: '/recipient', code: 'contact_missing', message } }];
+    }
+    case 'missing': {
+      const message = `the recipient has no mail address for the policy ${policy}`;
+      return [{ ...nowhere, name, recipient, fault: { pointer: '/to', code: 'address_missing', message } }];
+    }
+  }
+}
+
 /**
- * Whom a row writes to: the inline `to` first, then what the template's expression gives (M4), else the address of the
- * recipient's record. @param expressed what the expression gives; null: the template has none.
+ * Whom a row writes to: the inline `to` first, then what the template's expression gives (M4), else the addresses of
+ * the recipient's record that the policy chooses. @param expressed what the expression gives; null: the template has
+ * none.
+ * @returns at least one; several where the policy writes to several addresses.
  */
-export function targetOf(
+export function targetsOf(
   row: RowBody,
-  recipients: ReadonlyMap<string, RecipientWithAddresses>,
+  people: People,
+  policy: AddressPolicy,
   expressed: ExpressedAddress | null,
-): Target {
-  const recipient = row.recipient === undefined ? null : (recipients.get(row.recipient) ?? null);
+): Target[] {
+  const recipient = row.recipient === undefined ? null : (people.byReference.get(row.recipient) ?? null);
+  const contact = row.contact === undefined ? null : (people.byReference.get(row.contact) ?? null);
   if (row.recipient !== undefined && recipient === null) {
-    const fault = {
-      pointer: '/recipient',
-      code: 'recipient_unknown' as const,
-      message: 'the recipient does not exist',
-    };
-    return { ...nowhere, recipient, fault };
+    return [{ ...nowhere, recipient, fault: unknownRecipient('/recipient') }];
+  }
+  if (row.contact !== undefined && contact === null) {
+    return [{ ...nowhere, recipient, fault: unknownRecipient('/contact') }];
   }
   const fallbackName = recipient?.displayName ?? null;
   if (row.to !== undefined) {
-    return readAddress(recipient, '/to/address', { address: row.to.address, name: row.to.name ?? fallbackName });
+    return [readAddress(recipient, '/to/address', { address: row.to.address, name: row.to.name ?? fallbackName })];
   }
-  if (expressed?.kind === 'fault') return { ...nowhere, name: fallbackName, recipient, fault: expressed.fault };
-  if (expressed?.kind === 'address') return readAddress(recipient, '/to', { address: expressed.address, name: null });
-  const chosen = recipient === null ? null : chooseMailAddress(recipient);
-  if (chosen !== null) return { recipient, ...chosen, name: chosen.name ?? fallbackName, fault: null, block: null };
-  const refuses = recipient?.addresses.some(({ kind, acceptsContact }) => kind === 'mail' && !acceptsContact) ?? false;
-  if (refuses) return { ...nowhere, name: fallbackName, recipient, fault: null, block: 'contact_refused' };
-  const named = recipient === null ? 'give a recipient or an inline to' : 'the recipient has no mail address';
-  const message = expressed === null ? named : `what the template writes to gives nothing; ${named}`;
-  return { ...nowhere, name: fallbackName, recipient, fault: { pointer: '/to', code: 'address_missing', message } };
+  if (expressed?.kind === 'fault') return [{ ...nowhere, name: fallbackName, recipient, fault: expressed.fault }];
+  if (expressed?.kind === 'address') return [readAddress(recipient, '/to', { address: expressed.address, name: null })];
+  if (recipient !== null) return reachedTargets(recipient, contact, people, policy);
+  const message = `${expressed === null ? '' : 'what the template writes to gives nothing; '}give a recipient or an inline to`;
+  return [{ ...nowhere, recipient, fault: { pointer: '/to', code: 'address_missing', message } }];
 }
 
 /** The copies of a row and the sender's archive; of each kind the first address that is not one, if any. */

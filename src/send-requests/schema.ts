@@ -2,6 +2,7 @@ import Type, { type Static } from 'typebox';
 import { closed, Instant, key, lifetimeFields, line, nullable, Uuid, words } from '../fields.ts';
 import { reasonCodes } from '../messages/reasons.ts';
 import { priorities, statuses } from '../messages/status.ts';
+import { addressPolicyPattern } from '../tenants/address-policy.ts';
 
 /** Most recipients of one request. */
 export const maximumRecipients = 10_000;
@@ -33,6 +34,14 @@ const RecipientRow = closed({
     Type.String({ minLength: 1, maxLength: 400, description: 'Id, or `external:{type}:{externalId}`.' }),
   ),
   to: Type.Optional(InlineMailbox),
+  contact: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 400,
+      description:
+        'The person through whom the recipient, a structure, is reached for this matter (D3): id, or `external:{type}:{externalId}`. Where they have no address, as without.',
+    }),
+  ),
   locale: Type.Optional(
     Type.String({
       pattern: '^[a-z]{2}(-[A-Z]{2})?$',
@@ -68,6 +77,12 @@ const Overrides = closed(
 );
 
 const validation = words(['manual', 'automatic']);
+const addressPolicy = Type.String({
+  pattern: addressPolicyPattern,
+  description:
+    'Which addresses of recipients are written to (A9); default: that of the template, else the tenant’s. `both` makes two messages of a row.',
+  examples: ['personal-first'],
+});
 const priority = words(priorities);
 const mode = words(['partial', 'all-or-nothing'], {
   description:
@@ -116,6 +131,13 @@ export const NewSendRequest = closed(
         description: 'In the place of a template: the one of this document type, else the tenant’s default (W2).',
       }),
     ),
+    notificationType: Type.Optional(
+      line(100, {
+        description:
+          'In the place of a template: key or id of a kind of notice. Each person gets it by every channel that the organisation offers, the person accepts, and an active template serves: one message each (M9).',
+        examples: ['avis-echeance'],
+      }),
+    ),
     extraction: Type.Optional(
       line(100, {
         description:
@@ -127,6 +149,7 @@ export const NewSendRequest = closed(
     documents: Type.Optional(
       Type.Array(Uuid, { maxItems: 10, uniqueItems: true, description: 'Attached to every message.' }),
     ),
+    addressPolicy: Type.Optional(addressPolicy),
     mode: Type.Optional(mode),
     confirm: Type.Optional(
       Type.Boolean({ description: '`false`: a draft, which makes no message until it is confirmed (W6).' }),

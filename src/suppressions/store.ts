@@ -33,7 +33,12 @@ const ofTenant = (tenantId: string, id: string) => and(eq(suppressions.tenantId,
 
 const suppressedOf = prepareOnce((db) =>
   db
-    .select({ addressHash: suppressions.addressHash })
+    .select({
+      addressHash: suppressions.addressHash,
+      id: suppressions.id,
+      cause: suppressions.cause,
+      since: suppressions.since,
+    })
     .from(suppressions)
     .where(
       and(
@@ -44,9 +49,12 @@ const suppressedOf = prepareOnce((db) =>
     ),
 );
 
+/** What of a suppression is told to whoever asks why. */
+export type FoundSuppression = Pick<SuppressionRow, 'id' | 'cause' | 'since'>;
+
 /**
- * Those of the addresses (`parseAddrSpec`: normalized) that are suppressed on a channel, whoever they belong to. One
- * statement for any number of them.
+ * Those of the addresses (`parseAddrSpec`: normalized) that are suppressed on a channel, whoever they belong to, with
+ * what suppresses them. One statement for any number of them.
  */
 export async function findSuppressed(
   { addressHashes }: SuppressionDeps,
@@ -54,13 +62,18 @@ export async function findSuppressed(
   tenantId: string,
   channel: SuppressionRow['channel'],
   addresses: readonly string[],
-): Promise<Set<string>> {
-  if (addresses.length === 0) return new Set();
+): Promise<Map<string, FoundSuppression>> {
+  if (addresses.length === 0) return new Map();
   const hashes = await addressHashes.of(db, tenantId, channel, addresses);
-  if (hashes === null) return new Set();
+  if (hashes === null) return new Map();
   const rows = await suppressedOf(db).execute({ tenantId, channel, hashes: JSON.stringify(hashes) });
-  const found = new Set(rows.map(({ addressHash }) => addressHash));
-  return new Set(addresses.filter((_, place) => found.has(hashes[place] ?? '')));
+  const found = new Map(rows.map(({ addressHash, ...suppression }) => [addressHash, suppression]));
+  return new Map(
+    addresses.flatMap((address, place) => {
+      const suppression = found.get(hashes[place] ?? '');
+      return suppression === undefined ? [] : [[address, suppression] as const];
+    }),
+  );
 }
 
 function takenBy(row: SuppressionRow | undefined): AppError {

@@ -1,5 +1,6 @@
 import Type from 'typebox';
 import { closed, key, lifetimeFields, line, nullable, Uuid, words } from '../fields.ts';
+import { addressPolicyPattern } from '../tenants/address-policy.ts';
 import { languageTag } from './version-schema.ts';
 
 const fields = {
@@ -44,7 +45,14 @@ const fields = {
   consentPurpose: nullable(
     words(['management', 'prospecting', 'third-party'], {
       description:
-        'What recipients must have consented to (M8): level 1, 2 or 3. Kept with the template; consents are not kept by this version of the service.',
+        'What recipients must have consented to (M8): level 1, 2 or 3. Null: `management`, which only a refusal (level 0) stops.',
+    }),
+  ),
+  addressPolicy: nullable(
+    Type.String({
+      pattern: addressPolicyPattern,
+      description: 'Which addresses of recipients are written to (A9, M11). Null: as the tenant says.',
+      examples: ['role:accounting'],
     }),
   ),
   resendAllowed: Type.Boolean({
@@ -66,6 +74,7 @@ const optional = {
   extraction: Type.Optional(fields.extraction),
   validation: Type.Optional(fields.validation),
   consentPurpose: Type.Optional(fields.consentPurpose),
+  addressPolicy: Type.Optional(fields.addressPolicy),
   resendAllowed: Type.Optional(fields.resendAllowed),
   active: Type.Optional(fields.active),
 };
@@ -132,6 +141,15 @@ export const PreviewRequest = closed(
       Type.Integer({ minimum: 1, maximum: 1_000_000, description: 'Default: the published one, else the newest.' }),
     ),
     data: Type.Record(Type.String(), Type.Unknown()),
+    recipient: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 400,
+        description:
+          'Somebody to look for (M7): id, or `external:{type}:{externalId}`. Needs the scope `recipients:read`.',
+        examples: ['external:client:C-1001'],
+      }),
+    ),
     locale: Type.Optional(
       Type.String({ pattern: languageTag, description: 'Language of a recipient; default: the tenant’s.' }),
     ),
@@ -157,6 +175,17 @@ export const TemplatePreview = closed(
     version: Type.Integer(),
     locale: Type.String(),
     to: nullable(Type.String({ description: 'What the template’s expression of the address gives.' })),
+    defaults: nullable(
+      closed({
+        to: closed({ name: nullable(Type.String()), address: nullable(Type.String()) }),
+        sender: nullable(
+          closed({ id: Uuid, key: Type.String(), fromName: nullable(Type.String()), fromAddress: Type.String() }),
+        ),
+        reason: nullable(
+          Type.String({ description: 'Why it could not be sent as it is, e.g. `consent_refused`; null: it can.' }),
+        ),
+      }),
+    ),
     subject: Type.String(),
     text: Type.String(),
     html: Type.String(),

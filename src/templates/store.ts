@@ -1,4 +1,4 @@
-import { and, arrayContains, desc, eq, isNull, lt, or, type SQL, sql } from 'drizzle-orm';
+import { and, arrayContains, desc, eq, isNotNull, isNull, lt, or, type SQL, sql } from 'drizzle-orm';
 import type { Clock, NewId } from '../clock.ts';
 import type { Db, Tx } from '../db/client.ts';
 import { templates, templateVersions } from '../db/tables/templates.ts';
@@ -27,6 +27,7 @@ export type TemplateFields = Pick<
   | 'extractionId'
   | 'validation'
   | 'consentPurpose'
+  | 'addressPolicy'
   | 'resendAllowed'
   | 'active'
 >;
@@ -110,6 +111,27 @@ export async function findTemplateOfDocumentType(
     .orderBy(templates.id)
     .limit(1);
   return row ?? null;
+}
+
+/** The active published templates of a kind of notice: of each channel one, the oldest where several claim it (M9). */
+export async function findTemplatesOfNotificationType(
+  db: Db | Tx,
+  tenantId: string,
+  notificationTypeId: string,
+): Promise<TemplateRow[]> {
+  return db
+    .selectDistinctOn([templates.channel])
+    .from(templates)
+    .where(
+      and(
+        eq(templates.tenantId, tenantId),
+        eq(templates.active, true),
+        isThere,
+        isNotNull(templates.currentVersion),
+        eq(templates.notificationTypeId, notificationTypeId),
+      ),
+    )
+    .orderBy(templates.channel, templates.id);
 }
 
 /** Those that hold the value, and those that hold none: these serve everywhere. */

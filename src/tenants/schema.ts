@@ -1,5 +1,6 @@
 import Type from 'typebox';
 import { closed, Instant, key, lifetimeFields, line, nullable, Uuid, words } from '../fields.ts';
+import { addressPolicyPattern } from './address-policy.ts';
 import { scopes } from './rights.ts';
 
 const timezone = line(60, { description: 'IANA time zone of civil rules, e.g. `Europe/Paris`.' });
@@ -36,6 +37,18 @@ const settings = {
     },
   ),
   documentMaxBytes: Type.Integer({ minimum: 1, maximum: 10_000_000, description: 'Largest document, in bytes.' }),
+  addressPolicy: Type.String({
+    pattern: addressPolicyPattern,
+    description:
+      'Which address of a record is written to (A9): `preferred` (default: the preferred one, else the first), `personal-first`, `institutional-first`, `both` (one message each), `role:{role}` (that one only), `explicit` (none: requests name the address). A template or a request may say otherwise.',
+    examples: ['personal-first'],
+  }),
+  defaultConsentLevel: Type.Integer({
+    minimum: 0,
+    maximum: 3,
+    description:
+      'Consent of those who never said anything (M8): 0 refused, 1 management only (default), 2 also prospecting, 3 also third parties.',
+  }),
   retentionDays: nullable(
     Type.Integer({
       minimum: 1,
@@ -75,6 +88,8 @@ export const TenantChange = closed(
     defaultTemplate: Type.Optional(settings.defaultTemplate),
     constants: Type.Optional(settings.constants),
     documentMaxBytes: Type.Optional(settings.documentMaxBytes),
+    addressPolicy: Type.Optional(settings.addressPolicy),
+    defaultConsentLevel: Type.Optional(settings.defaultConsentLevel),
     retentionDays: Type.Optional(settings.retentionDays),
     retentionDaysByCategory: Type.Optional(settings.retentionDaysByCategory),
   },

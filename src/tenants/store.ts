@@ -5,6 +5,7 @@ import type { Db, Tx } from '../db/client.ts';
 import { tenants } from '../db/tables/tenants.ts';
 import { AppError, invalidField, notFound } from '../errors.ts';
 import { recordAudit } from './audit.ts';
+import { addFirstRecipientTypes } from './recipient-types.ts';
 import type { Actor } from './rights.ts';
 
 export type TenantRow = typeof tenants.$inferSelect;
@@ -23,6 +24,8 @@ export type TenantSettings = Partial<
     | 'documentMaxBytes'
     | 'retentionDays'
     | 'retentionDaysByCategory'
+    | 'addressPolicy'
+    | 'defaultConsentLevel'
   >
 >;
 
@@ -69,6 +72,7 @@ export async function createTenant(
     })
     .returning();
   if (row === undefined) throw new Error('the tenant was not inserted');
+  await addFirstRecipientTypes(deps, tx, row.id);
   return row;
 }
 

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { chooseMailAddress, findRecipients, findRecipientsByAddress } from '../../src/recipients/lookup.ts';
+import { findRecipients } from '../../src/recipients/lookup.ts';
 import { startService } from '../support/service.ts';
 
 const helene = {
@@ -142,14 +142,5 @@ t.test('10,000 references are looked up at once', async (t) => {
   const person = found.get(id);
   t.ok(person);
   if (person === undefined) return;
-  t.same(chooseMailAddress(person), {
-    address: 'h.lhote@travail.example',
-    normalized: 'h.lhote@travail.example',
-    name: helene.displayName,
-  });
-  const refusing = person.addresses.map((one) => ({ ...one, acceptsContact: !one.preferred }));
-  t.equal(chooseMailAddress({ ...person, addresses: refusing })?.normalized, 'helene@xn--t-9fab.example');
-  t.equal(chooseMailAddress({ ...person, addresses: [] }), null);
-  const owners = await findRecipientsByAddress(runtime.db, tenant.id, ['h.lhote@travail.example', 'x@y.example']);
-  t.same([...owners], [['h.lhote@travail.example', [{ id, acceptsContact: true }]]]);
+  t.equal(person.displayName, helene.displayName);
 });

@@ -208,7 +208,9 @@ t.test(
       ['PATCH', `/v1/notification-types/${type.id}`, { active: false }],
       ['POST', '/v1/suppressions', { address: 'ann@people.test', cause: 'manual' }],
       ['PATCH', `/v1/suppressions/${suppression.id}`, { note: 'x' }],
+      ['POST', '/v1/recipient-types', { key: 'other', title: 'Other' }],
       ['PUT', '/v1/recipients/external:client:C-1', person],
+      ['PUT', '/v1/recipients/external:client:C-1/consents', { consents: [] }],
       ['PUT', '/v1/recipients/external:client:C-1/choices', { choices: [] }],
     ] as const) {
       const answer = await inject(method, path, { key: tenant.testKey, body, headers: { 'if-match': '*' } });

@@ -51,6 +51,7 @@ t.test('everything held of a person and sent to them is one document', async (t)
   t.match(held, {
     recipient: { id, displayName: 'Ann', attributes: { club: 'rowing' }, addresses },
     choices: [{ notificationType: 'news', accepted: true, chosen: true }],
+    choiceChanges: [{ accepted: true }],
     consents: [{ level: 0, proof: 'I agree' }, { level: 1 }, { level: 2 }],
     responses: [{ context: { type: 'q', ref: 'Q-1' } }],
     suppressions: [{ address: 'ann@courriel.example', note: 'asked by phone' }],

@@ -24,6 +24,7 @@ export interface Seeds {
   sender: string;
   unusedSender: string;
   document: string;
+  recipientType: string;
   recipient: string;
   unusedRecipient: string;
   response: string;
@@ -144,6 +145,7 @@ async function seedPeople(api: Api) {
   const box = { title: 'Avis par mail', channels: ['mail'], defaultChoice: 'off' };
   const notificationType = await post(api, types, { ...box, key: 'ae-par-mail' });
   const unused = await post(api, types, { ...box, key: 'avis-echeance', defaultChoice: 'on' });
+  const recipientType = await post(api, '/v1/recipient-types', { key: 'unused', title: 'Sans personne' });
   const recipient = await post(api, '/v1/recipients', {
     type: 'client',
     externalId: 'C-1001',
@@ -158,6 +160,7 @@ async function seedPeople(api: Api) {
     suppression: suppression.id as string,
     notificationType: notificationType.id as string,
     unusedNotificationType: unused.id as string,
+    recipientType: recipientType.id as string,
     recipient: recipient.id as string,
     unusedRecipient: unusedRecipient.id as string,
     response: response.id as string,
@@ -255,6 +258,7 @@ const usual: Record<string, (seeds: Seeds) => string> = {
   extractions: (seeds) => seeds.extraction,
   senders: (seeds) => seeds.sender,
   documents: (seeds) => seeds.document,
+  'recipient-types': (seeds) => seeds.recipientType,
   recipients: (seeds) => seeds.recipient,
   'notification-types': (seeds) => seeds.notificationType,
   suppressions: (seeds) => seeds.suppression,

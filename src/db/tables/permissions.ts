@@ -53,6 +53,23 @@ export const choices = pgTable(
   (table) => [primaryKey({ columns: [table.tenantId, table.recipientId, table.notificationTypeId, table.channel] })],
 );
 
+/** Every choice that was made, with its date and author (M10). Append-only. */
+export const choiceChanges = pgTable(
+  'choice_changes',
+  {
+    tenantId: tenantId(),
+    recipientId: uuid('recipient_id').notNull(),
+    id: uuid('id').notNull(),
+    notificationTypeId: uuid('notification_type_id').notNull(),
+    channel: text('channel').notNull(),
+    accepted: boolean('accepted').notNull(),
+    source: text('source'),
+    author: text('author'),
+    at: instant('at').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenantId, table.recipientId, table.id] })],
+);
+
 /**
  * What a person allows by one kind of address (M8). Append-only: the newest that has begun holds, the others are the
  * history.

@@ -6,6 +6,7 @@ import { attempts, messages } from '../../db/tables/messages.ts';
 import { together } from '../../db/together.ts';
 import type { MessageRow } from '../../messages/content.ts';
 import { recordMoves } from '../../messages/record-moves.ts';
+import type { RuleFacts } from '../../messages/rule-facts.ts';
 import { applyRules, type RuleDeps, type RuleVerdict } from '../../messages/rules.ts';
 import { serviceActor } from '../../tenants/rights.ts';
 import { intervalMs, reserveSlots } from '../account/rhythm.ts';
@@ -27,6 +28,8 @@ interface Stopped {
   row: MessageRow;
   status: 'KO' | 'B';
   reason: string;
+  /** What a rule rested on; null: it was none. */
+  facts: RuleFacts | null;
 }
 
 const ofAccount = <Value>(what: SQL) => sql<Value>`(
@@ -101,10 +104,11 @@ function stoppedOnLeaving(
     const verdict = known.rules.get(row.id);
     // What is OK has left: only its copies are looked at.
     if (row.status === 'V') {
-      if (known.cancelled.has(row.id)) stopped.push({ row, status: 'B', reason: 'cancelled' });
+      if (known.cancelled.has(row.id)) stopped.push({ row, status: 'B', reason: 'cancelled', facts: null });
       else if (row.notAfter !== null && row.notAfter <= known.now)
-        stopped.push({ row, status: 'KO', reason: 'expired' });
-      else if (verdict?.reason != null) stopped.push({ row, status: 'B', reason: verdict.reason });
+        stopped.push({ row, status: 'KO', reason: 'expired', facts: null });
+      else if (verdict?.reason != null)
+        stopped.push({ row, status: 'B', reason: verdict.reason, facts: verdict.facts });
     }
     for (const [position, reason] of verdict?.blockedCopies ?? []) {
       const copy = row.copies[position];
@@ -116,12 +120,18 @@ function stoppedOnLeaving(
 
 async function stop(deps: ClaimDeps, tx: Tx, stopped: readonly Stopped[]): Promise<void> {
   if (stopped.length === 0) return;
-  const changes = stopped.map(({ row, status, reason }) => ({ tenant_id: row.tenantId, id: row.id, status, reason }));
+  const changes = stopped.map(({ row, status, reason, facts }) => ({
+    tenant_id: row.tenantId,
+    id: row.id,
+    status,
+    reason,
+    detail: facts === null ? null : { facts },
+  }));
   const changed = await tx.execute(sql`
-    update messages set status = stopped.status, reason = stopped.reason, reason_detail = null,
+    update messages set status = stopped.status, reason = stopped.reason, reason_detail = stopped.detail,
       dispatch_state = 'idle', job_id = null, revision = revision + 1, updated_at = ${at(deps.clock.now())}
     from json_to_recordset(${JSON.stringify(changes)}::json)
-      as stopped(tenant_id uuid, id uuid, status text, reason text)
+      as stopped(tenant_id uuid, id uuid, status text, reason text, detail jsonb)
     where messages.tenant_id = stopped.tenant_id and messages.id = stopped.id and messages.dispatch_state = 'queued'
       and messages.status = 'V'`);
   mustReachAll(changed.count, stopped, 'stopped');

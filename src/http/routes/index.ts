@@ -16,7 +16,9 @@ import { messageViewRoutes } from './message-views.ts';
 import { messageRoutes } from './messages.ts';
 import { notificationTypeRoutes } from './notification-types.ts';
 import { operationRoutes } from './operations.ts';
+import { permissionRoutes } from './permissions.ts';
 import { personalDataRoutes } from './personal-data.ts';
+import { recipientTypeRoutes } from './recipient-types.ts';
 import { recipientRoutes } from './recipients.ts';
 import { responseRoutes } from './responses.ts';
 import { sendRequestRoutes } from './send-requests.ts';
@@ -45,9 +47,11 @@ const allRoutes: readonly Routes[] = [
   extractionRoutes,
   senderRoutes,
   documentRoutes,
+  recipientTypeRoutes,
   recipientRoutes,
   responseRoutes,
   personalDataRoutes,
+  permissionRoutes,
   notificationTypeRoutes,
   suppressionRoutes,
   sendRequestRoutes,

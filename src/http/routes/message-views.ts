@@ -1,10 +1,11 @@
 import Type from 'typebox';
 import { closed, reference, Uuid } from '../../fields.ts';
 import { createContentCache, redirectOf } from '../../messages/content.ts';
+import { explainMessage } from '../../messages/explain.ts';
 import { presentAttempt, presentTransition } from '../../messages/present.ts';
 import { previewMessage } from '../../messages/preview.ts';
-import { Attempt, MessagePreview, Transition } from '../../messages/schema.ts';
-import { getMessage, listAttempts, listTransitions } from '../../messages/store.ts';
+import { Attempt, MessageExplanation, MessagePreview, Transition } from '../../messages/schema.ts';
+import { getMessage, listAttempts, listTransitions, readLastSteps } from '../../messages/store.ts';
 import type { Runtime } from '../../runtime.ts';
 import type { Caller } from '../../tenants/rights.ts';
 import { getTenant } from '../../tenants/store.ts';
@@ -91,6 +92,27 @@ function previewRoutes(app: App, runtime: Runtime): void {
   );
 }
 
+function explainRoute(app: App, runtime: Runtime): void {
+  app.get(
+    '/v1/messages/:id/explain',
+    operation({
+      id: 'explainMessage',
+      tag: 'sending',
+      summary: 'Why a message is where it is, in plain words',
+      description: 'Which rule decided, and the facts it used; in French or English by `Accept-Language`.',
+      access: ['messages:read'],
+      params,
+      answers: { 200: reference('MessageExplanation') },
+    }),
+    async (request) => {
+      const row = await getMessage(runtime.db, callerOf(request), request.params.id);
+      const steps = await readLastSteps(runtime.db, row.tenantId, row.id);
+      const { id, status, reason } = row;
+      return { id, status, reason, ...explainMessage({ row, ...steps }, languageOf(request)) };
+    },
+  );
+}
+
 function historyRoutes(app: App, runtime: Runtime): void {
   app.get(
     '/v1/messages/:id/transitions',
@@ -140,9 +162,10 @@ function historyRoutes(app: App, runtime: Runtime): void {
   );
 }
 
-/** Messages: previews, moves, tries. */
+/** Messages: previews, why, moves, tries. */
 export function messageViewRoutes(app: App, runtime: Runtime): void {
-  for (const component of [MessagePreview, Transition, Attempt]) app.addSchema(component);
+  for (const component of [MessagePreview, MessageExplanation, Transition, Attempt]) app.addSchema(component);
   previewRoutes(app, runtime);
+  explainRoute(app, runtime);
   historyRoutes(app, runtime);
 }

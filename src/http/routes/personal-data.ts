@@ -17,7 +17,8 @@ import { pageOf, pageQuery, paginate, readPage } from '../pagination.ts';
 import { languageOf } from '../problem.ts';
 import type { App } from '../validation.ts';
 import { redirectedTo } from './messages.ts';
-import { presentChoice, presentRecipient, recipientId } from './recipients.ts';
+import { presentChoice } from './permissions.ts';
+import { presentRecipient, recipientId } from './recipients.ts';
 import { presentResponse } from './responses.ts';
 import { presentSuppression } from './suppressions.ts';
 

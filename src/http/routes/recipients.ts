@@ -1,19 +1,10 @@
 import type { FastifyRequest } from 'fastify';
 import Type from 'typebox';
 import { closed, key, reference } from '../../fields.ts';
-import { type HeldChoice, heldChoices, setChoices } from '../../recipients/permissions/choices.ts';
-import { Choices, ChoicesChange } from '../../recipients/permissions/schema.ts';
+import { createRecipient, deleteRecipient, putRecipient, updateRecipient } from '../../recipients/change.ts';
 import { recipientReferencePattern } from '../../recipients/reference.ts';
 import { NewRecipient, Recipient, RecipientChange, RecipientContent } from '../../recipients/schema.ts';
-import {
-  createRecipient,
-  deleteRecipient,
-  getRecipient,
-  listRecipients,
-  putRecipient,
-  type RecipientWithAddresses,
-  updateRecipient,
-} from '../../recipients/store.ts';
+import { getRecipient, listRecipients, type RecipientWithAddresses } from '../../recipients/store.ts';
 import type { Runtime } from '../../runtime.ts';
 import { actorOf } from '../../tenants/rights.ts';
 import { callerOf } from '../auth.ts';
@@ -22,7 +13,7 @@ import { expectedRevision, shown } from '../precondition.ts';
 import { changeRoute, createRoute, deleteRoute, listRoute, type Resource, readRoute } from '../resource-routes.ts';
 import type { App } from '../validation.ts';
 
-/** How a path names a recipient. */
+/** How a recipient is named in paths. */
 export const recipientId = Type.String({
   maxLength: 400,
   pattern: recipientReferencePattern,
@@ -39,24 +30,17 @@ export function presentRecipient(row: RecipientWithAddresses) {
   };
 }
 
-/** What holds for one kind of notice and one channel, as the API shows it. */
-export function presentChoice({ type, channel, accepted, said }: HeldChoice) {
-  return {
-    notificationType: type.key,
-    notificationTypeId: type.id,
-    title: type.title,
-    active: type.active,
-    channel,
-    accepted,
-    chosen: said !== null,
-    source: said?.source ?? null,
-    author: said?.author ?? null,
-    chosenAt: said?.at ?? null,
-  };
-}
+const noRelations = { householdOf: null, referenceContactOf: null, partOf: null };
 
 /** What is absent of a whole recipient. */
-const nothing = { displayName: null, locale: null, preferredChannel: null, attributes: {}, addresses: [] };
+const nothing = {
+  displayName: null,
+  locale: null,
+  preferredChannel: null,
+  attributes: {},
+  addresses: [],
+  ...noRelations,
+};
 
 /** `If-Match` is honoured where it is not required. */
 function optionalRevision(request: FastifyRequest): { revision: number | null; mustExist: boolean } {
@@ -97,50 +81,6 @@ function putRoute(app: App, runtime: Runtime): void {
   );
 }
 
-function choiceRoutes(app: App, runtime: Runtime): void {
-  app.get(
-    '/v1/recipients/:id/choices',
-    operation({
-      id: 'getChoices',
-      tag: 'people',
-      summary: 'Read what a person gets, by which channel',
-      description: 'The whole catalogue: what the person chose, else the default of the notification type.',
-      access: ['choices:read'],
-      params,
-      answers: { 200: reference('Choices') },
-    }),
-    async (request) => {
-      const held = await heldChoices(runtime.db, callerOf(request).tenantId, request.params.id);
-      return { choices: held.map(presentChoice) };
-    },
-  );
-
-  app.put(
-    '/v1/recipients/:id/choices',
-    operation({
-      id: 'setChoices',
-      tag: 'people',
-      summary: 'Set what a person gets, by which channel',
-      description: 'Sets the choices given and keeps the others. The author is `On-Behalf-Of`, else the key.',
-      access: ['choices:update'],
-      params,
-      body: ChoicesChange,
-      answers: { 200: reference('Choices') },
-      errors: ['unprocessable'],
-    }),
-    async (request) => {
-      const caller = callerOf(request);
-      const { tenantId } = caller;
-      const target = { tenantId, reference: request.params.id, actor: actorOf(caller) };
-      const held = await runtime.db.transaction(async (tx) => {
-        await setChoices(runtime, tx, target, request.body.choices);
-        return heldChoices(tx, tenantId, target.reference);
-      });
-      return { choices: held.map(presentChoice) };
-    },
-  );
-}
-
 const filter = {
   type: Type.Optional(key({ description: 'Those of this type.' })),
   externalId: Type.Optional(Type.String({ minLength: 1, maxLength: 200, description: 'The caller’s own reference.' })),
@@ -149,9 +89,9 @@ const filter = {
   ),
 };
 
-/** Recipients and their choices. */
+/** Recipients. */
 export function recipientRoutes(app: App, runtime: Runtime): void {
-  for (const component of [Recipient, Choices]) app.addSchema(component);
+  for (const component of [Recipient]) app.addSchema(component);
   const recipients: Resource<RecipientWithAddresses> = {
     name: 'recipients',
     component: 'Recipient',
@@ -180,7 +120,9 @@ export function recipientRoutes(app: App, runtime: Runtime): void {
   });
   deleteRoute(app, runtime, recipients, {
     summary: 'Delete a recipient, their addresses, choices, consents and responses',
-    description: 'Their messages stay as they are. To have nothing personal left: `POST /v1/recipients/{id}/erase`.',
+    description:
+      'Their messages stay: to have nothing personal left, erase them. Refused while others are of their household, or parts or contacts of the structure.',
+    errors: ['in_use'],
     remove: (tx, tenantId, actor, reference) => deleteRecipient(runtime, tx, tenantId, actor, reference),
   });
   listRoute(app, runtime, recipients, {
@@ -189,5 +131,4 @@ export function recipientRoutes(app: App, runtime: Runtime): void {
     list: (tenantId, page, query) => listRecipients(runtime.db, tenantId, page, query),
   });
   readRoute(app, recipients, { summary: 'Read a recipient' });
-  choiceRoutes(app, runtime);
 }

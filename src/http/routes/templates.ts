@@ -72,6 +72,7 @@ const defaults: Omit<TemplateFields, 'title'> = {
   extractionId: null,
   validation: null,
   consentPurpose: null,
+  addressPolicy: null,
   resendAllowed: false,
   active: true,
 };

@@ -104,7 +104,7 @@ export async function emptyMessages(
   const { tenantId } = erasure;
   if (states.length === 0) return { ids: [], sendRequestIds: [], documentIds: [], contextRefs: [], addresses: [] };
   const waiting = states.filter(({ status }) => status === 'E' || status === 'V');
-  await blockMessages(deps, tx, serviceActor, waiting, { reason: 'erased', remark: null });
+  await blockMessages(deps, tx, serviceActor, waiting, { reason: 'erased', facts: null, remark: null });
   const ids = states.map(({ id }) => id);
   const rows = await readContent(tx, tenantId, ids);
   const sendRequestIds = [...new Set(rows.map(({ sendRequestId }) => sendRequestId))];

@@ -3,7 +3,7 @@ import type { Clock, NewId } from '../../clock.ts';
 import type { Tx } from '../../db/client.ts';
 import { at, insertRows } from '../../db/rows.ts';
 import { recipientAddresses, recipients, responses } from '../../db/tables/people.ts';
-import { choices, consents, suppressions } from '../../db/tables/permissions.ts';
+import { choiceChanges, choices, consents, suppressions } from '../../db/tables/permissions.ts';
 import type { Person } from '../person.ts';
 import type { ErasureDeps } from './deps.ts';
 
@@ -92,17 +92,52 @@ async function releaseDependants(deps: Deps, tx: Tx, { tenantId, id }: Person): 
     })),
   );
   await insertRows(tx, consents, given);
-  await tx.execute(sql`
-    insert into choices
-      (tenant_id, recipient_id, notification_type_id, channel, accepted, source, author, created_at, updated_at)
-    select said.tenant_id, dependant.id, said.notification_type_id, said.channel, said.accepted, 'household', null,
-      ${at(now)}, ${at(now)}
-    from choices said join recipients dependant
-      on dependant.tenant_id = said.tenant_id and dependant.household_of = said.recipient_id
-    where said.tenant_id = ${tenantId} and said.recipient_id = ${id}
-    order by dependant.id, said.notification_type_id, said.channel
-    on conflict (tenant_id, recipient_id, notification_type_id, channel) do update
-      set accepted = excluded.accepted, source = excluded.source, author = null, updated_at = excluded.updated_at`);
+  const ids = dependants.map((one) => one.id);
+  await giveChoices(deps, tx, { tenantId, id }, ids);
+}
+
+/** The same for what the member chose to get: it is theirs from then on, and told in their history. */
+async function giveChoices(
+  deps: Deps,
+  tx: Tx,
+  { tenantId, id }: Pick<Person, 'tenantId' | 'id'>,
+  dependants: readonly string[],
+): Promise<void> {
+  const now = deps.clock.now();
+  const said = await tx
+    .select()
+    .from(choices)
+    .where(and(eq(choices.tenantId, tenantId), eq(choices.recipientId, id)))
+    .orderBy(choices.notificationTypeId, choices.channel);
+  const given = dependants.flatMap((recipientId) =>
+    said.map(({ notificationTypeId, channel, accepted }) => ({
+      tenantId,
+      recipientId,
+      notificationTypeId,
+      channel,
+      accepted,
+      source: 'household',
+      author: null,
+    })),
+  );
+  if (given.length === 0) return;
+  await tx
+    .insert(choices)
+    .values(given.map((row) => ({ ...row, createdAt: now, updatedAt: now })))
+    .onConflictDoUpdate({
+      target: [choices.tenantId, choices.recipientId, choices.notificationTypeId, choices.channel],
+      set: {
+        accepted: sql`excluded.accepted`,
+        source: sql`excluded.source`,
+        author: null,
+        updatedAt: sql`excluded.updated_at`,
+      },
+    });
+  await insertRows(
+    tx,
+    choiceChanges,
+    given.map((row) => ({ ...row, id: deps.newId(), at: now })),
+  );
 }
 
 async function unlink(deps: Deps, tx: Tx, { tenantId, id }: Person): Promise<void> {
@@ -126,7 +161,7 @@ export async function forgetPerson(deps: Deps, tx: Tx, person: Person): Promise<
     .where(and(eq(responses.tenantId, tenantId), eq(responses.recipientId, id)));
   await releaseDependants(deps, tx, person);
   await unlink(deps, tx, person);
-  for (const table of [recipientAddresses, choices, consents, responses]) {
+  for (const table of [recipientAddresses, choices, choiceChanges, consents, responses]) {
     await tx.delete(table).where(and(eq(table.tenantId, tenantId), eq(table.recipientId, id)));
   }
   await tx.delete(recipients).where(and(eq(recipients.tenantId, tenantId), eq(recipients.id, id)));

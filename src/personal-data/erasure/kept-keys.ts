@@ -30,10 +30,10 @@ export async function hideDedupeKeys(
   tenantId: string,
   messageIds: readonly string[],
 ): Promise<void> {
-  const kept = await tx.execute<{ template_id: string; test: boolean; key: string; part: number }>(sql`
-    select template_id, test, key, part from dedupe_keys
+  const kept = await tx.execute<{ template_id: string; test: boolean; key: string }>(sql`
+    select template_id, test, key from dedupe_keys
     where tenant_id = ${tenantId} and message_id = any(${idList(messageIds)}) and key not like 'erased:%'
-    order by template_id, key, part for update`);
+    order by template_id, key for update`);
   if (kept.length === 0) return;
   const rows = [...kept];
   const names = rows.map(({ key }) => key);
@@ -42,9 +42,9 @@ export async function hideDedupeKeys(
   await tx.execute(sql`
     update dedupe_keys set key = done.hidden
     from json_to_recordset(${JSON.stringify(changes)}::json)
-      as done(template_id uuid, test boolean, key text, part int, hidden text)
+      as done(template_id uuid, test boolean, key text, hidden text)
     where dedupe_keys.tenant_id = ${tenantId} and dedupe_keys.template_id = done.template_id
-      and dedupe_keys.test = done.test and dedupe_keys.key = done.key and dedupe_keys.part = done.part`);
+      and dedupe_keys.test = done.test and dedupe_keys.key = done.key`);
 }
 
 /** Hides the texts of the idempotency keys whose answer names one of these as what was made or changed. */

@@ -1,12 +1,13 @@
-import { and, eq, sql } from 'drizzle-orm';
+import { and, desc, eq, lt, sql } from 'drizzle-orm';
 import type { Clock, NewId } from '../../clock.ts';
 import type { Db, Tx } from '../../db/client.ts';
 import { idList } from '../../db/rows.ts';
-import { choices, notificationTypes } from '../../db/tables/permissions.ts';
+import { choiceChanges, choices, notificationTypes } from '../../db/tables/permissions.ts';
 import { AppError, type ErrorItem, notFound } from '../../errors.ts';
 import { recordAudit } from '../../tenants/audit.ts';
-import type { Actor } from '../../tenants/rights.ts';
+import { type Actor, nameOf } from '../../tenants/rights.ts';
 import { getRecipient, lockRecipient } from '../store.ts';
+import { heldByMember } from './consents.ts';
 import { catalogue, type NotificationTypeRow } from './notification-types.ts';
 
 /** What holds for one person, one notification type and one channel. */
@@ -28,16 +29,18 @@ export interface GivenChoice {
 }
 
 /**
- * The whole catalogue as one person sees it: each type by key, each channel it is offered on.
+ * The whole catalogue as one person sees it: each type by key, each channel it is offered on. A person of a household
+ * has the choices of its member.
  * @throws AppError `not_found`.
  */
 export async function heldChoices(db: Db | Tx, tenantId: string, reference: string): Promise<HeldChoice[]> {
-  const { id } = await getRecipient(db, tenantId, reference);
+  const person = await getRecipient(db, tenantId, reference);
+  const heldBy = person.householdOf ?? person.id;
   const types = await catalogue(db, tenantId);
   const rows = await db
     .select()
     .from(choices)
-    .where(and(eq(choices.tenantId, tenantId), eq(choices.recipientId, id)));
+    .where(and(eq(choices.tenantId, tenantId), eq(choices.recipientId, heldBy)));
   return types.flatMap((type) =>
     type.channels.map((channel) => {
       const row = rows.find((one) => one.notificationTypeId === type.id && one.channel === channel);
@@ -77,7 +80,7 @@ function readChoices(types: readonly NotificationTypeRow[], given: readonly Give
 
 /**
  * Sets the choices given and keeps the others (M10). The author is the person behind the key, else the key.
- * @throws AppError `not_found`; `unprocessable` for an unknown type, a channel it is not offered on, or a repetition.
+ * @throws AppError `not_found`; `held_by_member` for a person of a household; `unprocessable` for an unknown type, a channel it is not offered on, or a repetition.
  */
 export async function setChoices(
   deps: { clock: Clock; newId: NewId },
@@ -89,9 +92,10 @@ export async function setChoices(
   // Held against a deletion at the same moment, which would leave choices of nobody.
   const recipient = await lockRecipient(tx, tenantId, reference, 'share');
   if (recipient === null) throw notFound();
+  if (recipient.householdOf !== null) throw heldByMember(recipient.householdOf);
   const list = readChoices(await catalogue(tx, tenantId), given);
   const now = deps.clock.now();
-  const author = actor.kind === 'key' ? (actor.user ?? actor.keyId) : null;
+  const author = nameOf(actor);
   const rows = list.map(({ type, channel, accepted, source }) => ({
     tenantId,
     recipientId: recipient.id,
@@ -119,6 +123,9 @@ export async function setChoices(
         updatedAt: sql`excluded.updated_at`,
       },
     });
+  await tx
+    .insert(choiceChanges)
+    .values(rows.map(({ createdAt: at, updatedAt: _updatedAt, ...row }) => ({ ...row, id: deps.newId(), at })));
   await recordAudit(deps, tx, {
     tenantId,
     actor,
@@ -127,6 +134,35 @@ export async function setChoices(
     resourceId: recipient.id,
     fields: list.map(({ type, channel }) => `choices.${type.key}.${channel}`),
   });
+}
+
+export type ChoiceChangeRow = typeof choiceChanges.$inferSelect;
+
+/** Every choice that a person made, newest first (M10). @throws AppError `not_found`. */
+export async function listChoiceChanges(
+  db: Db,
+  tenantId: string,
+  reference: string,
+  page: { limit: number; before: string | null },
+): Promise<(ChoiceChangeRow & { typeKey: string | null })[]> {
+  const { id, householdOf } = await getRecipient(db, tenantId, reference);
+  const rows = await db
+    .select({ change: choiceChanges, typeKey: notificationTypes.key })
+    .from(choiceChanges)
+    .leftJoin(
+      notificationTypes,
+      and(eq(notificationTypes.tenantId, tenantId), eq(notificationTypes.id, choiceChanges.notificationTypeId)),
+    )
+    .where(
+      and(
+        eq(choiceChanges.tenantId, tenantId),
+        eq(choiceChanges.recipientId, householdOf ?? id),
+        page.before === null ? undefined : lt(choiceChanges.id, page.before),
+      ),
+    )
+    .orderBy(desc(choiceChanges.id))
+    .limit(page.limit);
+  return rows.map(({ change, typeKey }) => ({ ...change, typeKey }));
 }
 
 /** Whether a type refuses everybody on a channel: it is inactive, or not offered there. */
@@ -143,33 +179,35 @@ export function typeRefusesUnknown(
 }
 
 /**
- * Those of the recipients who do not get this kind of notice by this channel: they said no, or said nothing and the
- * default is off. All of them when the type is inactive, unknown, or not offered on the channel (W5, M9).
+ * Those of the people who do not get this kind of notice by this channel, and since when they have said so; null where
+ * the default, or the type itself, decides: it is inactive, or not offered on the channel (W5, M9).
+ * @param holderIds those whose choices hold (`PersonConcerned.holderId`).
  */
-export async function refusedChoices(
+export async function refusingHolders(
   db: Db | Tx,
   tenantId: string,
-  notificationTypeId: string,
+  type: NotificationTypeRow,
   channel: string,
-  recipientIds: readonly string[],
-): Promise<Set<string>> {
-  if (recipientIds.length === 0) return new Set();
-  const [type] = await db
-    .select()
-    .from(notificationTypes)
-    .where(and(eq(notificationTypes.tenantId, tenantId), eq(notificationTypes.id, notificationTypeId)));
-  if (type === undefined || refusesAll(type, channel)) return new Set(recipientIds);
+  holderIds: readonly string[],
+): Promise<Map<string, Date | null>> {
+  if (holderIds.length === 0) return new Map();
+  if (refusesAll(type, channel)) return new Map(holderIds.map((id) => [id, null]));
   const said = await db
-    .select({ recipientId: choices.recipientId, accepted: choices.accepted })
+    .select({ recipientId: choices.recipientId, accepted: choices.accepted, at: choices.updatedAt })
     .from(choices)
     .where(
       and(
         eq(choices.tenantId, tenantId),
-        eq(choices.notificationTypeId, notificationTypeId),
+        eq(choices.notificationTypeId, type.id),
         eq(choices.channel, channel),
-        sql`${choices.recipientId} = any(${idList(recipientIds)})`,
+        sql`${choices.recipientId} = any(${idList(holderIds)})`,
       ),
     );
-  const accepted = new Map(said.map((row) => [row.recipientId, row.accepted]));
-  return new Set(recipientIds.filter((id) => !(accepted.get(id) ?? type.defaultChoice === 'on')));
+  const known = new Map(said.map((row) => [row.recipientId, row]));
+  const refusing = new Map<string, Date | null>();
+  for (const id of holderIds) {
+    const row = known.get(id);
+    if (!(row?.accepted ?? type.defaultChoice === 'on')) refusing.set(id, row?.at ?? null);
+  }
+  return refusing;
 }

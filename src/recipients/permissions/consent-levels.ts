@@ -3,6 +3,11 @@ export const consentPurposes = ['management', 'prospecting', 'third-party'] as c
 
 export type ConsentPurpose = (typeof consentPurposes)[number];
 
+/** Kinds of address that a person consents by. */
+export const consentKinds = ['postal', 'landline', 'mobile', 'mail'] as const;
+
+export type ConsentKind = (typeof consentKinds)[number];
+
 /** Levels of consent: 0 refused, 1 management only, 2 also prospecting by the organisation, 3 also third parties. */
 export type ConsentLevel = 0 | 1 | 2 | 3;
 

@@ -1,6 +1,7 @@
 import Type from 'typebox';
 import { closed, Instant, key, lifetimeFields, line, nullable, Uuid, words } from '../../fields.ts';
 import { channels } from '../schema.ts';
+import { consentKinds } from './consent-levels.ts';
 
 const notificationTypeFields = {
   title: line(200),
@@ -83,6 +84,92 @@ export const ChoicesChange = closed(
       {
         choices: [
           { notificationType: 'avis-echeance', channel: 'mail', accepted: true, source: 'Fiche client, AE par mail' },
+        ],
+      },
+    ],
+  },
+);
+
+/** One choice that was made. */
+export const ChoiceChange = closed(
+  {
+    id: Uuid,
+    notificationType: nullable(Type.String({ description: 'Its key; null where it is gone.' })),
+    notificationTypeId: Uuid,
+    channel: words(channels),
+    accepted: Type.Boolean(),
+    source: nullable(Type.String()),
+    author: nullable(Type.String()),
+    at: Instant,
+  },
+  { $id: 'ChoiceChange' },
+);
+
+const consentFields = {
+  addressKind: words(consentKinds),
+  level: Type.Integer({
+    minimum: 0,
+    maximum: 3,
+    description: '0 refused, 1 management only, 2 also prospecting, 3 also third parties (M8).',
+  }),
+};
+
+const saidFields = {
+  since: Instant,
+  source: nullable(Type.String()),
+  author: nullable(
+    Type.String({ description: 'The person behind the key, else the id of the key; null: the service.' }),
+  ),
+  proof: nullable(Type.String()),
+};
+
+/** What a person allows, by kind of address, with the history. */
+export const Consents = closed(
+  {
+    at: { ...Instant, description: 'The moment it is about.' } as typeof Instant,
+    heldBy: {
+      ...Uuid,
+      description: 'Whose consents they are: the member of the household of today, else the person.',
+    } as typeof Uuid,
+    consents: Type.Array(
+      closed({
+        ...consentFields,
+        given: nullable(closed({ id: Uuid, ...saidFields, recordedAt: Instant })),
+      }),
+      { description: 'Each kind once. `given` is null where nothing was said: the organisation’s default holds.' },
+    ),
+    history: Type.Array(closed({ id: Uuid, ...consentFields, ...saidFields, recordedAt: Instant }), {
+      description: 'Everything that was said, newest first; at most 1,000.',
+    }),
+  },
+  { $id: 'Consents' },
+);
+
+/** Body of `PUT /v1/recipients/{id}/consents`: records those given, keeps the others. */
+export const ConsentsChange = closed(
+  {
+    consents: Type.Array(
+      closed({
+        ...consentFields,
+        since: Type.Optional({ ...Instant, description: 'Default: now. Not in the future.' } as typeof Instant),
+        source: Type.Optional(nullable(line(100, { description: 'Where it was said: a form, a call, a file.' }))),
+        proof: Type.Optional(
+          nullable(Type.String({ minLength: 1, maxLength: 4_000, description: 'The words that were agreed to.' })),
+        ),
+      }),
+      { minItems: 1, maxItems: consentKinds.length },
+    ),
+  },
+  {
+    examples: [
+      {
+        consents: [
+          {
+            addressKind: 'mail',
+            level: 2,
+            source: 'Bulletin d’adhésion',
+            proof: 'J’accepte de recevoir les offres de ma mutuelle par courriel.',
+          },
         ],
       },
     ],

@@ -1,0 +1,41 @@
+import type { AddressPolicy } from '../tenants/address-policy.ts';
+import type { AddressKind, RecipientAddress } from './addresses.ts';
+
+/** The preferred one of several, else the first. */
+function best(addresses: readonly RecipientAddress[]): RecipientAddress[] {
+  const chosen = addresses.find(({ preferred }) => preferred) ?? addresses[0];
+  return chosen === undefined ? [] : [chosen];
+}
+
+/**
+ * The addresses of one kind that a policy writes to, never one that does not accept contact (J5, A9):
+ * `preferred` the preferred one, else the first; `personal-first`, `institutional-first` that of the role, else of the
+ * other, else as `preferred`; `both` one of each, else as `preferred`; `role:{role}` that of the role and no other;
+ * `explicit` none: only what a request itself names.
+ * @returns none where there is none; two at most.
+ */
+export function chooseAddresses(
+  addresses: readonly RecipientAddress[],
+  kind: AddressKind,
+  policy: AddressPolicy,
+): RecipientAddress[] {
+  const usable = addresses.filter((address) => address.kind === kind && address.acceptsContact);
+  const ofRole = (wanted: string) => best(usable.filter(({ role }) => role === wanted));
+  const personal = ofRole('personal');
+  const institutional = ofRole('institutional');
+  const inOrder = (...choices: RecipientAddress[][]) => choices.find((choice) => choice.length > 0) ?? best(usable);
+  switch (policy) {
+    case 'preferred':
+      return best(usable);
+    case 'personal-first':
+      return inOrder(personal, institutional);
+    case 'institutional-first':
+      return inOrder(institutional, personal);
+    case 'both':
+      return inOrder([...personal, ...institutional]);
+    case 'explicit':
+      return [];
+    default:
+      return ofRole(policy.slice('role:'.length));
+  }
+}

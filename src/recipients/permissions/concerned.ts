@@ -1,0 +1,89 @@
+import { sql } from 'drizzle-orm';
+import type { Db, Tx } from '../../db/client.ts';
+import { prepareOnce } from '../../db/prepare-once.ts';
+import type { ConsentLevel } from './consent-levels.ts';
+
+/** The consent that holds by one kind of address: the newest that was recorded. */
+export interface HeldConsent {
+  id: string;
+  level: ConsentLevel;
+  since: Date;
+}
+
+/** Someone whose word counts when an address is written to. */
+export interface PersonConcerned {
+  id: string;
+  /** Whose consents and choices hold for them: the member of their household, else they themselves (M8). */
+  holderId: string;
+  /** Whether they accept contact by the address they were found by (J5). */
+  acceptsContact: boolean;
+  /** By mail. Null: never said, so that the default of the organisation holds. */
+  consent: HeldConsent | null;
+}
+
+/** People, as they were asked for. */
+export interface PeopleConcerned {
+  /** Owners of mail addresses, by normalized address. One address may belong to several people. */
+  byAddress: ReadonlyMap<string, readonly PersonConcerned[]>;
+  /** Those who were named. Those who have no record any more are absent. */
+  byId: ReadonlyMap<string, PersonConcerned>;
+}
+
+const concernedOf = prepareOnce((db) =>
+  db
+    .select({
+      id: sql<string>`concerned.id`,
+      normalized: sql<string | null>`concerned.normalized`,
+      acceptsContact: sql<boolean>`concerned.accepts_contact`,
+      holderId: sql<string>`person.holder`,
+      consentId: sql<string | null>`held.id`,
+      level: sql<ConsentLevel | null>`held.level`,
+      sinceMs: sql<number | null>`(extract(epoch from held.since) * 1000)::float8`,
+    })
+    .from(
+      sql`(
+        select recipient_id as id, normalized, bool_and(accepts_contact) as accepts_contact from recipient_addresses
+        where tenant_id = ${sql.placeholder('tenantId')}::uuid and kind = 'mail'
+          and normalized in (select json_array_elements_text(${sql.placeholder('normalized')}::json))
+        group by recipient_id, normalized
+        union all
+        select value::uuid, null, true from json_array_elements_text(${sql.placeholder('ids')}::json)
+      ) concerned
+      cross join lateral (
+        select coalesce(household_of, id) as holder from recipients
+        where tenant_id = ${sql.placeholder('tenantId')}::uuid and recipients.id = concerned.id
+      ) person
+      left join lateral (
+        select id, level, since from consents
+        where tenant_id = ${sql.placeholder('tenantId')}::uuid and recipient_id = person.holder
+          and address_kind = 'mail'
+        order by since desc, id desc limit 1
+      ) held on true`,
+    ),
+);
+
+/** Those concerned by mail to these addresses (`parseAddrSpec`: normalized) or to these people: one statement. */
+export async function findConcerned(
+  db: Db | Tx,
+  tenantId: string,
+  asked: { normalized: readonly string[]; ids: readonly string[] },
+): Promise<PeopleConcerned> {
+  const byAddress = new Map<string, PersonConcerned[]>();
+  const byId = new Map<string, PersonConcerned>();
+  if (asked.normalized.length === 0 && asked.ids.length === 0) return { byAddress, byId };
+  const rows = await concernedOf(db).execute({
+    tenantId,
+    normalized: JSON.stringify(asked.normalized),
+    ids: JSON.stringify(asked.ids),
+  });
+  for (const { normalized, consentId, level, sinceMs, ...person } of rows) {
+    const consent =
+      consentId === null || level === null || sinceMs === null
+        ? null
+        : { id: consentId, level, since: new Date(sinceMs) };
+    const found = { ...person, consent };
+    if (normalized === null) byId.set(found.id, found);
+    else byAddress.set(normalized, [...(byAddress.get(normalized) ?? []), found]);
+  }
+  return { byAddress, byId };
+}

@@ -1,0 +1,227 @@
+/** Carries a life out on the service and holds what it shows against the model. */
+import { done } from '../support/broker.ts';
+import type { People } from '../support/people.ts';
+import { messageIdOf, receiverOf } from '../support/sending.ts';
+import type { Command } from './refusals-commands.ts';
+import { type Known, mustNotCopy, mustNotLeave, type World } from './refusals-model.ts';
+
+/** The templates and the kind of notice that all lives share. */
+export interface Stage {
+  service: People;
+  typeId: string;
+  /** How often each thing was seen, so that a run which proves nothing is noticed. */
+  seen: Map<string, number>;
+}
+
+interface Life extends Stage {
+  number: number;
+  world: World;
+}
+
+const spellings = [
+  (text: string) => text,
+  (text: string) => text.toUpperCase(),
+  (text: string) => text.replace('bücher', 'xn--bcher-kva'),
+];
+
+/** Each life has people of its own: what waits at its end is not of the next. */
+const addressOf = ({ number }: Life, address: number, how = 0) =>
+  (spellings[how] ?? String)(`a${address}.${number}@${address === 0 ? 'bücher.test' : 'people.test'}`);
+const referenceOf = ({ number }: Life, person: number) => `external:member:${number}-${person}`;
+const pathOf = (life: Life, person: number) => `/v1/recipients/${encodeURIComponent(referenceOf(life, person))}`;
+const numberIn = (address: string) => Number(/^a(\d)\./i.exec(address)?.[1] ?? -1);
+
+function saw({ seen }: Stage, what: string): void {
+  seen.set(what, (seen.get(what) ?? 0) + 1);
+}
+
+function expectStatus(what: string, status: number, wanted: number): void {
+  if (status !== wanted) throw new Error(`${what} was answered with ${status}, not ${wanted}`);
+}
+
+async function keep(life: Life, { person, addresses, member }: Extract<Command, { kind: 'keep' }>): Promise<void> {
+  const { people } = life.world;
+  const body = {
+    addresses: addresses.map(([one, acceptsContact]) => ({
+      kind: 'mail',
+      value: addressOf(life, one),
+      acceptsContact,
+    })),
+    householdOf: member === null ? null : referenceOf(life, member),
+  };
+  const { status } = await life.service.inject('PUT', pathOf(life, person), { body });
+  const follows = member !== null ? people.get(member) : undefined;
+  const hasDependants = [...people.values()].some((one) => one.member === person);
+  const wrong =
+    member !== null && (member === person || follows === undefined || follows.member !== null || hasDependants);
+  expectStatus('keeping somebody', status, wrong ? 422 : people.has(person) ? 200 : 201);
+  if (wrong) return saw(life, 'a household that cannot be');
+  const { level = null, choice = null } = people.get(person) ?? {};
+  people.set(person, { addresses: new Map(addresses), member, level, choice });
+}
+
+async function remove(life: Life, person: number): Promise<void> {
+  const { people } = life.world;
+  const { status } = await life.service.inject('DELETE', pathOf(life, person));
+  const followed = [...people.values()].some(({ member }) => member === person);
+  expectStatus('deleting somebody', status, !people.has(person) ? 404 : followed ? 409 : 204);
+  if (status === 204) people.delete(person);
+}
+
+/** Says something for a person: refused where their member speaks for them. */
+async function say(life: Life, number: number, what: 'consents' | 'choices', said: object, keepIt: () => void) {
+  const person = life.world.people.get(number);
+  const { status } = await life.service.inject('PUT', `${pathOf(life, number)}/${what}`, { body: { [what]: [said] } });
+  expectStatus(`${what} of somebody`, status, person === undefined ? 404 : person.member === null ? 200 : 409);
+  if (status === 200) keepIt();
+}
+
+async function suppress(life: Life, address: number, how: number): Promise<void> {
+  const { suppressed, messages } = life.world;
+  const body = { address: addressOf(life, address, how), cause: 'manual' };
+  const { status, body: made } = await life.service.post('/v1/suppressions', body);
+  expectStatus('suppressing', status, suppressed.has(address) ? 409 : 201);
+  if (status === 409) return;
+  suppressed.set(address, made.id);
+  for (const one of messages) {
+    if (one.to === address && (one.status === 'E' || one.status === 'V')) one.status = 'B';
+  }
+}
+
+async function lift({ service, world }: Life, address: number): Promise<void> {
+  const id = world.suppressed.get(address);
+  if (id === undefined) return;
+  await service.inject('DELETE', `/v1/suppressions/${id}`);
+  world.suppressed.delete(address);
+}
+
+async function send(life: Life, command: Extract<Command, { kind: 'send' }>): Promise<void> {
+  const { service, world } = life;
+  const { subject, person, copy, spelling, automatic } = command;
+  const inline = command.to ?? (person === null ? 4 : null);
+  const row = {
+    ...(person === null ? {} : { recipient: referenceOf(life, person) }),
+    ...(inline === null ? {} : { to: { address: addressOf(life, inline, spelling) } }),
+    ...(copy === null ? {} : { cc: [{ address: addressOf(life, copy, spelling) }] }),
+    data: { name: 'N' },
+  };
+  const more = { template: subject, validation: automatic ? 'automatic' : 'manual' };
+  const { messages } = await service.send([row], more);
+  const made = await service.message(messages[0] ?? '');
+  const to = made.to === null ? null : numberIn(made.to.address);
+  const known = { id: made.id, subject, person, to, copy, copyBlocked: false, status: made.status } as Known;
+  if (to !== null) {
+    known.status = mustNotLeave(world, known) ? 'B' : automatic ? 'V' : 'E';
+    // A recipient who is not there makes a message that cannot be sent, whatever its address.
+    if (person !== null && !world.people.has(person)) known.status = 'KO';
+    if (made.status !== known.status) throw new Error(`${subject} to ${to} is ${made.status}, not ${known.status}`);
+  }
+  known.copyBlocked = copy !== null && mustNotCopy(world, known, copy);
+  saw(life, `${subject} born ${known.status}`);
+  world.messages.push(known);
+}
+
+async function correct(life: Life, address: number, how: number): Promise<void> {
+  const { service, world } = life;
+  const one = world.messages.find(({ status }) => status === 'E' || status === 'B');
+  if (one === undefined) return;
+  const body = { to: { address: addressOf(life, address, how) } };
+  const { status } = await service.inject('PATCH', `/v1/messages/${one.id}`, { body, headers: { 'if-match': '*' } });
+  expectStatus('correcting', status, 200);
+  one.to = address;
+  if (one.copy !== null && mustNotCopy(world, one, one.copy)) one.copyBlocked = true;
+  if (one.status === 'E' && mustNotLeave(world, one)) one.status = 'B';
+}
+
+async function validate({ service, world }: Life): Promise<void> {
+  const asked = world.messages.filter(({ status, to }) => (status === 'E' || status === 'B') && to !== null);
+  if (asked.length === 0) return;
+  await done(service.post('/v1/messages/validate', { ids: asked.map(({ id }) => id) }));
+  for (const one of asked) one.status = mustNotLeave(world, one) ? 'B' : 'V';
+}
+
+/** Works everything off: what arrives is what was allowed at that moment, and all of it. */
+async function work(life: Life): Promise<void> {
+  const { service, world } = life;
+  const before = service.sink.mails.length;
+  await service.work();
+  const arrived = new Set(
+    service.sink.mails.slice(before).map((one) => {
+      const id = messageIdOf(one).slice(1, 37);
+      return `${id} ${numberIn(receiverOf(one))}`;
+    }),
+  );
+  const wanted = new Set<string>();
+  for (const one of world.messages) {
+    if (one.status !== 'V') continue;
+    one.status = mustNotLeave(world, one) ? 'B' : 'OK';
+    saw(life, one.status === 'B' ? 'stopped when it left' : 'sent');
+    if (one.status === 'B') continue;
+    wanted.add(`${one.id} ${one.to}`);
+    if (one.copy === null || one.copy === one.to || one.copyBlocked) continue;
+    if (mustNotCopy(world, one, one.copy)) saw(life, 'a copy left out');
+    else wanted.add(`${one.id} ${one.copy}`);
+  }
+  const wrong = [...arrived].filter((one) => !wanted.has(one));
+  const missing = [...wanted].filter((one) => !arrived.has(one));
+  if (wrong.length > 0) throw new Error(`arrived although it was refused: ${wrong}`);
+  if (missing.length > 0) throw new Error(`did not arrive although nobody refused: ${missing}`);
+}
+
+async function compare({ service, world }: Life): Promise<void> {
+  for (const one of world.messages) {
+    const { status, reason } = await service.message(one.id);
+    if (status !== one.status) throw new Error(`${one.subject} to ${one.to} is ${status} ${reason}, not ${one.status}`);
+  }
+}
+
+async function carryOut(life: Life, command: Command): Promise<void> {
+  const { world, service, typeId } = life;
+  const person = 'person' in command && command.person !== null ? world.people.get(command.person) : undefined;
+  switch (command.kind) {
+    case 'keep':
+      return keep(life, command);
+    case 'delete':
+      return remove(life, command.person);
+    case 'consent': {
+      const { level } = command;
+      return say(life, command.person, 'consents', { addressKind: 'mail', level }, () => {
+        if (person !== undefined) person.level = level;
+      });
+    }
+    case 'choose': {
+      const { accepted } = command;
+      return say(life, command.person, 'choices', { notificationType: 'kind', channel: 'mail', accepted }, () => {
+        if (person !== undefined) person.choice = accepted;
+      });
+    }
+    case 'suppress':
+      return suppress(life, command.address, command.spelling);
+    case 'lift':
+      return lift(life, command.address);
+    case 'type': {
+      const body = { active: command.active };
+      await done(service.inject('PATCH', `/v1/notification-types/${typeId}`, { body, headers: { 'if-match': '*' } }));
+      world.typeActive = command.active;
+      return;
+    }
+    case 'send':
+      return send(life, command);
+    case 'correct':
+      return correct(life, command.to, command.spelling);
+    case 'validate':
+      return validate(life);
+    case 'work':
+      return work(life);
+  }
+}
+
+/** Lives one life. @throws Error where the service shows something else than the model. */
+export async function live(stage: Stage, number: number, commands: readonly Command[]): Promise<void> {
+  const world: World = { people: new Map(), suppressed: new Map(), typeActive: true, messages: [] };
+  const life = { ...stage, number, world };
+  await carryOut(life, { kind: 'type', active: true });
+  for (const command of commands) await carryOut(life, command);
+  await work(life);
+  await compare(life);
+}

@@ -1,0 +1,83 @@
+/** Who may be written to, as the rules say it (J5, M8, M9, suppression): a small model beside the service. */
+
+/** One of the people of a life, when they have a record. */
+export interface Person {
+  /** Address by its number, and whether contact by it is accepted. */
+  addresses: Map<number, boolean>;
+  /** The member of their household, by number; null: none. */
+  member: number | null;
+  /** By mail. Null: never said. */
+  level: number | null;
+  /** Of the kind of notice. Null: never said. */
+  choice: boolean | null;
+}
+
+/** What a message is about: which templates there are. */
+export const subjects = {
+  plain: { level: 1, typed: false },
+  typed: { level: 1, typed: true },
+  offer: { level: 2, typed: false },
+} as const;
+
+export type Subject = keyof typeof subjects;
+
+/** One message as it ought to be. */
+export interface Known {
+  id: string;
+  subject: Subject;
+  /** The recipient that was named; null: none. */
+  person: number | null;
+  /** Its address by number; null: it has none, and can never be sent. */
+  to: number | null;
+  copy: number | null;
+  /** It was left out when the content was made: what was approved has no such copy. */
+  copyBlocked: boolean;
+  status: 'E' | 'V' | 'B' | 'OK' | 'KO';
+}
+
+/** What ought to be so. */
+export interface World {
+  people: Map<number, Person>;
+  /** Suppressed addresses by number, with the ids of their suppressions. */
+  suppressed: Map<number, string>;
+  typeActive: boolean;
+  messages: Known[];
+}
+
+export const defaultLevel = 1;
+
+const holderOf = (world: World, number: number) => world.people.get(number)?.member ?? number;
+
+/** Whether the word of one person stands against a message. */
+function refuses(world: World, number: number, subject: Subject): boolean {
+  const { level, typed } = subjects[subject];
+  const holder = world.people.get(holderOf(world, number));
+  if ((holder?.level ?? defaultLevel) < level) return true;
+  return typed && (!world.typeActive || holder?.choice === false);
+}
+
+function ownersOf(world: World, address: number): number[] {
+  return [...world.people].filter(([, { addresses }]) => addresses.has(address)).map(([number]) => number);
+}
+
+function refusesContact(world: World, number: number, address: number): boolean {
+  return world.people.get(number)?.addresses.get(address) === false;
+}
+
+/** Whether a message must not go to its own address now. */
+export function mustNotLeave(world: World, { person, to, subject }: Known): boolean {
+  if (to === null || world.suppressed.has(to)) return true;
+  const owners = ownersOf(world, to);
+  const named = person !== null && world.people.has(person) ? [person] : [];
+  const concerned = named.some((one) => owners.includes(one)) ? named : [...named, ...owners];
+  if (concerned.length === 0) {
+    return defaultLevel < subjects[subject].level || (subjects[subject].typed && !world.typeActive);
+  }
+  return concerned.some((one) => refuses(world, one, subject) || refusesContact(world, one, to));
+}
+
+/** Whether a copy must be left out now. */
+export function mustNotCopy(world: World, { subject }: Known, address: number): boolean {
+  if (world.suppressed.has(address)) return true;
+  return ownersOf(world, address).some((one) => refuses(world, one, subject) || refusesContact(world, one, address));
+}

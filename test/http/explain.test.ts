@@ -1,0 +1,87 @@
+/** `GET /v1/messages/{id}/explain`: which rule decided, with the facts it used, in French and English. */
+import t from 'tap';
+import { mail, startPeople } from '../support/people.ts';
+import { must } from '../support/templates.ts';
+
+t.test('each rule says why, with its facts, and without an address', async (t) => {
+  const { put, send, consent, choose, post, inject, clock } = await startPeople(t, { notificationType: 'avis' });
+  clock.set('2026-11-23T09:00:00Z');
+  for (const n of [1, 2, 3]) await put(`member:${n}`, { addresses: [mail(`m${n}@mutuelle.example`)] });
+  await put('dependant:1', { householdOf: 'external:member:1', addresses: [] });
+  await put('member:4', { addresses: [mail('m4@mutuelle.example', { acceptsContact: false })] });
+  await consent('member:1', 0);
+  await choose('member:2', 'avis', false);
+  must(await post('/v1/suppressions', { address: 'm3@mutuelle.example', cause: 'complaint' }), 201);
+  const people = ['member:1', 'dependant:1', 'member:2', 'member:3', 'member:4'];
+  const rows = people.map((one) => ({ recipient: `external:${one}`, data: { name: 'N' } }));
+  const { messages } = await send([...rows, { to: { address: 'm4@mutuelle.example' }, data: { name: 'N' } }]);
+  const explain = async (index: number, language: string) => {
+    const headers = { 'accept-language': language };
+    const answer = await inject('GET', `/v1/messages/${messages[index]}/explain`, { headers });
+    const body = must(answer, 200);
+    t.notMatch(JSON.stringify(body), /@/);
+    return body;
+  };
+  const at = '23 novembre 2026 à 10:00';
+  t.match(await explain(0, 'fr'), {
+    rule: 'consent',
+    reason: 'consent_refused',
+    facts: { level: 0, needed: 1, addressKind: 'mail' },
+    sentences: [
+      'Il est bloqué.',
+      'Le consentement recueilli ne va pas jusqu’à ce message.',
+      'Le consentement par mail est 0 (refus) ; ce message demande 1 (gestion seulement).',
+      `Il vaut depuis le ${at}.`,
+    ],
+  });
+  t.ok((await explain(1, 'fr')).sentences.includes(`C’est celui de l’adhérent du foyer, depuis le ${at}.`));
+  t.match(await explain(2, 'fr'), {
+    rule: 'choice',
+    facts: { notificationType: 'avis', active: true, offered: true, refusedAt: '2026-11-23T09:00:00.000Z' },
+    sentences: [String, String, `avis par mail a été refusé le ${at}.`],
+  });
+  t.match(await explain(3, 'en'), {
+    rule: 'suppression',
+    facts: { cause: 'complaint' },
+    sentences: [
+      'It is blocked.',
+      String,
+      'The address is not used since 23 November 2026 at 10:00: its owner complained.',
+    ],
+  });
+  t.match(await explain(5, 'en'), { rule: 'contact', reason: 'contact_refused', sentences: ['It is blocked.'] });
+  t.match(await explain(4, 'fr'), { rule: null, reason: 'contact_refused' }, 'no address was chosen at all');
+});
+
+t.test('where a message stands is said, whatever it waits for', async (t) => {
+  const { send, inject, work, clock, sink } = await startPeople(t, {
+    sink: { respond: (step, { to }) => (step === 'rcpt' && to.length > 0 ? undefined : undefined) },
+  });
+  clock.set('2026-11-23T09:00:00Z');
+  const row = { to: { address: 'a@b.example' }, data: { name: 'N' } };
+  const sentences = async (id = '') =>
+    must(await inject('GET', `/v1/messages/${id}/explain`, { headers: { 'accept-language': 'fr' } }), 200).sentences;
+  const [waiting] = (await send([row], { validation: 'manual' })).messages;
+  t.same(await sentences(waiting), ['Il attend qu’une personne le valide.']);
+  const [planned] = (await send([row], { sendAt: '2026-11-24T08:00:00Z' })).messages;
+  t.match(await sentences(planned), ['Il est validé.', 'Il est prévu pour le 24 novembre 2026 à 09:00.']);
+  must(
+    await inject('POST', `/v1/messages/${waiting}/block`, {
+      body: { reason: 'Doublon' },
+      headers: { 'on-behalf-of': 'mmartin' },
+    }),
+    200,
+  );
+  t.same(await sentences(waiting), [
+    'Il est bloqué.',
+    'Une personne l’a bloqué.',
+    'mmartin l’a fait le 23 novembre 2026 à 10:00.',
+  ]);
+  const [wrong] = (await send([{ to: { address: 'nobody' }, data: {} }])).messages;
+  const said = await sentences(wrong);
+  t.equal(said[0], 'Il n’a pas été envoyé.');
+  const [gone] = (await send([row])).messages;
+  await work();
+  t.match(await sentences(gone), [/^Il a été envoyé le 23 novembre 2026/]);
+  t.equal(sink.mails.length, 1);
+});
