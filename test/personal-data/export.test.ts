@@ -26,7 +26,7 @@ t.test('everything held of a person and sent to them is one document', async (t)
   );
   await service.execute(sql`
     insert into consents (tenant_id, recipient_id, id, address_kind, level, since, proof, created_at)
-    select ${service.tenant.id}, ${id}, gen_random_uuid(), 'mail', level, now() - level * interval '1 day', 'I agree', now()
+    select ${service.tenant.id}, ${id}, gen_random_uuid(), 'mail', level, now() - (2 - level) * interval '1 day', 'I agree', now()
     from generate_series(0, 2) level`);
   await done(post(`/v1/recipients/${ann}/responses`, { context: { type: 'q', ref: 'Q-1' } }));
   const file = await upload(service, 'avis.pdf', pdf('avis'));
@@ -52,7 +52,7 @@ t.test('everything held of a person and sent to them is one document', async (t)
     recipient: { id, displayName: 'Ann', attributes: { club: 'rowing' }, addresses },
     choices: [{ notificationType: 'news', accepted: true, chosen: true }],
     choiceChanges: [{ accepted: true }],
-    consents: [{ level: 0, proof: 'I agree' }, { level: 1 }, { level: 2 }],
+    consents: [{ level: 2, proof: 'I agree' }, { level: 1 }, { level: 0 }],
     responses: [{ context: { type: 'q', ref: 'Q-1' } }],
     suppressions: [{ address: 'ann@courriel.example', note: 'asked by phone' }],
     auditEntries: [{ action: 'updated' }, { action: 'updated' }, { action: 'created' }],

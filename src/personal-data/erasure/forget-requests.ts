@@ -11,6 +11,7 @@ import { firstId } from './walk.ts';
 
 interface DraftRow {
   recipient?: string;
+  contact?: string;
   to?: { address: string };
   cc?: { address: string }[];
   bcc?: { address: string }[];
@@ -39,6 +40,11 @@ function withoutPerson(person: Person, { recipients, ...body }: DraftBody): { bo
   let changed = left.length !== recipients.length;
   const rows = left.map((row) => {
     const kept = { ...row };
+    if (row.contact !== undefined && isReferenceTo(person, row.contact)) {
+      // The structure is still written to, through whom its record names.
+      delete kept.contact;
+      changed = true;
+    }
     for (const kind of ['cc', 'bcc'] as const) {
       const others = row[kind]?.filter(({ address }) => !isAddressOf(person, address));
       if (others === undefined || others.length === row[kind]?.length) continue;
