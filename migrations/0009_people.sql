@@ -52,6 +52,7 @@ CREATE TABLE "consents" (
 );
 --> statement-breakpoint
 ALTER TABLE "recipients" ALTER COLUMN "attributes" SET DATA TYPE jsonb;--> statement-breakpoint
+ALTER TABLE "documents" ADD COLUMN "erasure_id" uuid;--> statement-breakpoint
 ALTER TABLE "messages" ADD COLUMN "consent_level" smallint DEFAULT 1 NOT NULL;--> statement-breakpoint
 ALTER TABLE "messages" ADD COLUMN "subscription" boolean DEFAULT false NOT NULL;--> statement-breakpoint
 ALTER TABLE "messages" ADD COLUMN "to_hash" text;--> statement-breakpoint
@@ -68,11 +69,15 @@ ALTER TABLE "tenants" ADD COLUMN "retention_days_by_category" jsonb DEFAULT '{}'
 CREATE UNIQUE INDEX "recipient_types_key" ON "recipient_types" USING btree ("tenant_id","key");--> statement-breakpoint
 CREATE UNIQUE INDEX "responses_context" ON "responses" USING btree ("tenant_id","context_type","context_ref","recipient_id");--> statement-breakpoint
 CREATE INDEX "consents_held" ON "consents" USING btree ("tenant_id","recipient_id","address_kind","since","id");--> statement-breakpoint
+CREATE INDEX "documents_erasure" ON "documents" USING btree ("tenant_id","erasure_id") WHERE "documents"."erasure_id" is not null;--> statement-breakpoint
+CREATE INDEX "dedupe_keys_message" ON "dedupe_keys" USING btree ("tenant_id","message_id");--> statement-breakpoint
 CREATE INDEX "recipients_type" ON "recipients" USING btree ("tenant_id","type","id");--> statement-breakpoint
 CREATE INDEX "recipients_attributes" ON "recipients" USING gin ("attributes" jsonb_path_ops);--> statement-breakpoint
 CREATE INDEX "recipients_household" ON "recipients" USING btree ("tenant_id","household_of") WHERE "recipients"."household_of" is not null;--> statement-breakpoint
 CREATE UNIQUE INDEX "recipients_reference_contact" ON "recipients" USING btree ("tenant_id","reference_contact_of") WHERE "recipients"."reference_contact_of" is not null;--> statement-breakpoint
 CREATE INDEX "recipients_part" ON "recipients" USING btree ("tenant_id","part_of") WHERE "recipients"."part_of" is not null;--> statement-breakpoint
+ALTER TABLE "messages" ADD CONSTRAINT "messages_erased_is_empty" CHECK ("messages"."erased_at" is null or ("messages"."status" not in ('E', 'V') and "messages"."dispatch_state" = 'idle'
+        and coalesce("messages"."to_address", "messages"."to_normalized", "messages"."to_name", "messages"."subject") is null));--> statement-breakpoint
 ALTER TABLE "tenants" ADD CONSTRAINT "tenants_default_consent_level" CHECK ("tenants"."default_consent_level" between 0 and 3);--> statement-breakpoint
 INSERT INTO "recipient_types" ("tenant_id", "id", "key", "title", "reached_through", "created_at", "updated_at")
 SELECT "tenant_id", gen_random_uuid(), "type", "type", 'own', now(), now() FROM "recipients" GROUP BY "tenant_id", "type";

@@ -10,8 +10,11 @@ import { sequenceEvents } from './events/sequence.ts';
 import { forgetIdempotencyKeys } from './http/idempotency.ts';
 import { createContentCache } from './messages/content.ts';
 import { expireMessages } from './messages/expire.ts';
+import { eraseLatecomers } from './operations/erase.ts';
+import { startRetention } from './operations/retention.ts';
 import { runOperations } from './operations/run.ts';
 import { deleteOldExports, exportKeptMs } from './operations/store.ts';
+import { createOutboxChore } from './personal-data/erasure/outbox-files.ts';
 import type { Metrics } from './reports/metrics.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -99,6 +102,9 @@ function choresOf(runtime: Runtime, releaser: Releaser): Chore[] {
     { name: 'standstill', everyMs: 5_000, run: () => endStandingSessions(runtime.db) },
     { name: 'sweep', everyMs: 30_000, run: () => sweepDispatch(runtime) },
     { name: 'documents', everyMs: 600_000, run: () => deleteUnusedDocuments(runtime.db, ago(7 * days), rowsPerPass) },
+    { name: 'retention', everyMs: 600_000, run: () => startRetention(runtime) },
+    { name: 'latecomers', everyMs: 600_000, run: () => eraseLatecomers(runtime, ago(days)) },
+    { name: 'outbox', everyMs: 60_000, run: createOutboxChore(runtime) },
     { name: 'exports', everyMs: 600_000, run: () => deleteOldExports(runtime.db, ago(exportKeptMs), rowsPerPass) },
     // A day more than the seven that are promised: a caller's clock is not ours.
     { name: 'idempotency', everyMs: 600_000, run: () => forgetIdempotencyKeys(runtime.db, ago(8 * days), rowsPerPass) },

@@ -83,6 +83,11 @@ export const errorCodes = {
     en: 'A request with this Idempotency-Key is still running.',
     fr: 'Une requête avec cet Idempotency-Key est en cours.',
   },
+  erased: {
+    status: 410,
+    en: 'Its content was erased.',
+    fr: 'Son contenu a été effacé.',
+  },
   precondition_failed: {
     status: 412,
     en: 'It has changed since it was read.',

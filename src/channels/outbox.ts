@@ -1,6 +1,6 @@
 /** The `outbox` driver: messages become files instead of leaving. For trying out, and for test deployments. */
 import { createHash } from 'node:crypto';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import Type, { type Static } from 'typebox';
 import type {
@@ -106,4 +106,51 @@ function unwritable(): Outcome {
 
 function answer(step: ProviderAnswer['step']): ProviderAnswer {
   return { step, code: null, enhancedCode: null, text: null };
+}
+
+/** A file that was being written this long ago is of a process that was killed. */
+const abandonedMs = 60 * 60 * 1_000;
+const filesPerQuestion = 500;
+const messageFile = /^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})--/;
+
+/**
+ * Removes the files of messages whose content was erased, from every folder of this machine's outbox, and what a killed
+ * process left half written.
+ * @param erasedOf which of these messages (by id) must leave nothing.
+ * @returns how many files are gone.
+ */
+export async function removeErasedFiles(
+  outboxDirectory: string,
+  erasedOf: (messageIds: readonly string[]) => Promise<ReadonlySet<string>>,
+): Promise<number> {
+  const folders = await readdir(outboxDirectory, { withFileTypes: true }).catch(nothingThere);
+  let removed = 0;
+  for (const folder of folders.filter((one) => one.isDirectory())) {
+    const directory = join(outboxDirectory, folder.name);
+    const names = await readdir(directory);
+    const named = names.flatMap((name) => {
+      const [, id] = messageFile.exec(name) ?? [];
+      return id === undefined ? [] : [{ name, id }];
+    });
+    for (let start = 0; start < named.length; start += filesPerQuestion) {
+      const asked = named.slice(start, start + filesPerQuestion);
+      const erased = await erasedOf([...new Set(asked.map(({ id }) => id))]);
+      for (const { name } of asked.filter(({ id }) => erased.has(id))) {
+        await rm(join(directory, name), { force: true });
+        removed += 1;
+      }
+    }
+    for (const name of names.filter((one) => one.endsWith('.tmp'))) {
+      const path = join(directory, name);
+      const written = await stat(path).catch(() => null);
+      if (written !== null && written.mtimeMs < Date.now() - abandonedMs) await rm(path, { force: true });
+    }
+  }
+  return removed;
+}
+
+/** No message was ever written here. @throws whatever else is wrong with the folder. */
+function nothingThere(error: NodeJS.ErrnoException): [] {
+  if (error.code === 'ENOENT') return [];
+  throw error;
 }

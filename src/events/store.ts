@@ -35,6 +35,7 @@ export const eventTypes = [
   'suppression.created',
   'suppression.lifted',
   'recipient.unsubscribed',
+  'recipient.erased',
 ] as const;
 
 export type EventType = (typeof eventTypes)[number];

@@ -41,6 +41,11 @@ const liveOnly: ReadonlySet<Scope> = new Set([
   'recipient-types:update',
   'recipients:update',
   'choices:update',
+  'responses:create',
+  'responses:update',
+  // Both are about live messages too.
+  'personal-data:read',
+  'personal-data:update',
   'consents:update',
   'suppressions:create',
   'suppressions:update',

@@ -4,6 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Db, databaseError, type Tx } from '../db/client.ts';
 import { at } from '../db/rows.ts';
 import { AppError } from '../errors.ts';
+import { erasedIdempotencyKey } from '../personal-data/erasure/kept-keys.ts';
 import type { Runtime } from '../runtime.ts';
 
 /** Platform routes belong to no tenant. */
@@ -65,11 +66,16 @@ function fingerprintOf(request: FastifyRequest, content: unknown): string {
   return createHash('sha256').update(JSON.stringify(subject)).digest('base64');
 }
 
-const owned = ({ tenantId, test, key }: Owner) => sql`tenant_id = ${tenantId} and test = ${test} and key = ${key}`;
-
-async function findAnswer(db: Db | Tx, owner: Owner): Promise<(Done<unknown> & { fingerprint: string }) | null> {
+/** Whoever was erased may have been named by a key: its text is gone then, and its answer is found all the same. */
+async function findAnswer(
+  { secrets }: Pick<Runtime, 'secrets'>,
+  db: Db | Tx,
+  { tenantId, test, key }: Owner,
+): Promise<(Done<unknown> & { fingerprint: string }) | null> {
+  const hidden = erasedIdempotencyKey(secrets, tenantId, key);
   const [row] = await db.execute<{ status: number; answer: unknown; fingerprint: string }>(sql`
-    select status, answer, fingerprint from idempotency_keys where ${owned(owner)}`);
+    select status, answer, fingerprint from idempotency_keys
+    where tenant_id = ${tenantId} and test = ${test} and key in (${key}, ${hidden})`);
   return row ?? null;
 }
 
@@ -143,7 +149,7 @@ export async function runIdempotently<Answer>(
   const owner = { tenantId: request.caller?.tenantId ?? platformTenant, test: request.caller?.testOnly ?? false, key };
   const fingerprint = fingerprintOf(request, content);
   const replay = async () => {
-    const first = await findAnswer(runtime.db, owner);
+    const first = await findAnswer(runtime, runtime.db, owner);
     if (first === null) return null;
     if (first.fingerprint !== fingerprint) throw new AppError('idempotency_key_reused');
     reply.header('idempotency-replayed', 'true');
@@ -157,7 +163,7 @@ export async function runIdempotently<Answer>(
       const done = await work.commit(tx);
       const isFirst =
         'refusal' in done
-          ? (await findAnswer(tx, owner)) === null
+          ? (await findAnswer(runtime, tx, owner)) === null
           : await keepAnswer(runtime, tx, owner, fingerprint, done);
       if (!isFirst) throw new KeyTaken();
       return done;

@@ -26,6 +26,7 @@ export interface ActionOptions {
 
 function refusalOf(row: MessageState, action: BulkAction, options: ActionOptions): Refusal | null {
   const sources: readonly string[] = actionSources[action];
+  if (row.erasedAt !== null) return { id: row.id, code: 'erased', status: row.status };
   if (row.dispatchState === 'sending') return { id: row.id, code: 'being_sent', status: row.status };
   if (!sources.includes(row.status)) return { id: row.id, code: 'illegal_move', status: row.status };
   if (options.contentHash !== null && options.contentHash !== row.contentHash) {
@@ -39,8 +40,8 @@ function refusalOf(row: MessageState, action: BulkAction, options: ActionOptions
 
 /** Why messages are blocked. */
 export interface Blocking {
-  /** By a person, with the request, or with the address. */
-  reason: 'blocked_by_user' | 'cancelled' | 'suppressed';
+  /** By a person, with the request, with the address, or because the person is erased. */
+  reason: 'blocked_by_user' | 'cancelled' | 'suppressed' | 'erased';
   /** What a rule rested on. */
   facts: RuleFacts | null;
   remark: string | null;

@@ -50,6 +50,7 @@ function correctedOverrides(row: MessageRow, change: MessageChangeBody): Message
 }
 
 function checkState(row: MessageRow, revision: number | null): void {
+  if (row.erasedAt !== null) throw new AppError('erased', { extra: { currentStatus: row.status } });
   if (row.dispatchState === 'sending') throw new AppError('being_sent', { extra: { currentStatus: row.status } });
   const sources: readonly string[] = actionSources.correct;
   if (!sources.includes(row.status)) {
@@ -96,7 +97,7 @@ async function corrected(deps: CorrectDeps, tx: Tx, row: MessageRow, change: Mes
  * Corrects a message in `E`, `B` or `KO` (W11): a new content, hash and Message-ID. Texts are literal, never Liquid.
  * Rules follow the new address: an `E` they refuse becomes `B`. The status does not change otherwise: `validate` or
  * `resend` come after. A remark alone changes no content.
- * @throws AppError `illegal_move`, `being_sent`, `precondition_failed`, `unprocessable` (an address, a document),
+ * @throws AppError `erased`, `illegal_move`, `being_sent`, `precondition_failed`, `unprocessable` (an address, a document),
  * `cannot_be_sent` when the template cannot be rendered with the new data.
  */
 export async function correctMessage(

@@ -9,6 +9,9 @@ export function deliveryOf(row: Pick<MessageRow, 'status' | 'dispatchState' | 'd
   return row.status === 'V' && row.dispatchState !== 'idle' ? row.dispatchState : row.delivery;
 }
 
+/** Of a copy that was erased nothing is left but what became of it. */
+const shownAddress = (address: string) => (address === '' ? null : address);
+
 /** A message as the API shows it. @param redirectedTo where it goes instead, or null. */
 export function presentMessage(row: MessageRow, language: Language, redirectedTo: string | null) {
   return {
@@ -28,7 +31,7 @@ export function presentMessage(row: MessageRow, language: Language, redirectedTo
     recipient: row.recipientId,
     to: row.toAddress === null ? null : { name: row.toName, address: row.toAddress },
     replyTo: row.replyTo,
-    copies: row.copies.map(({ doubts: _doubts, ...copy }) => copy),
+    copies: row.copies.map(({ doubts: _doubts, address, ...copy }) => ({ ...copy, address: shownAddress(address) })),
     subject: row.subject,
     documents: row.documents,
     highPriority: row.highPriority,
@@ -53,6 +56,7 @@ export function presentMessage(row: MessageRow, language: Language, redirectedTo
       osUser: row.requestedByOsUser,
       workstation: row.requestedByWorkstation,
     },
+    erasedAt: row.erasedAt,
     createdAt: row.createdAt,
     updatedAt: row.updatedAt,
   };
@@ -75,5 +79,9 @@ export function presentTransition(row: TransitionRow, language: Language) {
 /** A try as the API shows it. */
 export function presentAttempt(row: AttemptRow) {
   const { tenantId: _tenantId, messageId: _messageId, workerId: _workerId, channelAccountId, copies, ...shown } = row;
-  return { ...shown, channelAccount: channelAccountId, copies: copies ?? [] };
+  return {
+    ...shown,
+    channelAccount: channelAccountId,
+    copies: (copies ?? []).map((copy) => ({ ...copy, address: shownAddress(copy.address) })),
+  };
 }

@@ -31,7 +31,7 @@ export interface PreparedMessage {
  * Renders a message, and composes it when asked: the same call as the dispatcher's, so that what is seen is byte for
  * byte what leaves, the Date header aside (W8).
  * @param how.composedAt the Date header; null: only its texts are wanted.
- * @throws AppError `cannot_be_sent` with the reason, when it has no address, needs a link that the service cannot give,
+ * @throws AppError `erased`; `cannot_be_sent` with the reason, when it has no address, needs a link that the service cannot give,
  * or cannot be rendered.
  */
 export async function previewMessage(
@@ -40,6 +40,7 @@ export async function previewMessage(
   row: MessageRow,
   { redirect, composedAt }: { redirect: Redirect | null; composedAt: Date | null },
 ): Promise<PreparedMessage> {
+  if (row.erasedAt !== null) throw new AppError('erased');
   if (row.toNormalized === null || row.senderId === null) {
     const reason = row.reason ?? 'address_missing';
     throw new AppError('cannot_be_sent', { detail: `It has no content to show: ${reason}.`, extra: { reason } });

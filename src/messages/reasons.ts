@@ -83,6 +83,7 @@ const ownReasons = [
     en: 'The address is not to be written to any more.',
     fr: 'Il ne faut plus écrire à cette adresse.',
   },
+  { code: 'erased', en: 'The person was erased.', fr: 'La personne a été effacée.' },
   { code: 'cancelled', en: 'The send request was cancelled.', fr: 'La demande d’envoi a été annulée.' },
   { code: 'blocked_by_user', en: 'A person blocked it.', fr: 'Une personne l’a bloqué.' },
   {

@@ -19,7 +19,7 @@ const withCopiesDue = (copies: readonly StoredCopy[]): StoredCopy[] =>
 /**
  * A person tells what became of a message whose outcome was unknown: `sent` makes it `OK`, and its copies,
  * which waited for it, leave; `notSent` keeps it `KO` with the reason `not_sent`, from where it can be sent again.
- * @throws AppError `not_found`, `illegal_move` unless it is `KO` `outcome_unknown`.
+ * @throws AppError `not_found`, `erased`, `illegal_move` unless it is `KO` `outcome_unknown`.
  */
 export async function resolveMessage(
   deps: MoveDeps,
@@ -30,6 +30,7 @@ export async function resolveMessage(
   resolution: { outcome: 'sent' | 'notSent'; remark: string | null },
 ): Promise<void> {
   const row = await getMessage(tx, viewer, id, { lock: true });
+  if (row.erasedAt !== null) throw new AppError('erased', { extra: { currentStatus: row.status } });
   if (row.status !== 'KO' || row.reason !== 'outcome_unknown') {
     throw new AppError('illegal_move', {
       detail: `Only a message in KO with the reason outcome_unknown can be resolved; this one is in ${row.status}.`,

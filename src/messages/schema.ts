@@ -12,7 +12,7 @@ const text = nullable(Type.String());
 const Copy = closed({
   kind: words(['cc', 'bcc', 'archive']),
   name: text,
-  address: Type.String(),
+  address: nullable(Type.String({ description: 'Null once it was erased.' })),
   outcome: words(['pending', 'accepted', 'failed', 'uncertain', 'blocked', 'skipped']),
   reason: text,
   code: nullable(Type.Integer()),
@@ -73,6 +73,10 @@ export const Message = closed(
     origin: Type.String(),
     context: nullable(closed({ type: text, ref: Type.String() })),
     requestedBy: closed({ user: text, osUser: text, workstation: text }),
+    erasedAt: {
+      ...nullable(Instant),
+      description: 'Since when it holds nothing personal any more: what is left is for the counts.',
+    } as ReturnType<typeof nullable<typeof Instant>>,
     ...lifetimeFields,
   },
   { $id: 'Message' },
@@ -196,9 +200,7 @@ export const Attempt = closed(
     code: nullable(Type.Integer()),
     enhancedCode: text,
     answer: text,
-    copies: Type.Array(
-      closed({ address: Type.String(), outcome: Type.String(), reason: text, code: nullable(Type.Integer()) }),
-    ),
+    copies: Type.Array(closed({ address: text, outcome: Type.String(), reason: text, code: nullable(Type.Integer()) })),
     lateOutcome: text,
   },
   { $id: 'Attempt' },

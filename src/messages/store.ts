@@ -87,6 +87,7 @@ const stateColumns = {
   priority: messages.priority,
   sendAt: messages.sendAt,
   notAfter: messages.notAfter,
+  erasedAt: messages.erasedAt,
   updatedAt: messages.updatedAt,
 };
 

@@ -1,23 +1,40 @@
 import type { Logger } from 'pino';
-import { isUnavailable } from '../db/client.ts';
+import { isUnavailable, type Tx } from '../db/client.ts';
 import type { ClaimedJob, OperationJobData } from '../queue/boss.ts';
 import { queueNames } from '../queue/queues.ts';
+import { stepErasure } from './erase.ts';
 import { stepExport } from './export.ts';
 import { stepFilterAction } from './filter-action.ts';
-import { finishOperation, getOperation, type OperationDeps } from './store.ts';
+import { stepRetention } from './retention.ts';
+import { finishOperation, getOperation, type OperationDeps, type OperationRow, type Progress } from './store.ts';
 
 /** Steps of one pass: then other operations, and a stop, have their turn. */
 const stepsPerPass = 10;
+/** How long an operation waits for what it cannot act on at this moment. */
+const laterSeconds = 1;
 /** Claims after which an operation that faults each time is given up. */
 const maximumClaims = 5;
 
 type RunDeps = OperationDeps & { log: Logger };
 type Job = ClaimedJob<OperationJobData>;
 
+async function doStep(deps: RunDeps, tx: Tx, row: OperationRow): Promise<Progress> {
+  switch (row.kind) {
+    case 'export':
+      return (await stepExport(deps, tx, row)) ? 'more' : 'done';
+    case 'erase':
+      return stepErasure(deps, tx, row);
+    case 'retention':
+      return (await stepRetention(deps, tx, row)) ? 'more' : 'done';
+    default:
+      return (await stepFilterAction(deps, tx, row)) ? 'more' : 'done';
+  }
+}
+
 /**
  * One step, in a transaction that also moves the operation's cursor.
  * @param last whether the pass ends with it: what is left gets a job of its own, behind the others.
- * @returns whether there is more.
+ * @returns whether there is more to do in this pass.
  */
 async function step(deps: RunDeps, job: Job, last: boolean): Promise<boolean> {
   const { tenantId, operationId } = job.data;
@@ -25,16 +42,16 @@ async function step(deps: RunDeps, job: Job, last: boolean): Promise<boolean> {
   return deps.db.transaction(async (tx) => {
     // Locked: a worker that stood still and one that took over its job cannot do the same step.
     const row = await getOperation(tx, viewer, operationId, { lock: true });
-    const more =
-      row.finishedAt === null &&
-      (row.kind === 'export' ? await stepExport(deps, tx, row) : await stepFilterAction(deps, tx, row));
-    if (more && !last) return true;
-    if (more) await deps.jobs.insert(tx, queueNames.operations, [{ id: deps.newId(), data: job.data }]);
-    else if (row.finishedAt === null) {
+    const progress = row.finishedAt === null ? await doStep(deps, tx, row) : 'done';
+    if (progress === 'more' && !last) return true;
+    if (progress !== 'done') {
+      const wait = progress === 'later' ? { startAfter: laterSeconds } : {};
+      await deps.jobs.insert(tx, queueNames.operations, [{ id: deps.newId(), data: job.data, ...wait }]);
+    } else if (row.finishedAt === null) {
       await finishOperation(deps, tx, await getOperation(tx, viewer, operationId), 'done');
     }
     await deps.jobs.remove(tx, queueNames.operations, [job]);
-    return more;
+    return false;
   });
 }
 

@@ -6,7 +6,7 @@ import { MessageFilterBody } from '../messages/filter.ts';
 export const Operation = closed(
   {
     id: Uuid,
-    kind: words(['validate', 'block', 'resend', 'export']),
+    kind: words(['validate', 'block', 'resend', 'export', 'erase', 'retention']),
     status: words(['queued', 'running', 'done', 'failed']),
     total: Type.Integer({ description: 'Rows it found when it was asked for.' }),
     done: Type.Integer({ description: 'Rows it has looked at.' }),

@@ -6,30 +6,31 @@ import { exportChunks, operations } from '../db/tables/dispatch.ts';
 import { notFound } from '../errors.ts';
 import { recordEvents } from '../events/store.ts';
 import type { Viewer } from '../messages/filter.ts';
-import type { RuleDeps } from '../messages/rules.ts';
 import type { Refusal } from '../messages/to-valid.ts';
+import type { ErasureDeps } from '../personal-data/erasure/deps.ts';
+import type { OutboxDeps } from '../personal-data/erasure/outbox-files.ts';
 import type { JobQueue, OperationJobData } from '../queue/boss.ts';
 import { queueNames } from '../queue/queues.ts';
 import type { Caller } from '../tenants/rights.ts';
 
 /** What operations need. */
-export interface OperationDeps extends RuleDeps {
+export interface OperationDeps extends ErasureDeps, OutboxDeps {
   db: Db;
-  clock: Clock;
-  newId: NewId;
-  jobs: JobQueue;
 }
 
 export type OperationRow = typeof operations.$inferSelect;
+
+/** What a step leaves: more to do at once, or a moment later, or nothing. */
+export type Progress = 'more' | 'later' | 'done';
 
 /** Refusals that are kept by name; the others are counted. */
 const keptRefusals = 1_000;
 
 /** Stores an operation with its job, in the transaction of the request that asks for it. */
 export async function createOperation(
-  deps: Pick<OperationDeps, 'clock' | 'newId' | 'jobs'>,
+  deps: { clock: Clock; newId: NewId; jobs: JobQueue },
   tx: Tx,
-  caller: Caller,
+  caller: Pick<Caller, 'tenantId' | 'testOnly' | 'user'> & { keyId: string | null },
   operation: { kind: string; parameters: Record<string, unknown>; total: number },
 ): Promise<OperationRow> {
   const now = deps.clock.now();

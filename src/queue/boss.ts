@@ -27,6 +27,8 @@ export interface ClaimedJob<Data> {
 export interface NewJob<Data> {
   id: string;
   data: Data;
+  /** Seconds before it is given to anybody. Default: none. */
+  startAfter?: number;
 }
 
 /** Ids in one statement: pg-boss expands them to parameters, of which PostgreSQL takes 65,535. */

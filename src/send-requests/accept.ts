@@ -129,10 +129,11 @@ function askedKeys({ plan, drafts }: PreparedRequest): Map<string, AskedKey> {
 }
 
 /** Parts the drafts into those to keep and those that repeat a message that exists, here or from before. */
-async function withoutRepeats(db: Db | Tx, prepared: PreparedRequest) {
+async function withoutRepeats(deps: RuleDeps, db: Db | Tx, prepared: PreparedRequest) {
   const asked = askedKeys(prepared);
   const owners = new Map([...asked].map(([name, { messageId }]) => [name, messageId]));
-  for (const { templateId, key, messageId } of await findKeyOwners(db, prepared.caller.tenantId, [...asked.values()])) {
+  const { tenantId } = prepared.caller;
+  for (const { templateId, key, messageId } of await findKeyOwners(deps, db, tenantId, [...asked.values()])) {
     owners.set(`${templateId}/${key}`, messageId);
   }
   const kept: DraftMessage[] = [];
@@ -148,8 +149,12 @@ async function withoutRepeats(db: Db | Tx, prepared: PreparedRequest) {
 }
 
 /** What the request would do now. Nothing is kept: its messages have no ids. */
-export async function trySendRequest(db: Db | Tx, prepared: PreparedRequest): Promise<SendRequestOutcome> {
-  const { kept, repeated } = await withoutRepeats(db, prepared);
+export async function trySendRequest(
+  deps: RuleDeps,
+  db: Db | Tx,
+  prepared: PreparedRequest,
+): Promise<SendRequestOutcome> {
+  const { kept, repeated } = await withoutRepeats(deps, db, prepared);
   const made = new Set(kept.map(({ row }) => row.id));
   const known = repeated.map((one) => (made.has(one.messageId ?? '') ? { ...one, messageId: null } : one));
   return outcomeOf(null, 'dry-run', kept, known);
@@ -229,8 +234,8 @@ export async function acceptSendRequest(
   draftId: string | null = null,
 ): Promise<SendRequestOutcome> {
   const { tenantId } = prepared.caller;
-  await takeDedupeKeys(tx, tenantId, [...askedKeys(prepared).values()]);
-  const { kept, repeated } = await withoutRepeats(tx, prepared);
+  await takeDedupeKeys(deps, tx, tenantId, [...askedKeys(prepared).values()]);
+  const { kept, repeated } = await withoutRepeats(deps, tx, prepared);
   const documentIds = new Set(kept.flatMap(({ row }) => row.documents.map((document) => document.id)));
   const used = await useDocuments(tx, deps, tenantId, [...documentIds]);
   if (used.size !== documentIds.size) {
@@ -266,6 +271,6 @@ export async function storeDraft(deps: IntakeDeps, tx: Tx, prepared: PreparedReq
   // A draft may be confirmed after its documents would have expired as unused.
   const documentIds = new Set(prepared.drafts.flatMap(({ row }) => row.documents.map((document) => document.id)));
   await useDocuments(tx, deps, prepared.caller.tenantId, [...documentIds]);
-  const checked = await trySendRequest(tx, prepared);
+  const checked = await trySendRequest(deps, tx, prepared);
   return { ...checked, id, status: 'draft', counts: { ...checked.counts, created: 0, E: 0, V: 0, KO: 0, B: 0 } };
 }

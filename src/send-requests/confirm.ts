@@ -41,7 +41,11 @@ export async function prepareConfirmation(
   return prepareSendRequest(deps, { ...caller, testOnly: row.test }, body);
 }
 
-const timesOf = ({ sendAt, notAfter, window }: SendRequestBody) => JSON.stringify([sendAt, notAfter, window]);
+/** What others may change of a draft: its times, and who is in it. */
+const changeable = ({ sendAt, notAfter, window, recipients }: SendRequestBody) => {
+  const copies = recipients.reduce((sum, { cc = [], bcc = [] }) => sum + cc.length + bcc.length, 0);
+  return JSON.stringify([sendAt, notAfter, window, recipients.length, copies]);
+};
 
 /**
  * Turns a draft into an accepted request with its messages, in the caller's transaction. The draft's row is locked:
@@ -59,7 +63,7 @@ export async function confirmSendRequest(
   const row = await getSendRequest(tx, viewerOf(caller), id, { lock: true });
   if (row.status !== 'draft') throw notDraft(row.status);
   const current = await findDraftBody(tx, caller.tenantId, id);
-  if (current === null || timesOf(current) !== timesOf(prepared.body)) {
+  if (current === null || changeable(current) !== changeable(prepared.body)) {
     throw new AppError('precondition_failed', { detail: 'The draft was changed meanwhile: confirm it again.' });
   }
   const outcome = await acceptSendRequest(deps, tx, prepared, id);

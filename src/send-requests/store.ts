@@ -1,8 +1,9 @@
-import { and, desc, eq, lt, sql } from 'drizzle-orm';
+import { and, desc, eq, lt, type SQL, sql } from 'drizzle-orm';
 import type { Db, Tx } from '../db/client.ts';
 import { idList } from '../db/rows.ts';
 import { sendRequestDrafts, sendRequests } from '../db/tables/messages.ts';
 import { notFound } from '../errors.ts';
+import { erasedDedupeKeys } from '../personal-data/erasure/kept-keys.ts';
 import type { SendRequestBody } from './schema.ts';
 
 export type SendRequestRow = typeof sendRequests.$inferSelect;
@@ -91,6 +92,19 @@ export async function countMessages(
   return counts;
 }
 
+/** Those of a request who got nothing, by status and reason: the most frequent first. */
+export async function countLeftOut(
+  db: Db,
+  tenantId: string,
+  sendRequestId: string,
+): Promise<{ status: 'B' | 'KO'; reason: string; count: number }[]> {
+  const rows = await db.execute<{ status: 'B' | 'KO'; reason: string; count: number }>(sql`
+    select status, reason, count(*)::int as count from messages
+    where tenant_id = ${tenantId} and send_request_id = ${sendRequestId} and status in ('B', 'KO')
+    group by status, reason order by count desc, status, reason`);
+  return [...rows];
+}
+
 /** The body of a draft; null once it was confirmed or cancelled. */
 export async function findDraftBody(db: Db | Tx, tenantId: string, id: string): Promise<SendRequestBody | null> {
   const [row] = await db
@@ -116,36 +130,54 @@ export interface AskedKey {
   createdAt: Date;
 }
 
-function recordset(tenantId: string, keys: readonly AskedKey[]) {
-  const rows = keys.map(({ templateId, test, key, messageId, createdAt }) => ({
-    tenant_id: tenantId,
+type KeyDeps = Parameters<typeof erasedDedupeKeys>[0];
+
+/** The keys as rows; `hidden` is what they are kept as once their message was erased. */
+async function recordset(deps: KeyDeps, db: Db | Tx, tenantId: string, keys: readonly AskedKey[]) {
+  const names = keys.map(({ key }) => key);
+  const hidden = await erasedDedupeKeys(deps, db, tenantId, names);
+  const rows = keys.map(({ templateId, test, key, messageId, createdAt }, place) => ({
     template_id: templateId,
     test,
     key,
+    hidden: hidden?.[place] ?? null,
     message_id: messageId,
     created_at: createdAt,
   }));
-  return sql`json_populate_recordset(null::dedupe_keys, ${JSON.stringify(rows)}::json)`;
+  return sql`json_to_recordset(${JSON.stringify(rows)}::json) as asked(
+    template_id uuid, test boolean, key text, hidden text, message_id uuid, created_at timestamptz)`;
 }
+
+const sameKey = (tenantId: string, key: SQL) => sql`
+  kept.tenant_id = ${tenantId} and kept.template_id = asked.template_id and kept.test = asked.test and kept.key = ${key}`;
 
 /** The messages that these keys belong to already. */
 export async function findKeyOwners(
+  deps: KeyDeps,
   db: Db | Tx,
   tenantId: string,
   keys: readonly AskedKey[],
 ): Promise<{ templateId: string; key: string; messageId: string }[]> {
   if (keys.length === 0) return [];
   const owners = await db.execute<{ template_id: string; key: string; message_id: string }>(sql`
-    select kept.template_id, kept.key, kept.message_id from dedupe_keys kept
-    join ${recordset(tenantId, keys)} asked on asked.tenant_id = kept.tenant_id
-      and asked.template_id = kept.template_id and asked.test = kept.test and asked.key = kept.key`);
+    select kept.template_id, asked.key, kept.message_id from ${await recordset(deps, db, tenantId, keys)}
+    join dedupe_keys kept on ${sameKey(tenantId, sql`any(array[asked.key, asked.hidden])`)}`);
   return [...owners].map((row) => ({ templateId: row.template_id, key: row.key, messageId: row.message_id }));
 }
 
 /** Takes the keys that are new; those that belong to a message stay with it. Waits for others that take the same. */
-export async function takeDedupeKeys(tx: Tx, tenantId: string, keys: readonly AskedKey[]): Promise<void> {
+export async function takeDedupeKeys(
+  deps: KeyDeps,
+  tx: Tx,
+  tenantId: string,
+  keys: readonly AskedKey[],
+): Promise<void> {
   if (keys.length === 0) return;
   // Ordered, so that two requests with the same keys wait for each other and cannot deadlock.
   await tx.execute(sql`
-    insert into dedupe_keys select * from ${recordset(tenantId, keys)} order by template_id, key on conflict do nothing`);
+    insert into dedupe_keys (tenant_id, template_id, test, key, message_id, created_at)
+    select ${tenantId}, template_id, test, key, message_id, created_at
+    from ${await recordset(deps, tx, tenantId, keys)}
+    where not exists (select 1 from dedupe_keys kept where ${sameKey(tenantId, sql`asked.hidden`)})
+    order by template_id, key on conflict do nothing`);
 }

@@ -17,6 +17,8 @@ const resources = [
   'choices',
   'consents',
   'notification-types',
+  'responses',
+  'personal-data',
   'suppressions',
   'send-requests',
   'messages',

@@ -11,6 +11,7 @@ const locale = Type.String({
 const validation = words(['manual', 'automatic'], {
   description: 'Whether messages wait in `E` for a person, or go straight to `V` (W10).',
 });
+const days = Type.Integer({ minimum: 1, maximum: 36_500 });
 const mailAddress = Type.String({ minLength: 3, maxLength: 254 });
 
 const settings = {
@@ -48,6 +49,18 @@ const settings = {
     description:
       'Consent of those who never said anything (M8): 0 refused, 1 management only (default), 2 also prospecting, 3 also third parties.',
   }),
+  retentionDays: nullable(
+    Type.Integer({
+      minimum: 1,
+      maximum: 36_500,
+      description:
+        'Days after the last thing that happened to a message when it is emptied of all that is personal; null: never.',
+    }),
+  ),
+  retentionDaysByCategory: closed(
+    { transactional: Type.Optional(days), service: Type.Optional(days), marketing: Type.Optional(days) },
+    { description: 'The same for categories of templates that have an end of their own. A change replaces them all.' },
+  ),
 };
 
 /** An organisation, as the API shows it. */
@@ -77,8 +90,16 @@ export const TenantChange = closed(
     documentMaxBytes: Type.Optional(settings.documentMaxBytes),
     addressPolicy: Type.Optional(settings.addressPolicy),
     defaultConsentLevel: Type.Optional(settings.defaultConsentLevel),
+    retentionDays: Type.Optional(settings.retentionDays),
+    retentionDaysByCategory: Type.Optional(settings.retentionDaysByCategory),
   },
-  { minProperties: 1, examples: [{ defaultValidation: 'automatic' }] },
+  {
+    minProperties: 1,
+    examples: [
+      { defaultValidation: 'automatic' },
+      { retentionDays: 1_095, retentionDaysByCategory: { marketing: 365 } },
+    ],
+  },
 );
 
 const scope = words(scopes);

@@ -23,6 +23,8 @@ export type TenantSettings = Partial<
     | 'defaultTemplate'
     | 'constants'
     | 'documentMaxBytes'
+    | 'retentionDays'
+    | 'retentionDaysByCategory'
     | 'addressPolicy'
     | 'defaultConsentLevel'
   >

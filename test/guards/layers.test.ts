@@ -19,6 +19,7 @@ const stages = [
   'recipients',
   'suppressions',
   'messages',
+  'personal-data',
   'operations',
   'send-requests',
   'dispatch',

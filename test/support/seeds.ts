@@ -26,6 +26,8 @@ export interface Seeds {
   document: string;
   recipientType: string;
   recipient: string;
+  unusedRecipient: string;
+  response: string;
   notificationType: string;
   unusedNotificationType: string;
   suppression: string;
@@ -152,6 +154,9 @@ async function seedPeople(api: Api) {
     displayName: 'Jürgen Müller',
     addresses: [{ kind: 'mail', value: 'jurgen.muller@courriel.example' }],
   });
+  const unusedRecipient = await post(api, '/v1/recipients', { type: 'client', externalId: 'C-1002' });
+  const context = { type: 'questionnaire', ref: 'Q-2026-16' };
+  const response = await post(api, `/v1/recipients/${recipient.id}/responses`, { context });
   const suppression = await post(api, '/v1/suppressions', { address: 'jamais@courriel.example', cause: 'manual' });
   return {
     suppression: suppression.id as string,
@@ -159,6 +164,8 @@ async function seedPeople(api: Api) {
     unusedNotificationType: unused.id as string,
     recipientType: recipientType.id as string,
     recipient: recipient.id as string,
+    unusedRecipient: unusedRecipient.id as string,
+    response: response.id as string,
   };
 }
 
@@ -178,7 +185,7 @@ async function seedMessages(api: Api, testKey: string, document: string) {
   const waiting = await send(api, [row('e'), row('b')], { documents: [document] });
   const [E, B] = waiting.messages.map(({ id }: { id: string }) => id);
   await post(api, `/v1/messages/${B}/block`, {});
-  const sent = await send(api, [row('ok')], automatic);
+  const sent = await send(api, [row('ok', { recipient: 'external:client:C-1001' })], automatic);
   const planned = await send(api, [row('plus-tard')], { ...automatic, sendAt: '2026-12-24T09:00:00Z' });
   const draft = await send(api, [row('brouillon')], { confirm: false });
   const names = ['ok', 'simulate-permanent', 'simulate-uncertain'];
@@ -232,6 +239,8 @@ const special: Record<string, (seeds: Seeds) => string> = {
   deleteSender: (seeds) => seeds.unusedSender,
   deleteDataSource: (seeds) => seeds.unusedSource,
   deleteExtraction: (seeds) => seeds.unusedExtraction,
+  deleteRecipient: (seeds) => seeds.unusedRecipient,
+  eraseRecipient: (seeds) => seeds.unusedRecipient,
   deleteNotificationType: (seeds) => seeds.unusedNotificationType,
   deleteChannelAccount: (seeds) => seeds.unusedAccount,
   publishTemplateVersion: (seeds) => seeds.unusedTemplate,
@@ -275,6 +284,9 @@ export function idFor(seeds: Seeds, operation: { id: string; path: string }): st
 /** The path of an operation with its ids filled in; `id` in the place of the seeded one, if given. */
 export function pathFor(seeds: Seeds, operation: { id: string; path: string }, id?: string): string {
   const version = operation.id === 'publishTemplateVersion' ? '2' : '1';
-  const filled = operation.path.replace('{version}', version).replace('{token}', seeds.token);
+  const filled = operation.path
+    .replace('{version}', version)
+    .replace('{token}', seeds.token)
+    .replace('{response}', seeds.response);
   return filled.includes('{id}') ? filled.replace('{id}', id ?? idFor(seeds, operation)) : filled;
 }

@@ -23,12 +23,15 @@ export const documents = pgTable(
     sha256: text('sha256').notNull(),
     /** First time a message used it. Null for seven days and it is deleted. */
     usedAt: instant('used_at'),
+    /** The operation that erased a message of it and looks whether anything else uses it; null: none does. */
+    erasureId: uuid('erasure_id'),
     ...lifetime(),
   },
   (table) => [
     primaryKey({ columns: [table.tenantId, table.id] }),
     index('documents_sha256').on(table.tenantId, table.sha256),
     index('documents_unused').on(table.createdAt).where(sql`${table.usedAt} is null`),
+    index('documents_erasure').on(table.tenantId, table.erasureId).where(sql`${table.erasureId} is not null`),
   ],
 );
 

@@ -1,4 +1,5 @@
 export * from './content.ts';
+export * from './dedupe-keys.ts';
 export * from './dispatch.ts';
 export * from './events.ts';
 export * from './merge-fields.ts';

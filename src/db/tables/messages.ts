@@ -22,7 +22,7 @@ export interface StoredMailbox {
   address: string;
 }
 
-/** One copy of a message (cc, bcc, or the sender's archive) and what became of it. */
+/** One copy of a message (cc, bcc, or the sender's archive) and what became of it. Its address is empty once erased. */
 export interface StoredCopy extends StoredMailbox {
   kind: 'cc' | 'bcc' | 'archive';
   outcome: 'pending' | 'accepted' | 'failed' | 'uncertain' | 'blocked' | 'skipped';
@@ -214,6 +214,11 @@ export const messages = pgTable(
     check('messages_only_valid_leaves', sql`${table.dispatchState} = 'idle' or ${table.status} in ('V', 'OK')`),
     check('messages_failure_has_reason', sql`${table.status} not in ('KO', 'B') or ${table.reason} is not null`),
     check(
+      'messages_erased_is_empty',
+      sql`${table.erasedAt} is null or (${table.status} not in ('E', 'V') and ${table.dispatchState} = 'idle'
+        and coalesce(${table.toAddress}, ${table.toNormalized}, ${table.toName}, ${table.subject}) is null)`,
+    ),
+    check(
       'messages_job_while_queued',
       sql`(${table.dispatchState} in ('queued', 'sending')) = (${table.jobId} is not null)`,
     ),
@@ -275,18 +280,4 @@ export const attempts = pgTable(
     primaryKey({ columns: [table.tenantId, table.messageId, table.id] }),
     uniqueIndex('attempts_one_open').on(table.tenantId, table.messageId).where(sql`${table.finishedAt} is null`),
   ],
-);
-
-/** What must be unique across time: one message per caller's key and template. */
-export const dedupeKeys = pgTable(
-  'dedupe_keys',
-  {
-    tenantId: tenantId(),
-    templateId: uuid('template_id').notNull(),
-    test: boolean('test').notNull(),
-    key: text('key').notNull(),
-    messageId: uuid('message_id').notNull(),
-    createdAt: instant('created_at').notNull(),
-  },
-  (table) => [primaryKey({ columns: [table.tenantId, table.templateId, table.test, table.key] })],
 );

@@ -16,7 +16,8 @@ export const storable = (text: string | null) => text?.replaceAll('\u0000', '').
 async function keepLateCopies(deps: ClaimDeps, tx: Tx, row: MessageRow, late: readonly StoredCopy[]): Promise<void> {
   const [found] = await tx.execute<{ copies: StoredCopy[] }>(sql`
     select copies from messages
-    where tenant_id = ${row.tenantId} and id = ${row.id} and content_revision = ${row.contentRevision} for update`);
+    where tenant_id = ${row.tenantId} and id = ${row.id} and content_revision = ${row.contentRevision}
+      and erased_at is null for update`);
   if (found === undefined) return;
   const copies = found.copies.map((copy, position) => {
     const answer = late[position];
@@ -49,7 +50,7 @@ export async function keepLateOutcomes(deps: ClaimDeps, tx: Tx, late: readonly D
         dispatch_state = ${copiesLeft ? 'waiting' : 'idle'}, release_at = ${at(now)},
         revision = revision + 1, updated_at = ${at(now)}
       where tenant_id = ${open.row.tenantId} and id = ${open.row.id} and status = 'KO' and reason = 'outcome_unknown'
-        and content_revision = ${open.row.contentRevision}`);
+        and content_revision = ${open.row.contentRevision} and erased_at is null`);
     if (moved.count !== 1) continue;
     const move = { ...open.row, messageId: open.row.id, from: 'KO' as const, to: 'OK' as const };
     await recordMoves(deps, tx, serviceActor, [{ ...move, reason: null, remark: 'late answer of the provider' }]);

@@ -30,7 +30,7 @@ const fileAnswer = {
 const multipartOverheadBytes = 16 * 1024;
 
 function presentDocument(row: DocumentRow) {
-  const { tenantId: _tenantId, usedAt: _usedAt, ...shown } = row;
+  const { tenantId: _tenantId, usedAt: _usedAt, erasureId: _erasureId, ...shown } = row;
   return shown;
 }
 

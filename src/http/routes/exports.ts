@@ -64,7 +64,8 @@ export function exportRoutes(app: App, runtime: Runtime): void {
       id: 'getExportContent',
       tag: 'following',
       summary: 'The file of an export that is done',
-      description: 'Kept for seven days. Also needs the scope `messages:read`.',
+      description:
+        'Kept for seven days, or until a person who is in it is erased. Also needs the scope `messages:read`.',
       access: ['exports:read'],
       params,
       answers: {
@@ -73,7 +74,7 @@ export function exportRoutes(app: App, runtime: Runtime): void {
           content: { 'text/csv': { schema: Type.String() }, 'application/x-ndjson': { schema: Type.String() } },
         } as never,
       },
-      errors: ['not_finished'],
+      errors: ['not_finished', 'erased'],
     }),
     async (request, reply) => {
       const caller = callerOf(request);
@@ -83,7 +84,8 @@ export function exportRoutes(app: App, runtime: Runtime): void {
       if (row.finishedAt !== null && runtime.clock.now().getTime() - row.finishedAt.getTime() > exportKeptMs)
         throw notFound();
       if (row.status !== 'done') throw new AppError('not_finished', { extra: { currentStatus: row.status } });
-      const { format } = row.parameters as unknown as ExportRequest;
+      const { format, fileErased } = row.parameters as unknown as ExportRequest & { fileErased?: true };
+      if (fileErased) throw new AppError('erased');
       reply.header('content-disposition', `attachment; filename="messages-${row.id}.${format}"`);
       reply.type(format === 'csv' ? 'text/csv; charset=utf-8' : 'application/x-ndjson');
       return reply.send(Readable.from(readChunks(runtime.db, caller.tenantId, row.id)));

@@ -11,14 +11,17 @@ import { extractionRoutes } from './extractions.ts';
 import { fieldRoutes } from './fields.ts';
 import { healthRoutes } from './health.ts';
 import { layoutRoutes } from './layouts.ts';
+import { leftOutRoutes } from './left-out.ts';
 import { messageActionRoutes } from './message-actions.ts';
 import { messageViewRoutes } from './message-views.ts';
 import { messageRoutes } from './messages.ts';
 import { notificationTypeRoutes } from './notification-types.ts';
 import { operationRoutes } from './operations.ts';
 import { permissionRoutes } from './permissions.ts';
+import { personalDataRoutes } from './personal-data.ts';
 import { recipientTypeRoutes } from './recipient-types.ts';
 import { recipientRoutes } from './recipients.ts';
+import { responseRoutes } from './responses.ts';
 import { sendRequestRoutes } from './send-requests.ts';
 import { senderRoutes } from './senders.ts';
 import { suppressionRoutes } from './suppressions.ts';
@@ -49,11 +52,14 @@ const allRoutes: readonly Routes[] = [
   recipientTypeRoutes,
   recipientRoutes,
   audienceRoutes,
+  responseRoutes,
+  personalDataRoutes,
   permissionRoutes,
   notificationTypeRoutes,
   suppressionRoutes,
   unsubscribeRoutes,
   sendRequestRoutes,
+  leftOutRoutes,
   messageRoutes,
   messageViewRoutes,
   messageActionRoutes,

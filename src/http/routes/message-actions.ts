@@ -65,7 +65,7 @@ function singleRoutes(app: App, runtime: Runtime): void {
         body: Action,
         idempotency: 'accepted',
         answers: { 200: reference('MessageDetails') },
-        errors: ['illegal_move', 'being_sent', 'content_changed', 'blocked_by_rule', 'cannot_be_sent'],
+        errors: ['illegal_move', 'being_sent', 'content_changed', 'blocked_by_rule', 'cannot_be_sent', 'erased'],
       }),
       (request, reply) =>
         actOnOne(runtime, request, reply, action, {
@@ -90,7 +90,7 @@ function singleRoutes(app: App, runtime: Runtime): void {
       body: Resolution,
       idempotency: 'accepted',
       answers: { 200: reference('MessageDetails') },
-      errors: ['illegal_move'],
+      errors: ['illegal_move', 'erased'],
     }),
     (request, reply) => {
       const caller = callerOf(request);

@@ -49,7 +49,7 @@ function previewRoutes(app: App, runtime: Runtime): void {
       access: ['messages:read'],
       params,
       answers: { 200: answer as never },
-      errors: ['cannot_be_sent'],
+      errors: ['cannot_be_sent', 'erased'],
     });
 
   app.get(

@@ -88,7 +88,7 @@ function detailRoutes(app: App, runtime: Runtime): void {
       body: MessageChange,
       conditional: true,
       answers: { 200: reference('MessageDetails') },
-      errors: ['illegal_move', 'being_sent', 'cannot_be_sent', 'unprocessable'],
+      errors: ['illegal_move', 'being_sent', 'cannot_be_sent', 'unprocessable', 'erased'],
     }),
     async (request, reply) => {
       const caller = callerOf(request);

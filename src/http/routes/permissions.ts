@@ -27,7 +27,8 @@ import { recipientId } from './recipients.ts';
 
 const params = closed({ id: recipientId });
 
-function presentChoice({ type, channel, accepted, said }: HeldChoice) {
+/** What holds for one kind of notice and one channel, as the API shows it. */
+export function presentChoice({ type, channel, accepted, said }: HeldChoice) {
   return {
     notificationType: type.key,
     notificationTypeId: type.id,

@@ -121,9 +121,9 @@ export function recipientRoutes(app: App, runtime: Runtime): void {
     },
   });
   deleteRoute(app, runtime, recipients, {
-    summary: 'Delete a recipient, their addresses, choices and consents',
+    summary: 'Delete a recipient, their addresses, choices, consents and responses',
     description:
-      'Their messages stay. Refused while others are of their household, or parts or contacts of the structure.',
+      'Their messages stay: to have nothing personal left, erase them. Refused while others are of their household, or parts or contacts of the structure.',
     errors: ['in_use'],
     remove: (tx, tenantId, actor, reference) => deleteRecipient(runtime, tx, tenantId, actor, reference),
   });

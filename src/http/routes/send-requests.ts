@@ -135,7 +135,7 @@ function createRoute(app: App, runtime: Runtime): void {
       const work = intakeWork(request, {
         prepare: () => prepareSendRequest(runtime, caller, body),
         async commit(tx, prepared) {
-          if (body.dryRun) return { status: 200, answer: await trySendRequest(tx, prepared) };
+          if (body.dryRun) return { status: 200, answer: await trySendRequest(runtime, tx, prepared) };
           if (body.confirm === false) return { status: 201, answer: await storeDraft(runtime, tx, prepared) };
           return { status: 201, answer: await acceptSendRequest(runtime, tx, prepared) };
         },

@@ -28,7 +28,8 @@ const filter = {
   cause: Type.Optional({ ...cause, description: 'Those with this cause.' } as typeof cause),
 };
 
-function presentSuppression(row: SuppressionRow) {
+/** A suppression as the API shows it. */
+export function presentSuppression(row: SuppressionRow) {
   const { tenantId: _tenantId, revision: _revision, addressHash: _addressHash, ...shownFields } = row;
   return shownFields;
 }

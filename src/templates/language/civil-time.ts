@@ -115,3 +115,11 @@ export function momentOf(instant: Date, clock: RenderClock): Moment {
     name: (options) => dateTimeFormat(clock.locale, { ...options, timeZone: clock.timezone }).format(instant),
   };
 }
+
+/** The midnight that began the civil day so many days before that of an instant. */
+export function midnightDaysAgo(instant: Date, timezone: string, days: number): Date {
+  const civil = civilTimeAt(instant, timezone);
+  const then = new Date(Date.UTC(civil.year, civil.month - 1, civil.day - days));
+  const day = { year: then.getUTCFullYear(), month: then.getUTCMonth() + 1, day: then.getUTCDate() };
+  return instantOf({ ...day, hour: 0, minute: 0, second: 0 }, timezone);
+}

@@ -1,0 +1,225 @@
+import { and, asc, eq, gt, inArray, isNull, ne, or, sql } from 'drizzle-orm';
+import type { Tx } from '../db/client.ts';
+import { operations } from '../db/tables/dispatch.ts';
+import { messages } from '../db/tables/messages.ts';
+import { AppError, notFound } from '../errors.ts';
+import { recordEvents } from '../events/store.ts';
+import { blockMessages } from '../messages/act.ts';
+import type { MoveDeps } from '../messages/to-valid.ts';
+import {
+  adoptDocuments,
+  deleteDoubtedDocuments,
+  hasDoubtedDocuments,
+  keepUsedDocuments,
+} from '../personal-data/erasure/documents.ts';
+import { emptyMessages, lockUnerased } from '../personal-data/erasure/empty-messages.ts';
+import { eraseExportFiles, holdExports } from '../personal-data/erasure/export-files.ts';
+import { forgetPerson, forgetSuppressed } from '../personal-data/erasure/forget-person.ts';
+import { forgetInFilters, forgetInNextDraft } from '../personal-data/erasure/forget-requests.ts';
+import { hideIdempotencyKeys } from '../personal-data/erasure/kept-keys.ts';
+import { forgetMentions } from '../personal-data/erasure/mentions.ts';
+import { eraseOutboxFiles } from '../personal-data/erasure/outbox-files.ts';
+import { firstId, nextSpan } from '../personal-data/erasure/walk.ts';
+import { messagesOf, type Person, readPerson } from '../personal-data/person.ts';
+import { lockRecipient } from '../recipients/store.ts';
+import { recordAudit } from '../tenants/audit.ts';
+import { type Actor, actorOf, type Caller, serviceActor } from '../tenants/rights.ts';
+import { createOperation, type OperationDeps, type OperationRow, type Progress, recordStep } from './store.ts';
+
+/** Messages of one transaction: few enough that no row is locked for long. */
+const messagesPerStep = 200;
+
+async function runningErasure(tx: Tx, tenantId: string, recipientId: string): Promise<OperationRow | undefined> {
+  const [running] = await tx
+    .select()
+    .from(operations)
+    .where(
+      and(
+        eq(operations.tenantId, tenantId),
+        eq(operations.kind, 'erase'),
+        isNull(operations.finishedAt),
+        sql`${operations.parameters} ->> 'recipient' = ${recipientId}`,
+      ),
+    );
+  return running;
+}
+
+/**
+ * Asks for a person to be erased. What waits for them becomes `B` `erased` at once; the rest is the operation's work.
+ * Asked twice it is the same operation. The tenant has its key (`AddressHashes.prepare`).
+ * @throws AppError `not_found`; `being_sent` when one of their messages is on its way at this moment: nothing is done.
+ */
+export async function startErasure(deps: MoveDeps, tx: Tx, caller: Caller, reference: string): Promise<OperationRow> {
+  const { tenantId } = caller;
+  const recipient = await lockRecipient(tx, tenantId, reference, 'update');
+  if (recipient === null) throw notFound();
+  const running = await runningErasure(tx, tenantId, recipient.id);
+  if (running !== undefined) return running;
+  const theirs = messagesOf(await readPerson(tx, tenantId, recipient.id));
+  const leaving = await tx
+    .select({ id: messages.id })
+    .from(messages)
+    .where(and(theirs, or(inArray(messages.status, ['E', 'V']), ne(messages.dispatchState, 'idle'))));
+  const ids = leaving.map(({ id }) => id);
+  const { free, beingSent } = await lockUnerased(tx, tenantId, ids);
+  if (beingSent.length > 0) {
+    throw new AppError('being_sent', {
+      detail: 'A message to this person is being sent: try again in a moment. Nothing was erased.',
+      extra: { messages: beingSent },
+    });
+  }
+  const waiting = free.filter(({ status }) => status === 'E' || status === 'V');
+  await blockMessages(deps, tx, actorOf(caller), waiting, { reason: 'erased', facts: null, remark: null });
+  const total = await tx.$count(messages, theirs);
+  return createOperation(deps, tx, caller, { kind: 'erase', parameters: { recipient: recipient.id }, total });
+}
+
+/** A step of the work: what it is done with, and where it goes on. */
+interface Step {
+  deps: OperationDeps;
+  tx: Tx;
+  row: OperationRow;
+  person: Person;
+  /** The last id that was looked at in this stage; empty at its beginning. */
+  after: string;
+}
+
+/** Where an erasure goes on, and how many messages it emptied. `later`: something is in the way at this moment. */
+interface Next {
+  stage: Stage | 'end';
+  after?: string;
+  emptied?: number;
+  later?: boolean;
+}
+
+async function emptyTheirMessages({ deps, tx, row, person, after }: Step): Promise<Next> {
+  const { tenantId } = person;
+  await holdExports(tx, tenantId);
+  const found = await tx
+    .select({ id: messages.id })
+    .from(messages)
+    .where(and(messagesOf(person), gt(messages.id, after || firstId)))
+    .orderBy(asc(messages.id))
+    .limit(messagesPerStep);
+  const ids = found.map(({ id }) => id);
+  const { free } = await lockUnerased(tx, tenantId, ids);
+  const emptied = await emptyMessages(deps, tx, { tenantId, operationId: row.id }, free);
+  await eraseExportFiles(tx, tenantId, emptied.ids);
+  const filters = await forgetInFilters(tx, person, new Set(emptied.contextRefs));
+  const suppressed = await forgetSuppressed(deps, tx, person, emptied.addresses);
+  const { documentIds, sendRequestIds } = emptied;
+  const named = [...emptied.ids, ...sendRequestIds, ...documentIds, ...filters, ...suppressed];
+  await hideIdempotencyKeys(deps, tx, tenantId, named);
+  const last = ids.at(-1);
+  const more = ids.length === messagesPerStep && last !== undefined;
+  return { stage: more ? 'messages' : 'requests', after: more ? last : '', emptied: emptied.ids.length };
+}
+
+async function forgetTheirRequests({ deps, tx, person }: Step): Promise<Next> {
+  const suppressed = await forgetSuppressed(deps, tx, person, [...person.addresses]);
+  const filters = await forgetInFilters(tx, person, new Set());
+  await hideIdempotencyKeys(deps, tx, person.tenantId, [...suppressed, ...filters]);
+  return { stage: 'drafts' };
+}
+
+async function forgetTheirDrafts({ deps, tx, person, after }: Step): Promise<Next> {
+  const draft = await forgetInNextDraft(deps, tx, person, after);
+  if (draft === null) return { stage: 'walk' };
+  await hideIdempotencyKeys(deps, tx, person.tenantId, [draft]);
+  return { stage: 'drafts', after: draft };
+}
+
+/** Everybody's messages: copies for the person, and documents that are somebody else's too. */
+async function walkMessages({ deps, tx, row, person, after }: Step): Promise<Next> {
+  const { tenantId, addresses } = person;
+  const erasure = { tenantId, operationId: row.id };
+  if (after === '') await adoptDocuments(tx, erasure);
+  const doubted = await hasDoubtedDocuments(tx, erasure);
+  if (!doubted && addresses.size === 0) return { stage: 'documents' };
+  const span = await nextSpan(tx, tenantId, after || firstId);
+  if (span === null) return { stage: 'documents' };
+  if (doubted) await keepUsedDocuments(tx, erasure, span);
+  const { beingSent } = await forgetMentions(deps, tx, tenantId, addresses, span);
+  if (beingSent.length > 0) return { stage: 'walk', after, later: true };
+  return { stage: 'walk', after: span.to };
+}
+
+async function deleteTheirDocuments({ tx, row }: Step): Promise<Next> {
+  await deleteDoubtedDocuments(tx, { tenantId: row.tenantId, operationId: row.id });
+  return { stage: 'files' };
+}
+
+async function deleteTheirFiles({ deps, tx }: Step): Promise<Next> {
+  await eraseOutboxFiles(deps, tx);
+  return { stage: 'person' };
+}
+
+async function forgetThem({ deps, tx, row, person }: Step): Promise<Next> {
+  const { tenantId, id } = person;
+  await lockRecipient(tx, tenantId, id, 'update');
+  const left = await tx
+    .select({ id: messages.id, state: messages.dispatchState })
+    .from(messages)
+    .where(messagesOf(person));
+  // Made while the others were emptied.
+  if (left.length > 0) return { stage: 'messages', later: left.every(({ state }) => state === 'sending') };
+  const forgotten = await forgetPerson(deps, tx, person);
+  await hideIdempotencyKeys(deps, tx, tenantId, [...forgotten, row.id]);
+  const { keyId, user } = row.actor as { keyId: string | null; user: string | null };
+  const actor: Actor = keyId === null ? serviceActor : { kind: 'key', keyId, user };
+  await recordAudit(deps, tx, { tenantId, actor, action: 'erased', resourceType: 'recipient', resourceId: id });
+  const event = { tenantId, type: 'recipient.erased' as const, test: false, resourceId: id };
+  await recordEvents(deps, tx, [{ ...event, data: { operation: row.id } }]);
+  return { stage: 'end' };
+}
+
+/** In this order: a person's record goes last, so that an erasure that was interrupted knows whom it is about. */
+const stages = {
+  messages: emptyTheirMessages,
+  requests: forgetTheirRequests,
+  drafts: forgetTheirDrafts,
+  walk: walkMessages,
+  documents: deleteTheirDocuments,
+  files: deleteTheirFiles,
+  person: forgetThem,
+} satisfies Record<string, (step: Step) => Promise<Next>>;
+
+type Stage = keyof typeof stages;
+
+/** Does the next step of an erasure. Killed at any point, it goes on from the last step that was committed. */
+export async function stepErasure(deps: OperationDeps, tx: Tx, row: OperationRow): Promise<Progress> {
+  const { recipient } = row.parameters as { recipient: string };
+  const [stage = 'messages', after = ''] = (row.cursor ?? '').split(':').filter(Boolean) as [Stage?, string?];
+  const person = await readPerson(tx, row.tenantId, recipient);
+  const next = await stages[stage]({ deps, tx, row, person, after });
+  const emptied = next.emptied ?? 0;
+  const cursor = `${next.stage}:${next.after ?? ''}`;
+  await recordStep(deps, tx, row, { cursor, done: emptied, succeeded: emptied, refused: [] });
+  if (next.stage === 'end') return 'done';
+  return next.later ? 'later' : 'more';
+}
+
+/**
+ * Starts again for people whose messages came to be stored behind their erasure: a request that had read their record
+ * a moment before. @returns how many.
+ */
+export async function eraseLatecomers(deps: OperationDeps, since: Date): Promise<number> {
+  const late = await deps.db.execute<{ tenant_id: string; recipient: string }>(sql`
+    select distinct done.tenant_id, done.parameters ->> 'recipient' as recipient from operations done
+    join messages on messages.tenant_id = done.tenant_id
+      and messages.recipient_id = (done.parameters ->> 'recipient')::uuid and messages.erased_at is null
+    where done.kind = 'erase' and done.status = 'done' and done.finished_at >= ${since.toISOString()}::timestamptz
+      and not exists (select 1 from recipients
+        where recipients.tenant_id = done.tenant_id and recipients.id = (done.parameters ->> 'recipient')::uuid)`);
+  let started = 0;
+  for (const { tenant_id: tenantId, recipient } of late) {
+    await deps.db.transaction(async (tx) => {
+      await tx.execute(sql`select 1 from tenants where id = ${tenantId} for no key update`);
+      if ((await runningErasure(tx, tenantId, recipient)) !== undefined) return;
+      const service = { tenantId, testOnly: false, user: null, keyId: null };
+      await createOperation(deps, tx, service, { kind: 'erase', parameters: { recipient }, total: 0 });
+      started += 1;
+    });
+  }
+  return started;
+}

@@ -1,0 +1,66 @@
+import { and, asc, eq, gt, isNull, sql } from 'drizzle-orm';
+import type { Tx } from '../../db/client.ts';
+import { exportChunks, operations } from '../../db/tables/dispatch.ts';
+
+const ids = /[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}/g;
+
+/**
+ * Makes exports that are being written wait until the transaction ends, and waits for what they write at this moment:
+ * what they read from then on is erased.
+ */
+export async function holdExports(tx: Tx, tenantId: string): Promise<void> {
+  await tx
+    .select({ id: operations.id })
+    .from(operations)
+    .where(and(eq(operations.tenantId, tenantId), eq(operations.kind, 'export'), isNull(operations.finishedAt)))
+    .orderBy(asc(operations.id))
+    .for('update');
+}
+
+/** Exports whose file has one of these messages. Page by page: a file may be larger than memory. */
+async function exportsWith(tx: Tx, tenantId: string, messageIds: ReadonlySet<string>): Promise<Set<string>> {
+  const found = new Set<string>();
+  let last = { operationId: '00000000-0000-0000-0000-000000000000', number: 0 };
+  while (true) {
+    const [page] = await tx
+      .select()
+      .from(exportChunks)
+      .where(
+        and(
+          eq(exportChunks.tenantId, tenantId),
+          gt(
+            sql`(${exportChunks.operationId}, ${exportChunks.number})`,
+            sql`(${last.operationId}::uuid, ${last.number}::int)`,
+          ),
+        ),
+      )
+      .orderBy(asc(exportChunks.operationId), asc(exportChunks.number))
+      .limit(1);
+    if (page === undefined) return found;
+    last = page;
+    if (found.has(page.operationId)) continue;
+    for (const [id] of page.content.toString('latin1').matchAll(ids)) {
+      if (!messageIds.has(id)) continue;
+      found.add(page.operationId);
+      break;
+    }
+  }
+}
+
+/**
+ * Deletes the files of exports that hold one of these messages. An export that is not finished begins again, and finds
+ * what is left of them; one that is finished tells that its file was erased.
+ */
+export async function eraseExportFiles(tx: Tx, tenantId: string, messageIds: readonly string[]): Promise<void> {
+  if (messageIds.length === 0) return;
+  for (const id of await exportsWith(tx, tenantId, new Set(messageIds))) {
+    await tx.delete(exportChunks).where(and(eq(exportChunks.tenantId, tenantId), eq(exportChunks.operationId, id)));
+    await tx.execute(sql`
+      update operations set
+        parameters = case when finished_at is null then parameters else parameters || '{"fileErased": true}' end,
+        cursor = case when finished_at is null then null else cursor end,
+        done = case when finished_at is null then 0 else done end,
+        succeeded = case when finished_at is null then 0 else succeeded end
+      where tenant_id = ${tenantId} and id = ${id}`);
+  }
+}
