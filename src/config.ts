@@ -6,7 +6,7 @@ export interface Config {
   host: string;
   port: number;
   opsPort: number;
-  /** Where callers reach the API, as its document says it. Null: where the document was read. */
+  /** Where the API is reached, without a slash at its end: its document says it, links in mails lead there. Null: unknown. */
   publicUrl: string | null;
   /** Null: the embedded PostgreSQL of `dataDirectory`. */
   databaseUrl: string | null;
@@ -91,6 +91,17 @@ function url(fallback: string | null, ...protocols: string[]): Reader<string | n
   };
 }
 
+/** An address that paths are put behind. */
+function publicUrl(value: string | undefined, name: string): string | null {
+  const given = url(null, 'http:', 'https:')(value, name);
+  if (given === null) return null;
+  const { username, password, search, hash } = new URL(given);
+  if (`${username}${password}${search}${hash}` !== '' || /[?#]$/.test(given)) {
+    throw new SettingError(name, 'must have neither a user, a query nor a fragment: paths are put behind it');
+  }
+  return given.replace(/\/+$/, '');
+}
+
 function mailAddress(value: string | undefined, name: string): string | null {
   if (value === undefined) return null;
   if (!/^[^\s@<>,;:"()[\]\\]+@[a-z0-9-]+(\.[a-z0-9-]+)+$/i.test(value)) {
@@ -140,7 +151,7 @@ const settings = {
   HOST: text('127.0.0.1'),
   PORT: integer(8080, 0, 65_535),
   OPS_PORT: integer(9090, 0, 65_535),
-  PUBLIC_URL: url(null, 'http:', 'https:'),
+  PUBLIC_URL: publicUrl,
   DATABASE_URL: url(null, 'postgres:', 'postgresql:'),
   DATABASE_CONNECTIONS: integer(10, 2, 200),
   DATA_DIR: text('./data'),
@@ -169,7 +180,7 @@ export function readConfig(environment: Environment = process.env): Readonly<Con
     host: read('HOST'),
     port: read('PORT'),
     opsPort: read('OPS_PORT'),
-    publicUrl: read('PUBLIC_URL')?.replace(/\/+$/, '') ?? null,
+    publicUrl: read('PUBLIC_URL'),
     databaseUrl: read('DATABASE_URL'),
     databaseConnections: read('DATABASE_CONNECTIONS'),
     dataDirectory: resolve(read('DATA_DIR')),

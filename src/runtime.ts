@@ -7,6 +7,7 @@ import { type Config, namingSetting, SettingError } from './config.ts';
 import { connectDatabase, type Db, databaseError } from './db/client.ts';
 import { isMigrated } from './db/migrated.ts';
 import { createSourceAsker, type SourceAsker } from './extractions/data-sources/ask.ts';
+import { createUnsubscribeLinks, type UnsubscribeLinks } from './messages/unsubscribe/links.ts';
 import { type JobQueue, openJobQueue } from './queue/boss.ts';
 import { type AddressHashes, createAddressHashes } from './suppressions/address-hashes.ts';
 import { createTextReader, type TextReader } from './templates/reading/reader.ts';
@@ -36,6 +37,8 @@ export interface Runtime {
   secrets: Secrets;
   /** Of suppressed addresses. */
   addressHashes: AddressHashes;
+  /** By which people unsubscribe. */
+  links: UnsubscribeLinks;
   probe: Probe;
   /** Ends every client; the embedded database is not the runtime's to end. */
   close(): Promise<void>;
@@ -150,6 +153,7 @@ export async function createRuntime(config: Readonly<Config>, options: RuntimeOp
     sources,
     secrets,
     addressHashes: createAddressHashes({ clock, secrets }),
+    links: createUnsubscribeLinks(config, secrets),
     probe: options.probe ?? (() => undefined),
     async close() {
       sources.close();

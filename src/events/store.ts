@@ -34,6 +34,7 @@ export const eventTypes = [
   'template.disabled',
   'suppression.created',
   'suppression.lifted',
+  'recipient.unsubscribed',
 ] as const;
 
 export type EventType = (typeof eventTypes)[number];

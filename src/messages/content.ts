@@ -7,8 +7,15 @@ import type { messages, StoredCopy } from '../db/tables/messages.ts';
 import { loadContents } from '../documents/store.ts';
 import { getSenderVersion, type SenderContent, shownSender } from '../senders/store.ts';
 import type { PrepareTask } from '../templates/rendering/renderer.ts';
-import { type KeyedParts, readsSender, textsFor, type VersionContent } from '../templates/version-content.ts';
+import {
+  type KeyedParts,
+  readsSender,
+  readsUnsubscribeLink,
+  textsFor,
+  type VersionContent,
+} from '../templates/version-content.ts';
 import { getTemplateVersion } from '../templates/versions.ts';
+import type { UnsubscribeLinks } from './unsubscribe/links.ts';
 
 export type MessageRow = typeof messages.$inferSelect;
 
@@ -33,12 +40,15 @@ export type PinnedContent = Pick<
   | 'timezone'
   | 'locale'
   | 'highPriority'
+  | 'subscription'
+  | 'test'
 >;
 
 /** The texts that a message pins, in its language, with what belongs to them. */
 export interface PinnedTexts extends KeyedParts {
   inlineImages: VersionContent['inlineImages'];
   readsSender: boolean;
+  readsUnsubscribeLink: boolean;
 }
 
 /** The texts and senders that messages pin. They never change, so a process may keep them. */
@@ -106,7 +116,12 @@ export function createContentCache(db: Db | Tx): ContentCache {
 
 /** What messages of one language need of the version they pin. */
 export function pinnedTexts(version: VersionContent, locale: string): PinnedTexts {
-  return { ...textsFor(version, locale), inlineImages: version.inlineImages, readsSender: readsSender(version) };
+  return {
+    ...textsFor(version, locale),
+    inlineImages: version.inlineImages,
+    readsSender: readsSender(version),
+    readsUnsubscribeLink: readsUnsubscribeLink(version),
+  };
 }
 
 /** `Message-ID` (RFC 5322 §3.6.4) without brackets: the same for every retry, new after a correction or resend. */
@@ -132,11 +147,30 @@ export function mailOf(message: PinnedContent, sender: SenderContent): Omit<Mail
   };
 }
 
+/** The link to unsubscribe that a message has: none is wanted, or one is and the service cannot give it. */
+export type MessageLink = { kind: 'none' | 'missing'; url: null } | { kind: 'given'; url: string };
+
+/**
+ * The link of a message whose texts read it, or which is subscription mail (RFC 8058). What does not go to the person
+ * themselves has one that changes nothing: a tester must not unsubscribe anybody.
+ */
+export function linkOf(
+  links: UnsubscribeLinks,
+  { tenantId, id, test, subscription }: PinnedContent,
+  { readsUnsubscribeLink }: Pick<PinnedTexts, 'readsUnsubscribeLink'>,
+  redirect: Redirect | null,
+): MessageLink {
+  if (!subscription && !readsUnsubscribeLink) return { kind: 'none', url: null };
+  const url = links.urlOf({ tenantId, messageId: id, trial: test || redirect !== null });
+  return url === null ? { kind: 'missing', url } : { kind: 'given', url };
+}
+
 /** The renderer's task for a message: hashed always, composed when `composition` is given. */
 export function prepareTask(
   message: PinnedContent,
   sender: SenderContent,
   texts: PinnedTexts,
+  link: MessageLink,
   composition: MailComposition | null,
 ): PrepareTask {
   return {
@@ -147,6 +181,7 @@ export function prepareTask(
     locale: message.locale,
     overrides: message.overrides,
     ...(texts.readsSender ? { sender: shownSender(sender) } : {}),
+    ...(texts.readsUnsubscribeLink && link.url !== null ? { unsubscribeUrl: link.url } : {}),
     mail: mailOf(message, sender),
     composition,
   };
@@ -187,18 +222,24 @@ export function carriedFiles(composition: MailComposition | null): string[] {
   return [...composition.attachments, ...composition.inlineImages].map(({ sha256 }) => sha256);
 }
 
+/** One click in the mail program, and the way for people (RFC 2369, RFC 8058). */
+function subscriptionHeaders({ subscription }: PinnedContent, { url }: MessageLink): Record<string, string> {
+  if (!subscription || url === null) return {};
+  return { 'List-Unsubscribe': `<${url}>`, 'List-Unsubscribe-Post': 'List-Unsubscribe=One-Click' };
+}
+
 /** How a message's mail is carried. Its attachments are put in afterwards. */
 export function compositionOf(
   message: PinnedContent,
   sender: SenderContent,
   { inlineImages }: PinnedTexts,
-  carriage: { date: Date; redirect: Redirect | null },
+  carriage: { date: Date; redirect: Redirect | null; link: MessageLink },
 ): MailComposition {
   return {
     messageId: messageIdOf(message, sender),
     date: carriage.date.toISOString(),
     highPriority: message.highPriority,
-    headers: {},
+    headers: subscriptionHeaders(message, carriage.link),
     attachments: message.documents.map(({ filename, mediaType, sha256 }) => ({ name: filename, mediaType, sha256 })),
     inlineImages: inlineImages.map(({ filename, ...image }) => ({ name: filename, ...image })),
     redirect: carriage.redirect,

@@ -5,12 +5,11 @@ import { messages, type StoredCopy } from '../db/tables/messages.ts';
 import { pinDocuments } from '../documents/attach.ts';
 import { AppError, invalidField } from '../errors.ts';
 import { recordEvents } from '../events/store.ts';
-import type { Renderer } from '../templates/rendering/renderer.ts';
 import { recordAudit } from '../tenants/audit.ts';
 import type { Actor } from '../tenants/rights.ts';
 import { createContentCache, type MessageRow } from './content.ts';
 import type { Viewer } from './filter.ts';
-import { previewMessage } from './preview.ts';
+import { type PreviewDeps, previewMessage } from './preview.ts';
 import { recordMoves } from './record-moves.ts';
 import { applyRules } from './rules.ts';
 import type { MessageChangeBody } from './schema.ts';
@@ -18,7 +17,7 @@ import { actionSources } from './status.ts';
 import { getMessage } from './store.ts';
 import type { MoveDeps } from './to-valid.ts';
 
-type CorrectDeps = MoveDeps & { renderer: Renderer };
+type CorrectDeps = MoveDeps & PreviewDeps;
 
 function strictAddress(address: string, pointer: string) {
   const parsed = parseAddrSpec(address);
@@ -122,7 +121,9 @@ export async function correctMessage(
   // Read with the connection that is held: waiting for another, as many corrections at once as there are never end.
   const faults = remainingFaults(row, change);
   const whole = touched && faults.length === 0;
-  const prepared = whole ? await previewMessage(deps, createContentCache(tx), next, null) : null;
+  const prepared = whole
+    ? await previewMessage(deps, createContentCache(tx), next, { redirect: null, composedAt: null })
+    : null;
   const [fault] = touched ? faults : [];
   const blocked = row.status === 'E' ? (verdict?.reason ?? null) : null;
   const [saved] = await tx

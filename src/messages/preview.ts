@@ -5,10 +5,18 @@ import {
   type ContentCache,
   carriedFiles,
   compositionOf,
+  linkOf,
   type MessageRow,
   prepareTask,
   type Redirect,
 } from './content.ts';
+import type { UnsubscribeLinks } from './unsubscribe/links.ts';
+
+/** What previewing needs. */
+export interface PreviewDeps {
+  renderer: Renderer;
+  links: UnsubscribeLinks;
+}
 
 /** A message as it will leave. */
 export interface PreparedMessage {
@@ -22,13 +30,15 @@ export interface PreparedMessage {
 /**
  * Renders a message, and composes it when asked: the same call as the dispatcher's, so that what is seen is byte for
  * byte what leaves, the Date header aside (W8).
- * @throws AppError `cannot_be_sent` with the reason, when it has no address or cannot be rendered.
+ * @param how.composedAt the Date header; null: only its texts are wanted.
+ * @throws AppError `cannot_be_sent` with the reason, when it has no address, needs a link that the service cannot give,
+ * or cannot be rendered.
  */
 export async function previewMessage(
-  deps: { renderer: Renderer },
+  deps: PreviewDeps,
   content: ContentCache,
   row: MessageRow,
-  composed: { date: Date; redirect: Redirect | null } | null,
+  { redirect, composedAt }: { redirect: Redirect | null; composedAt: Date | null },
 ): Promise<PreparedMessage> {
   if (row.toNormalized === null || row.senderId === null) {
     const reason = row.reason ?? 'address_missing';
@@ -36,10 +46,18 @@ export async function previewMessage(
   }
   const sender = await content.sender(row);
   const texts = await content.texts(row);
-  const composition = composed === null ? null : compositionOf(row, sender, texts, composed);
+  const link = linkOf(deps.links, row, texts, redirect);
+  if (link.kind === 'missing') {
+    throw new AppError('cannot_be_sent', {
+      detail: 'It needs a link to unsubscribe, and the service has no public https address (PUBLIC_URL).',
+      extra: { reason: 'unsubscribe_link_missing' },
+    });
+  }
+  const composition =
+    composedAt === null ? null : compositionOf(row, sender, texts, { date: composedAt, redirect, link });
   const attachments = await content.attachments(row.tenantId, carriedFiles(composition));
   const [result] = await deps.renderer.prepare({ [texts.key]: texts.parts }, [
-    prepareTask(row, sender, texts, composition),
+    prepareTask(row, sender, texts, link, composition),
   ]);
   if (result?.kind === 'prepared' && result.contentHash !== null) {
     const { subject, text, html, contentHash, mail } = result;

@@ -52,6 +52,11 @@ const ownReasons = [
     en: 'A text or a document that it is made of no longer exists.',
     fr: 'Un texte ou un document dont il est fait n’existe plus.',
   },
+  {
+    code: 'unsubscribe_link_missing',
+    en: 'It needs a link to unsubscribe, and the service has no public https address (PUBLIC_URL).',
+    fr: 'Il lui faut un lien de désabonnement, et le service n’a pas d’adresse publique en https (PUBLIC_URL).',
+  },
   { code: 'expired', en: 'Its time has passed.', fr: 'Sa date limite est passée.' },
   {
     code: 'no_channel_account',

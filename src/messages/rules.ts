@@ -56,8 +56,8 @@ const defaultLevelOf = prepareOnce((db) =>
 );
 
 /** Whose word counts: the owner of the address, whoever was named; the named recipient too when it is not theirs. */
-function concernedBy(
-  { recipientId }: RuleSubject,
+export function concernedBy(
+  { recipientId }: Pick<RuleSubject, 'recipientId'>,
   owners: readonly PersonConcerned[],
   named: PeopleConcerned['byId'],
 ): readonly PersonConcerned[] {

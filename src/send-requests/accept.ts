@@ -10,6 +10,7 @@ import type { SourceAsker } from '../extractions/data-sources/ask.ts';
 import { enqueueUrgent, openLanes, type WaitingMessage } from '../messages/enqueue.ts';
 import { moveRows } from '../messages/record-moves.ts';
 import type { RuleDeps } from '../messages/rules.ts';
+import type { UnsubscribeLinks } from '../messages/unsubscribe/links.ts';
 import type { JobQueue } from '../queue/boss.ts';
 import type { IncidentDeps } from '../templates/incidents.ts';
 import type { Renderer } from '../templates/rendering/renderer.ts';
@@ -27,6 +28,7 @@ export interface IntakeDeps extends IncidentDeps, RuleDeps {
   jobs: JobQueue;
   renderer: Renderer;
   sources: SourceAsker;
+  links: UnsubscribeLinks;
 }
 
 /** A request that has been read, checked and rendered, and is ready to be stored in one transaction. */

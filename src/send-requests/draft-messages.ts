@@ -18,6 +18,7 @@ import type { Plan, PlannedTemplate } from './plan.ts';
 import {
   copiesOf,
   type Documents,
+  dataOfRecipient,
   documentsOf,
   type ExpressedAddress,
   type People,
@@ -55,8 +56,7 @@ function dataOf(
   const { data: extracted } = extracts.of(planned, row);
   const data: Record<string, unknown> = { ...constants, ...extracted, ...body.data, ...row.data };
   if (recipient === null || 'recipient' in data) return data;
-  const { type, externalId, displayName, attributes } = recipient;
-  return { ...data, recipient: { type, externalId, displayName, attributes } };
+  return { ...data, ...dataOfRecipient(recipient) };
 }
 
 function overridesOf({ overrides = {} }: SendRequestBody): MessageRow['overrides'] {
@@ -189,7 +189,7 @@ function draftOf(
       templateVersion: version.version,
       notificationTypeId: template.notificationTypeId,
       consentLevel: levelOf(template.consentPurpose),
-      subscription: false,
+      subscription: planned.subscription,
       senderId: sender?.id ?? null,
       senderVersion: sender?.version ?? null,
       recipientId: target.recipient?.id ?? null,

@@ -3,6 +3,8 @@ import type { Clock } from '../clock.ts';
 import type { Db } from '../db/client.ts';
 import { AppError, invalidField } from '../errors.ts';
 import { uuidPattern } from '../fields.ts';
+import type { UnsubscribeLinks } from '../messages/unsubscribe/links.ts';
+import { levelOf } from '../recipients/permissions/consent-levels.ts';
 import { findNotificationType } from '../recipients/permissions/notification-types.ts';
 import { findSender, getSender, type SenderRow } from '../senders/store.ts';
 import { whyInactive } from '../templates/incidents.ts';
@@ -13,6 +15,7 @@ import {
   findTemplatesOfNotificationType,
   type TemplateRow,
 } from '../templates/store.ts';
+import { readsUnsubscribeLink } from '../templates/version-content.ts';
 import { getTemplateVersion } from '../templates/versions.ts';
 import { type AddressPolicy, readAddressPolicy } from '../tenants/address-policy.ts';
 import { type Caller, may } from '../tenants/rights.ts';
@@ -27,6 +30,8 @@ export interface PlannedTemplate {
   sender: SenderRow | null;
   validation: 'manual' | 'automatic';
   addressPolicy: AddressPolicy;
+  /** Its mail carries a link to unsubscribe. */
+  subscription: boolean;
 }
 
 /** What holds for all rows of a request. */
@@ -213,6 +218,24 @@ async function senderOf(db: Db, defaults: Defaults, version: PlannedVersion, ove
   return defaults.ownSender ?? defaults.sender;
 }
 
+/** What people may be left alone by: the law, and mail programs, want a link in it (RFC 8058, CPCE L.34-5). */
+async function isSubscription(db: Db, { tenantId, category, consentPurpose, notificationTypeId }: TemplateRow) {
+  if (category === 'marketing' || levelOf(consentPurpose) > 1) return true;
+  if (notificationTypeId === null) return false;
+  return (await findNotificationType(db, tenantId, notificationTypeId))?.subscription ?? false;
+}
+
+/** Refused as a whole: none of its messages could leave, and the caller can do nothing about it later. */
+function checkLink(
+  links: UnsubscribeLinks,
+  pointer: string,
+  { subscription, version }: Pick<PlannedTemplate, 'subscription' | 'version'>,
+): void {
+  if (links.available || !(subscription || readsUnsubscribeLink(version))) return;
+  const message = 'its mail needs a link to unsubscribe, and the service has no public https address (PUBLIC_URL)';
+  throw invalidField(pointer, 'unsubscribe_link_missing', message);
+}
+
 function replyToOf(body: SendRequestBody): string | null {
   const replyTo = body.overrides?.replyTo;
   if (replyTo === undefined) return null;
@@ -224,10 +247,11 @@ function replyToOf(body: SendRequestBody): string | null {
 /**
  * Reads everything a request pins, before any of its rows is looked at.
  * @throws AppError `unprocessable` naming the field: unknown, inactive or unpublished template, unknown sender,
- * times in the past or in the wrong order, more content than can be kept; `validation_not_allowed`.
+ * times in the past or in the wrong order, more content than can be kept, a link to unsubscribe that the service cannot
+ * give; `validation_not_allowed`.
  */
 export async function planSendRequest(
-  deps: { db: Db; clock: Clock },
+  deps: { db: Db; clock: Clock; links: UnsubscribeLinks },
   caller: Caller,
   body: SendRequestBody,
 ): Promise<Plan> {
@@ -242,12 +266,15 @@ export async function planSendRequest(
   const templates: PlannedTemplate[] = [];
   for (const [pointer, template] of await wantedTemplates(deps.db, defaults, body)) {
     const version = await publishedVersion(deps.db, defaults, pointer, template, body.templateVersion);
+    const subscription = await isSubscription(deps.db, template);
+    checkLink(deps.links, pointer, { subscription, version });
     templates.push({
       template,
       version,
       sender: await senderOf(deps.db, defaults, version, body.overrides?.sender),
       validation: validationOf(caller, tenant, template, body.validation),
       addressPolicy: readAddressPolicy(body.addressPolicy ?? template.addressPolicy ?? tenant.addressPolicy),
+      subscription,
     });
   }
   const trial = test || body.dryRun === true;

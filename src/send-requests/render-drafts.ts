@@ -1,4 +1,5 @@
-import { type PinnedContent, type PinnedTexts, pinnedTexts, prepareTask } from '../messages/content.ts';
+import { linkOf, type PinnedContent, type PinnedTexts, pinnedTexts, prepareTask } from '../messages/content.ts';
+import type { UnsubscribeLinks } from '../messages/unsubscribe/links.ts';
 import { type IncidentDeps, reportEndedThreads } from '../templates/incidents.ts';
 import type { Renderer, TemplateParts } from '../templates/rendering/renderer.ts';
 import { type DraftMessage, stopDraft } from './draft-messages.ts';
@@ -9,7 +10,7 @@ import type { Plan } from './plan.ts';
  * `contentHash`. A missing field, or a template that cannot be rendered with the row's data, makes it `KO`.
  */
 export async function renderDrafts(
-  deps: IncidentDeps & { renderer: Renderer },
+  deps: IncidentDeps & { renderer: Renderer; links: UnsubscribeLinks },
   tenantId: string,
   plan: Plan,
   drafts: readonly DraftMessage[],
@@ -26,7 +27,7 @@ export async function renderDrafts(
     known.set(name, texts);
     templates[texts.key] = texts.parts;
     const pinned: PinnedContent = { ...row, tenantId };
-    return prepareTask(pinned, sender, texts, null);
+    return prepareTask(pinned, sender, texts, linkOf(deps.links, pinned, texts, null), null);
   });
   const results = await deps.renderer.prepare(templates, tasks);
   const rendered = renderable.map(({ row: { templateId, templateVersion } }) => {

@@ -36,6 +36,11 @@ export type ExpressedAddress =
   | { kind: 'nothing' }
   | { kind: 'fault'; fault: Fault };
 
+/** What texts read of a recipient's record. */
+export function dataOfRecipient({ type, externalId, displayName, attributes }: RecipientWithAddresses) {
+  return { recipient: { type, externalId, displayName, attributes } };
+}
+
 const nowhere = { name: null, address: null, normalized: null, block: null };
 
 /** An address as it came, read. */

@@ -146,6 +146,12 @@ export async function defaultSender(db: Db | Tx, tenantId: string): Promise<Send
   return row ?? null;
 }
 
+/** The sender of a person of the calling application (M2), or null. */
+export async function findOwnSender(db: Db | Tx, tenantId: string, user: string): Promise<SenderRow | null> {
+  const [row] = await selectSenders(db).where(and(eq(senders.tenantId, tenantId), eq(senders.user, user)));
+  return row ?? null;
+}
+
 /** @throws AppError `not_found`. */
 export async function getSender(db: Db | Tx, tenantId: string, id: string): Promise<SenderRow> {
   const [row] = await selectSenders(db).where(and(eq(senders.tenantId, tenantId), eq(senders.id, id)));

@@ -76,10 +76,10 @@ export async function findSuppressed(
   );
 }
 
-function takenBy(row: SuppressionRow | undefined): AppError {
-  const extra = row === undefined ? {} : { suppression: row.id };
+function takenBy(row: SuppressionRow | null): AppError {
+  const extra = row === null ? {} : { suppression: row.id };
   return new AppError('conflict', {
-    detail: `The address is suppressed already${row === undefined ? '' : `, by ${row.id}`}.`,
+    detail: `The address is suppressed already${row === null ? '' : `, by ${row.id}`}.`,
     extra,
   });
 }
@@ -95,7 +95,7 @@ export async function createSuppression(
   target: { tenantId: string; actor: Actor },
   given: GivenSuppression,
 ): Promise<SuppressionRow> {
-  const { tenantId, actor } = target;
+  const { tenantId } = target;
   const { channel, cause, note } = given;
   const now = deps.clock.now();
   const parsed = parseAddrSpec(given.address);
@@ -103,27 +103,58 @@ export async function createSuppression(
   const since = given.since ?? now;
   if (since > now) throw invalidField('/since', 'in_future', 'since is in the future');
   const address = parsed.normalized;
-  const [addressHash] = (await deps.addressHashes.of(tx, tenantId, channel, [address])) ?? [];
-  if (addressHash === undefined) throw new Error(`the tenant ${tenantId} has no key for its address hashes`);
-  const made = { tenantId, id: deps.newId(), channel, address, addressHash, cause, since, note };
+  const addressHash = await hashOfAddress(deps, tx, { tenantId, channel, address });
+  if (addressHash === null) throw new Error(`the tenant ${tenantId} has no key for its address hashes`);
+  return insertSuppression(deps, tx, target, { channel, address, addressHash, cause, since, note });
+}
+
+/** The hash by which a normalized address is looked for; null when the tenant has no key yet. */
+export async function hashOfAddress(
+  { addressHashes }: SuppressionDeps,
+  db: Db | Tx,
+  { tenantId, channel, address }: { tenantId: string; channel: SuppressionRow['channel']; address: string },
+): Promise<string | null> {
+  const [hash = null] = (await addressHashes.of(db, tenantId, channel, [address])) ?? [];
+  return hash;
+}
+
+/** The suppression of a hash, or null. */
+export async function findSuppression(
+  db: Db | Tx,
+  tenantId: string,
+  channel: SuppressionRow['channel'],
+  addressHash: string,
+): Promise<SuppressionRow | null> {
+  const [row = null] = await db
+    .select()
+    .from(suppressions)
+    .where(
+      and(
+        eq(suppressions.tenantId, tenantId),
+        eq(suppressions.channel, channel),
+        eq(suppressions.addressHash, addressHash),
+      ),
+    );
+  return row;
+}
+
+/**
+ * Suppresses what is known by its hash, with its address or, where that is forgotten, without.
+ * @throws AppError `conflict`, naming the one that exists.
+ */
+export async function insertSuppression(
+  deps: Deps,
+  tx: Tx,
+  { tenantId, actor }: { tenantId: string; actor: Actor },
+  given: Pick<SuppressionRow, 'channel' | 'address' | 'addressHash' | 'cause' | 'since' | 'note'>,
+): Promise<SuppressionRow> {
+  const now = deps.clock.now();
   const [row] = await tx
     .insert(suppressions)
-    .values({ ...made, createdAt: now, updatedAt: now })
+    .values({ tenantId, id: deps.newId(), ...given, createdAt: now, updatedAt: now })
     .onConflictDoNothing({ target: [suppressions.tenantId, suppressions.channel, suppressions.addressHash] })
     .returning();
-  if (row === undefined) {
-    const [known] = await tx
-      .select()
-      .from(suppressions)
-      .where(
-        and(
-          eq(suppressions.tenantId, tenantId),
-          eq(suppressions.channel, channel),
-          eq(suppressions.addressHash, addressHash),
-        ),
-      );
-    throw takenBy(known);
-  }
+  if (row === undefined) throw takenBy(await findSuppression(tx, tenantId, given.channel, given.addressHash));
   const entry = { tenantId, actor, resourceType: 'suppression', resourceId: row.id };
   await recordAudit(deps, tx, { ...entry, action: 'created' });
   return row;

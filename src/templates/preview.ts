@@ -3,6 +3,9 @@ import { AppError, type ErrorItem } from '../errors.ts';
 import type { PrepareResult, Renderer, ShownSender } from './rendering/renderer.ts';
 import type { KeyedParts } from './version-content.ts';
 
+/** What texts read as the link to unsubscribe where there is no message to unsubscribe from. */
+export const sampleUnsubscribeUrl = 'https://notifications.example/u/sample';
+
 /** What a template gives with some data. */
 export interface Preview {
   subject: string;
@@ -45,6 +48,7 @@ export async function renderSample(
       locale: sample.locale,
       overrides: {},
       ...(sample.sender === null ? {} : { sender: sample.sender }),
+      unsubscribeUrl: sampleUnsubscribeUrl,
       mail: null,
       composition: null,
     },

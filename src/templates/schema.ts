@@ -141,6 +141,15 @@ export const PreviewRequest = closed(
       Type.Integer({ minimum: 1, maximum: 1_000_000, description: 'Default: the published one, else the newest.' }),
     ),
     data: Type.Record(Type.String(), Type.Unknown()),
+    recipient: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 400,
+        description:
+          'Somebody to look for (M7): id, or `external:{type}:{externalId}`. Needs the scope `recipients:read`.',
+        examples: ['external:client:C-1001'],
+      }),
+    ),
     locale: Type.Optional(
       Type.String({ pattern: languageTag, description: 'Language of a recipient; default: the tenant’s.' }),
     ),
@@ -166,6 +175,17 @@ export const TemplatePreview = closed(
     version: Type.Integer(),
     locale: Type.String(),
     to: nullable(Type.String({ description: 'What the template’s expression of the address gives.' })),
+    defaults: nullable(
+      closed({
+        to: closed({ name: nullable(Type.String()), address: nullable(Type.String()) }),
+        sender: nullable(
+          closed({ id: Uuid, key: Type.String(), fromName: nullable(Type.String()), fromAddress: Type.String() }),
+        ),
+        reason: nullable(
+          Type.String({ description: 'Why it could not be sent as it is, e.g. `consent_refused`; null: it can.' }),
+        ),
+      }),
+    ),
     subject: Type.String(),
     text: Type.String(),
     html: Type.String(),

@@ -1,6 +1,7 @@
 /** What messages read of the version they pin: its texts in their language. */
 import { stepsOf } from '../merge-fields/path.ts';
 import type { TemplateParts } from './rendering/liquid.ts';
+import { unsubscribeField } from './rendering/unsubscribe-place.ts';
 import type { TemplateVersionRow } from './versions.ts';
 
 /** The part of a version that decides what a message says. */
@@ -52,6 +53,10 @@ export function addressParts({
 /** Whether a text reads what the service says of the sender, its signature above all. */
 export const readsSender = ({ usedFields }: Pick<VersionContent, 'usedFields'>): boolean =>
   usedFields.some((path) => /^sender\b/.test(path));
+
+/** Whether a text reads the link to unsubscribe. */
+export const readsUnsubscribeLink = ({ usedFields }: Pick<VersionContent, 'usedFields'>): boolean =>
+  usedFields.some((path) => stepsOf(path)[0] === unsubscribeField);
 
 /** Those of the organisation's constants that a version reads: a message keeps what it was made with, and no more. */
 export function constantsFor(

@@ -23,6 +23,11 @@ export interface Secrets {
   sign(text: string): string;
   /** Compares in constant time. */
   verify(text: string, signature: string): boolean;
+  /**
+   * 16 bytes that only this service can make of some bytes, for links in mails. They hold for as long as the oldest key
+   * is kept: links have no end.
+   */
+  authenticateLink(bytes: Uint8Array): Buffer;
 }
 
 const keyId = (key: Buffer) => createHash('sha256').update(key).digest('hex').slice(0, 8);
@@ -39,6 +44,7 @@ export function createSecrets(base64Keys: readonly string[]): Secrets {
   const derive = (purpose: string) => createSecretKey(Buffer.from(hkdfSync('sha256', root, '', purpose, 32)));
   const pepper = derive('api-keys');
   const signing = derive('cursors');
+  const linking = derive('unsubscribe-links');
   const sign = (text: string) => createHmac('sha256', signing).update(text).digest('base64url').slice(0, 22);
   return {
     seal(plain) {
@@ -68,6 +74,7 @@ export function createSecrets(base64Keys: readonly string[]): Secrets {
       const given = Buffer.from(signature);
       return expected.length === given.length && timingSafeEqual(expected, given);
     },
+    authenticateLink: (bytes) => createHmac('sha256', linking).update(bytes).digest().subarray(0, 16),
   };
 }
 

@@ -29,7 +29,7 @@ export type TenantSettings = Partial<
 >;
 
 /** What the service itself gives every text by these names. */
-const reservedFields = ['recipient', 'sender'];
+const reservedFields = ['recipient', 'sender', 'unsubscribe_url'];
 
 function checkSettings({ timezone, testRedirect, constants = {} }: TenantSettings): void {
   for (const name of reservedFields) {

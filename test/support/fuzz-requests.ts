@@ -174,6 +174,14 @@ function uploadOf(kind: Making): Arbitrary<Content> {
   });
 }
 
+/** A form of a mail program or a page: as it should be, or with something else in it. */
+function clickOf(kind: Making): Arbitrary<Content> {
+  const good = fc.constantFrom('List-Unsubscribe=One-Click', 'choice=kind', 'choice=all');
+  const strange = fc.constantFrom('', 'choice', 'choice=%00', 'choice=%ff', 'choice[]=all', 'x='.repeat(3_000), '&&&=');
+  const form = kind === 'valid' ? good : fc.oneof(good, strange, fc.string());
+  return form.map((text) => asPayload(text, 'application/x-www-form-urlencoded'));
+}
+
 function contentOf(operation: DocumentedOperation, kind: Making): Arbitrary<Content> {
   const none = fc.constant<Content>({ headers: {} });
   if (operation.method === 'GET') return none;
@@ -184,6 +192,7 @@ function contentOf(operation: DocumentedOperation, kind: Making): Arbitrary<Cont
       .tuple(fc.constantFrom(...hostilePayloads, ...examples), type)
       .map(([payload, contentType]) => asPayload(payload, contentType));
   }
+  if (operation.requestBody?.content?.['application/x-www-form-urlencoded'] !== undefined) return clickOf(kind);
   if (operation.requestBody?.content?.['multipart/form-data'] !== undefined) return uploadOf(kind);
   const schema = operation.requestBody?.content?.['application/json']?.schema;
   if (schema === undefined) {
@@ -240,7 +249,11 @@ export function requestsFor(operations: readonly DocumentedOperation[]): Arbitra
 }
 
 function namesOf(seeds: Seeds, cursor: string, { operation }: FuzzRequest): Record<string, unknown> {
-  const special = operation.path.includes('{id}') ? idFor(seeds, operation) : '';
+  const special = operation.path.includes('{token}')
+    ? seeds.token
+    : operation.path.includes('{id}')
+      ? idFor(seeds, operation)
+      : '';
   return { ...seeds, ...seeds.messages, failed: seeds.test.failed, unknown: seeds.test.unknown, special, cursor };
 }
 
@@ -254,7 +267,10 @@ export async function sendFuzz(seeds: Seeds, request: FuzzRequest, known?: Known
   const names = { ...namesOf(seeds, page ?? 'none', request), ...known?.names };
   const fill = (text: string) => text.replace(/§\{(\w+)\}/g, (_, name: string) => String(names[name]));
   const query = request.query.map(([name, value]) => `${name}=${encodeURIComponent(fill(value).toWellFormed())}`);
-  const path = operation.path.replace('{id}', fill(request.id)).replace('{version}', request.version);
+  const path = operation.path
+    .replace('{id}', fill(request.id))
+    .replace('{token}', fill(request.id))
+    .replace('{version}', request.version);
   const platform = operation.path.startsWith('/v1/tenants');
   const live = platform ? platformKey : (known?.key ?? seeds.tenant.key);
   const key = { live, test: platform ? platformKey : seeds.tenant.testKey, none: null, wrong: 'live_wrong' }[

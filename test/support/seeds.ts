@@ -37,6 +37,8 @@ export interface Seeds {
   sendRequest: string;
   export: string;
   messages: { E: string; B: string; OK: string; planned: string };
+  /** Of a link to unsubscribe that changes nothing. */
+  token: string;
   /** Of a test key. */
   test: { sendRequest: string; OK: string; failed: string; unknown: string };
 }
@@ -208,6 +210,7 @@ export async function seedTenant(service: TestService, tenant: TestTenant): Prom
   const accounts = await seedChannels(api);
   const apiKey = await post(api, '/v1/api-keys', { name: 'Autre', kind: 'test', scopes: ['messages:read'] });
   const messages = await seedMessages(api, tenant.testKey, content.document);
+  const link = { tenantId: tenant.id, messageId: messages.messages.OK, trial: true };
   const started = await post(api, '/v1/exports', { kind: 'messages', format: 'csv' });
   await service.work();
   return {
@@ -218,6 +221,7 @@ export async function seedTenant(service: TestService, tenant: TestTenant): Prom
     ...accounts,
     ...messages,
     apiKey: apiKey.id,
+    token: service.runtime.links.urlOf(link)?.split('/').at(-1) ?? '',
     export: started.operation,
   };
 }
@@ -271,6 +275,6 @@ export function idFor(seeds: Seeds, operation: { id: string; path: string }): st
 /** The path of an operation with its ids filled in; `id` in the place of the seeded one, if given. */
 export function pathFor(seeds: Seeds, operation: { id: string; path: string }, id?: string): string {
   const version = operation.id === 'publishTemplateVersion' ? '2' : '1';
-  const filled = operation.path.replace('{version}', version);
+  const filled = operation.path.replace('{version}', version).replace('{token}', seeds.token);
   return filled.includes('{id}') ? filled.replace('{id}', id ?? idFor(seeds, operation)) : filled;
 }

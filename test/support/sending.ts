@@ -10,7 +10,7 @@ import { type Answer, type Ask, type ServiceOptions, startService, type TestServ
 import { type SinkMail, type SinkOptions, type SmtpSink, startSmtpSink } from './smtp-sink.ts';
 
 /** Real recipients: outside production everything would be redirected, or paused. */
-const production = { deployment: 'production' } as const;
+const production = { deployment: 'production', publicUrl: 'https://notices.test' } as const;
 /** Long enough for a busy machine, short enough that a hang is seen soon. */
 const timeouts = { connectSeconds: 5, greetingSeconds: 2, answerSeconds: 1.5 };
 

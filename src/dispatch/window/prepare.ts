@@ -5,10 +5,12 @@ import {
   type ContentCache,
   carriedFiles,
   compositionOf,
+  linkOf,
   type MessageRow,
   prepareTask,
   type Redirect,
 } from '../../messages/content.ts';
+import type { UnsubscribeLinks } from '../../messages/unsubscribe/links.ts';
 import { type IncidentDeps, reportEndedThreads } from '../../templates/incidents.ts';
 import type { PrepareResult, PrepareTask, Renderer, TemplateParts } from '../../templates/rendering/renderer.ts';
 
@@ -16,6 +18,7 @@ import type { PrepareResult, PrepareTask, Renderer, TemplateParts } from '../../
 export interface PrepareDeps extends IncidentDeps {
   renderer: Renderer;
   content: ContentCache;
+  links: UnsubscribeLinks;
   config: Pick<Config, 'deployment' | 'safeRecipientEmail'>;
 }
 
@@ -24,29 +27,34 @@ export type Prepared =
   | { kind: 'ready'; raw: Uint8Array[]; from: string /** Null: that of the message. */; contentHash: string | null }
   | { kind: 'unsendable'; reason: string };
 
-const unsendable = (reason: string): Prepared => ({ kind: 'unsendable', reason });
+const unsendable = (reason: string) => ({ kind: 'unsendable' as const, reason });
 
 interface Task {
+  kind: 'task';
   from: string;
   parts: TemplateParts;
   task: PrepareTask;
 }
 
-/** The renderer's task of one message; null when what it pins is gone, which is that message's own trouble. */
+type Unsendable = Extract<Prepared, { kind: 'unsendable' }>;
+
+/** The renderer's task of one message, unless it lacks something: what it pins is gone, or the service has no link for it. */
 async function taskOf(
   deps: PrepareDeps,
   row: MessageRow,
   carriage: { date: Date; redirect: Redirect | null },
-): Promise<Task | null> {
+): Promise<Task | Unsendable> {
   try {
     const sender = await deps.content.sender(row);
     const texts = await deps.content.texts(row);
-    const task = prepareTask(row, sender, texts, compositionOf(row, sender, texts, carriage));
-    return { from: sender.fromAddress, parts: texts.parts, task };
+    const link = linkOf(deps.links, row, texts, carriage.redirect);
+    if (link.kind === 'missing') return unsendable('unsubscribe_link_missing');
+    const task = prepareTask(row, sender, texts, link, compositionOf(row, sender, texts, { ...carriage, link }));
+    return { kind: 'task', from: sender.fromAddress, parts: texts.parts, task };
   } catch (error) {
     // Whatever the database's own trouble is, it says nothing of the message.
     if (isUnavailable(error) || databaseError(error) !== null) throw error;
-    return null;
+    return unsendable('content_gone');
   }
 }
 
@@ -81,20 +89,19 @@ export async function prepareMessages(
   if (first === undefined) return [];
   const date = deps.clock.now();
   const made = await Promise.all(rows.map((row) => taskOf(deps, row, { date, redirect })));
-  const hashes = made.flatMap((one) => (one === null ? [] : carriedFiles(one.task.composition)));
+  const tasks = made.filter((one) => one.kind === 'task');
+  const hashes = tasks.flatMap(({ task }) => carriedFiles(task.composition));
   const attachments = await deps.content.attachments(first.tenantId, hashes);
-  const templates = Object.fromEntries(
-    made.flatMap((one) => (one === null ? [] : [[one.task.template, one.parts] as const])),
-  );
+  const templates = Object.fromEntries(tasks.map(({ task, parts }) => [task.template, parts] as const));
   const results = await deps.renderer.prepare(
     templates,
-    made.flatMap((one) => (one === null ? [] : [one.task])),
+    tasks.map(({ task }) => task),
   );
-  const rendered = rows.filter((_, place) => made[place] != null);
+  const rendered = rows.filter((_, place) => made[place]?.kind === 'task');
   await reportEndedThreads(deps, first.tenantId, rendered, results);
   const answers = results.values();
   return rows.map((row, place) => {
     const one = made[place];
-    return one == null ? unsendable('content_gone') : preparedOf(row, one.from, answers.next().value, attachments);
+    return one?.kind === 'task' ? preparedOf(row, one.from, answers.next().value, attachments) : (one as Unsendable);
   });
 }

@@ -27,6 +27,7 @@ import { templateReviewRoutes } from './template-review.ts';
 import { templateVersionRoutes } from './template-versions.ts';
 import { templateRoutes } from './templates.ts';
 import { tenantRoutes } from './tenants.ts';
+import { unsubscribeRoutes } from './unsubscribe.ts';
 
 /** A file of routes. */
 export type Routes = (app: App, runtime: Runtime) => void | Promise<void>;
@@ -51,6 +52,7 @@ const allRoutes: readonly Routes[] = [
   permissionRoutes,
   notificationTypeRoutes,
   suppressionRoutes,
+  unsubscribeRoutes,
   sendRequestRoutes,
   messageRoutes,
   messageViewRoutes,

@@ -33,8 +33,8 @@ function previewer(runtime: Runtime) {
     const row = found.status === 'KO' ? { ...found, contentRevision: found.contentRevision + 1 } : found;
     const tenant = await getTenant(runtime.db, caller.tenantId);
     const redirect = row.test ? null : redirectOf(runtime.config, tenant);
-    const composition = composed ? { date: runtime.clock.now(), redirect } : null;
-    return { redirect, prepared: await previewMessage(runtime, content, row, composition) };
+    const how = { redirect, composedAt: composed ? runtime.clock.now() : null };
+    return { redirect, prepared: await previewMessage(runtime, content, row, how) };
   };
 }
 

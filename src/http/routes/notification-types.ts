@@ -35,6 +35,7 @@ export function notificationTypeRoutes(app: App, runtime: Runtime): void {
       createNotificationType(runtime, tx, caller.tenantId, actorOf(caller), {
         active: true,
         channels: ['mail'],
+        subscription: false,
         ...body,
       }),
   });

@@ -2,7 +2,8 @@ import Type from 'typebox';
 import { invalidField } from '../../errors.ts';
 import { closed, reference, Uuid } from '../../fields.ts';
 import type { Runtime } from '../../runtime.ts';
-import { defaultSender, getSender, shownSender } from '../../senders/store.ts';
+import { type FirstLook, lookFirst } from '../../send-requests/first-look.ts';
+import { defaultSender, findOwnSender, getSender, type SenderRow, shownSender } from '../../senders/store.ts';
 import { listTexts, listWritten, writtenOf } from '../../templates/authoring/written.ts';
 import { checkTemplate } from '../../templates/check/check.ts';
 import { CheckRequest, TemplateCheck } from '../../templates/check/schema.ts';
@@ -13,6 +14,7 @@ import { getTemplate, type TemplateRow } from '../../templates/store.ts';
 import { addressParts, constantsFor, localeOf, textsFor } from '../../templates/version-content.ts';
 import { VersionDiff } from '../../templates/version-schema.ts';
 import { getTemplateVersion, listTemplateVersions, type TemplateVersionRow } from '../../templates/versions.ts';
+import { type Caller, demand } from '../../tenants/rights.ts';
 import { getTenant, type TenantRow } from '../../tenants/store.ts';
 import { callerOf } from '../auth.ts';
 import { operation } from '../openapi.ts';
@@ -39,15 +41,25 @@ async function versionOf(
 /** What goes to another thread. */
 const textsOf = ({ version, subject, text, html }: TemplateVersionRow) => ({ version, subject, text, html });
 
+/** What a message of the caller would leave from: the version's sender, else the user's own (M2), else the default. */
+async function senderOf(
+  runtime: Runtime,
+  { tenantId, user }: Caller,
+  { senderId }: TemplateVersionRow,
+): Promise<SenderRow | null> {
+  if (senderId !== null) return getSender(runtime.db, tenantId, senderId);
+  const own = user === null ? null : await findOwnSender(runtime.db, tenantId, user);
+  return own ?? defaultSender(runtime.db, tenantId);
+}
+
 async function sampleOf(
   runtime: Runtime,
-  { id: tenantId, timezone, locale: own, constants }: TenantRow,
+  caller: Caller,
+  { timezone, locale: own, constants }: TenantRow,
   version: TemplateVersionRow,
-  { data, locale: wanted }: { data: Record<string, unknown>; locale?: string },
+  { data, locale: wanted }: { data: Record<string, unknown>; locale?: string | undefined },
 ): Promise<Sample> {
-  const { senderId } = version;
-  const sender =
-    senderId === null ? await defaultSender(runtime.db, tenantId) : await getSender(runtime.db, tenantId, senderId);
+  const sender = await senderOf(runtime, caller, version);
   return {
     data: { ...constantsFor(version, constants), ...data },
     clockAt: runtime.clock.now(),
@@ -64,6 +76,26 @@ async function addressOf(runtime: Runtime, version: TemplateVersionRow, sample: 
   return (await previewTemplate(runtime, expression, sample)).subject;
 }
 
+/** @throws AppError `forbidden`; `unprocessable` where there is no such recipient. */
+async function lookFor(
+  runtime: Runtime,
+  caller: Caller,
+  tenant: TenantRow,
+  template: TemplateRow,
+  reference: string,
+): Promise<FirstLook> {
+  demand(caller, 'recipients:read');
+  const look = await lookFirst(runtime, tenant, template, reference);
+  if (look === null) throw invalidField('/recipient', 'recipient_unknown', 'there is no such recipient');
+  return look;
+}
+
+function presentSender(sender: SenderRow | null) {
+  if (sender === null) return null;
+  const { id, key, fromName, fromAddress } = sender;
+  return { id, key, fromName, fromAddress };
+}
+
 function previewRoute(app: App, runtime: Runtime): void {
   app.post(
     '/v1/templates/:id/preview',
@@ -71,7 +103,8 @@ function previewRoute(app: App, runtime: Runtime): void {
       id: 'previewTemplate',
       tag: 'content',
       summary: 'Render a template with sample data',
-      description: 'Nothing is kept.',
+      description:
+        'Nothing is kept. With a `recipient`: as it would be for them, whom it would go to, from whom, and what stands against it (M7).',
       access: ['templates:read'],
       params: templateParams,
       body: PreviewRequest,
@@ -79,13 +112,21 @@ function previewRoute(app: App, runtime: Runtime): void {
       errors: ['template_invalid', 'unprocessable'],
     }),
     async (request) => {
-      const { tenantId } = callerOf(request);
-      const { id } = request.params;
-      const { version } = await versionOf(runtime, tenantId, id, request.body.version);
-      const sample = await sampleOf(runtime, await getTenant(runtime.db, tenantId), version, request.body);
+      const caller = callerOf(request);
+      const { data, locale: wanted, recipient, version: asked } = request.body;
+      const { template, version } = await versionOf(runtime, caller.tenantId, request.params.id, asked);
+      const tenant = await getTenant(runtime.db, caller.tenantId);
+      const look = recipient === undefined ? null : await lookFor(runtime, caller, tenant, template, recipient);
+      const sample = await sampleOf(runtime, caller, tenant, version, {
+        data: { ...look?.data, ...data },
+        locale: wanted ?? look?.recipient.locale ?? undefined,
+      });
       const { locale } = sample;
       const preview = await previewTemplate(runtime, textsFor(version, locale), sample);
-      return { version: version.version, locale, to: await addressOf(runtime, version, sample), ...preview };
+      const to = await addressOf(runtime, version, sample);
+      const sender = presentSender(await senderOf(runtime, caller, version));
+      const defaults = look === null ? null : { ...(await look.target(to)), sender };
+      return { version: version.version, locale, to, defaults, ...preview };
     },
   );
 }
@@ -106,11 +147,12 @@ function checkRoute(app: App, runtime: Runtime): void {
       errors: ['template_invalid', 'unprocessable'],
     }),
     async (request) => {
-      const { tenantId } = callerOf(request);
+      const caller = callerOf(request);
+      const { tenantId } = caller;
       const { data, version: asked } = request.body;
       const { template, version } = await versionOf(runtime, tenantId, request.params.id, asked);
       const tenant = await getTenant(runtime.db, tenantId);
-      const sample = await sampleOf(runtime, tenant, version, { data: data ?? {} });
+      const sample = await sampleOf(runtime, caller, tenant, version, { data: data ?? {} });
       const known = await readKnownFields(runtime.db, tenantId, template, version.fields);
       const checked = {
         ...textsFor(version, sample.locale),

@@ -78,6 +78,79 @@ function readChoices(types: readonly NotificationTypeRow[], given: readonly Give
   return [...read.values()];
 }
 
+/** Keeps what was chosen, and that it was (M10). */
+async function keepChoices(deps: { newId: NewId }, tx: Tx, rows: (typeof choices.$inferInsert)[]): Promise<void> {
+  await tx
+    .insert(choices)
+    .values(rows)
+    .onConflictDoUpdate({
+      target: [choices.tenantId, choices.recipientId, choices.notificationTypeId, choices.channel],
+      set: {
+        accepted: sql`excluded.accepted`,
+        source: sql`excluded.source`,
+        author: sql`excluded.author`,
+        updatedAt: sql`excluded.updated_at`,
+      },
+    });
+  await tx
+    .insert(choiceChanges)
+    .values(rows.map(({ createdAt: at, updatedAt: _updatedAt, ...row }) => ({ ...row, id: deps.newId(), at })));
+}
+
+/** Those of the recipients who said no themselves, whatever the default of the type. */
+export async function whoRefused(
+  db: Db | Tx,
+  tenantId: string,
+  notificationTypeId: string,
+  channel: string,
+  recipientIds: readonly string[],
+): Promise<Set<string>> {
+  if (recipientIds.length === 0) return new Set();
+  const rows = await db
+    .select({ recipientId: choices.recipientId })
+    .from(choices)
+    .where(
+      and(
+        eq(choices.tenantId, tenantId),
+        eq(choices.notificationTypeId, notificationTypeId),
+        eq(choices.channel, channel),
+        eq(choices.accepted, false),
+        sql`${choices.recipientId} = any(${idList(recipientIds)})`,
+      ),
+    );
+  return new Set(rows.map(({ recipientId }) => recipientId));
+}
+
+/**
+ * Says no to a kind of notice in the name of people, also where the type is not offered on the channel: it may be one
+ * day. Those who said no already are left as they are.
+ * @param recipientIds locked in this transaction, in their order.
+ * @returns those who had not said no.
+ */
+export async function refuseChoices(
+  deps: { clock: Clock; newId: NewId },
+  tx: Tx,
+  { tenantId, actor }: { tenantId: string; actor: Actor },
+  { type, channel, source }: { type: NotificationTypeRow; channel: string; source: string },
+  recipientIds: readonly string[],
+): Promise<string[]> {
+  const refused = await whoRefused(tx, tenantId, type.id, channel, recipientIds);
+  const changed = recipientIds.filter((id) => !refused.has(id));
+  if (changed.length === 0) return [];
+  const now = deps.clock.now();
+  const said = { tenantId, notificationTypeId: type.id, channel, accepted: false, source, author: nameOf(actor) };
+  await keepChoices(
+    deps,
+    tx,
+    changed.map((recipientId) => ({ ...said, recipientId, createdAt: now, updatedAt: now })),
+  );
+  const entry = { tenantId, actor, action: 'updated' as const, resourceType: 'recipient' };
+  for (const resourceId of changed) {
+    await recordAudit(deps, tx, { ...entry, resourceId, fields: [`choices.${type.key}.${channel}`] });
+  }
+  return changed;
+}
+
 /**
  * Sets the choices given and keeps the others (M10). The author is the person behind the key, else the key.
  * @throws AppError `not_found`; `held_by_member` for a person of a household; `unprocessable` for an unknown type, a channel it is not offered on, or a repetition.
@@ -111,21 +184,7 @@ export async function setChoices(
   rows.sort((left, right) =>
     `${left.notificationTypeId}${left.channel}` < `${right.notificationTypeId}${right.channel}` ? -1 : 1,
   );
-  await tx
-    .insert(choices)
-    .values(rows)
-    .onConflictDoUpdate({
-      target: [choices.tenantId, choices.recipientId, choices.notificationTypeId, choices.channel],
-      set: {
-        accepted: sql`excluded.accepted`,
-        source: sql`excluded.source`,
-        author: sql`excluded.author`,
-        updatedAt: sql`excluded.updated_at`,
-      },
-    });
-  await tx
-    .insert(choiceChanges)
-    .values(rows.map(({ createdAt: at, updatedAt: _updatedAt, ...row }) => ({ ...row, id: deps.newId(), at })));
+  await keepChoices(deps, tx, rows);
   await recordAudit(deps, tx, {
     tenantId,
     actor,

@@ -12,7 +12,10 @@ type Deps = { clock: Clock; newId: NewId };
 export type NotificationTypeRow = typeof notificationTypes.$inferSelect;
 
 /** What people may change of a notification type. */
-export type NotificationTypeFields = Pick<NotificationTypeRow, 'title' | 'active' | 'channels' | 'defaultChoice'>;
+export type NotificationTypeFields = Pick<
+  NotificationTypeRow,
+  'title' | 'active' | 'channels' | 'defaultChoice' | 'subscription'
+>;
 
 /** Adds a notification type. @throws AppError `conflict` when the key is taken. */
 export async function createNotificationType(

@@ -14,6 +14,10 @@ const notificationTypeFields = {
   defaultChoice: words(['on', 'off'], {
     description: 'What holds for a person who has said nothing. `off`: the box must be ticked (W5).',
   }),
+  subscription: Type.Boolean({
+    description:
+      'Mail of this kind carries a link to unsubscribe, and the one click of mail programs (RFC 8058). Default: false.',
+  }),
 };
 
 /** A kind of notice of the tenant's catalogue (W5, M9). */
@@ -30,6 +34,7 @@ export const NewNotificationType = closed(
     active: Type.Optional(notificationTypeFields.active),
     channels: Type.Optional(notificationTypeFields.channels),
     defaultChoice: notificationTypeFields.defaultChoice,
+    subscription: Type.Optional(notificationTypeFields.subscription),
   },
   { examples: [{ key: 'relance-impaye', title: 'Relance d’impayé', channels: ['mail'], defaultChoice: 'off' }] },
 );
@@ -41,6 +46,7 @@ export const NotificationTypeChange = closed(
     active: Type.Optional(notificationTypeFields.active),
     channels: Type.Optional(notificationTypeFields.channels),
     defaultChoice: Type.Optional(notificationTypeFields.defaultChoice),
+    subscription: Type.Optional(notificationTypeFields.subscription),
   },
   { minProperties: 1, examples: [{ title: 'Avis d’échéance (prélèvement)' }] },
 );

@@ -5,6 +5,7 @@ import type { KnownFields } from '../fields/known.ts';
 import { type PreviewDeps, renderSample, type Sample } from '../preview.ts';
 import type { TextReader } from '../reading/reader.ts';
 import type { PrepareResult } from '../rendering/renderer.ts';
+import { unsubscribeField } from '../rendering/unsubscribe-place.ts';
 import type { PlacedText, VariableUse } from '../rendering/variables.ts';
 import type { KeyedParts } from '../version-content.ts';
 import { compareKnown } from './known-fields.ts';
@@ -109,7 +110,8 @@ export async function checkTemplate(
     const { address } = version;
     const ofAddress = address === null ? undefined : await renderSample(deps, address, { ...sample, data });
     const missing = [result, ofAddress].flatMap((one) => (one?.kind === 'field_missing' ? one.fields : []));
-    const compared = { ...data, ...(sample.sender === null || 'sender' in data ? {} : { sender: sample.sender }) };
+    const ofService = { [unsubscribeField]: '', ...(sample.sender === null ? {} : { sender: sample.sender }) };
+    const compared = { ...ofService, ...data };
     problems.unshift(...ofRendering(result), ...compareFields(uses, compared, missing).map(ofField));
   }
   const order = { error: 0, warning: 1, note: 2 };

@@ -69,7 +69,7 @@ export function compareFields(
   const isRead = createCoverage(uses.map(({ path }) => path));
   for (const field of given) {
     // It may be the service's own, which no template has to read.
-    if (!isRead(field) && !/^(?:recipient|sender)\b/.test(field))
+    if (!isRead(field) && !/^(?:recipient|sender|unsubscribe_url)\b/.test(field))
       problems.push({ code: 'field_unused', field, use: null, suggestion: null });
   }
   return problems;

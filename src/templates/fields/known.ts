@@ -2,6 +2,8 @@
 import type { Db, Tx } from '../../db/client.ts';
 import { type FieldsShape, isFieldOf, listFields } from '../../merge-fields/shape.ts';
 import { nearestName } from '../check/nearest.ts';
+import { sampleUnsubscribeUrl } from '../preview.ts';
+import { unsubscribeField } from '../rendering/unsubscribe-place.ts';
 import { allFieldSources, type FieldSource, type FieldUsage } from './store.ts';
 
 /** What the service adds to the data. */
@@ -26,6 +28,12 @@ export const serviceFields: FieldsShape = {
         address: { type: 'string', examples: ['gestion@courtage-dupont.example'] },
         signature: { type: 'string', title: 'As it was formatted' },
       },
+    },
+    [unsubscribeField]: {
+      type: 'string',
+      format: 'uri',
+      title: 'Where this recipient unsubscribes',
+      examples: [sampleUnsubscribeUrl],
     },
   },
 };

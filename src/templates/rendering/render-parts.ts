@@ -16,6 +16,7 @@ import {
 } from './liquid.ts';
 import type { ShownSender } from './renderer.ts';
 import { placeSignature, signatureWord } from './signature-place.ts';
+import { unsubscribeField, unsubscribeWord } from './unsubscribe-place.ts';
 
 /** What rendering gives. `template_timeout` is the cooperative limit; the thread's owner has a hard one. */
 export type RenderResult =
@@ -34,14 +35,17 @@ interface ParsedPart {
 export interface GivenData {
   data: object;
   sender: ShownSender | null;
+  /** Whether there is a link to unsubscribe: its place is marked, see `unsubscribe-place.ts`. */
+  linked: boolean;
 }
 
-/** The data of a part: the sender is there unless the caller says another. */
-function dataFor(part: TemplatePart, { data, sender }: GivenData): object {
-  if (sender === null || Object.hasOwn(data, 'sender')) return data;
+/** The data of a part: what the service gives is there unless the caller says another. */
+function dataFor(part: TemplatePart, { data, sender, linked }: GivenData): object {
+  const link = linked && !Object.hasOwn(data, unsubscribeField) ? { [unsubscribeField]: unsubscribeWord } : {};
+  if (sender === null || Object.hasOwn(data, 'sender')) return linked ? { ...data, ...link } : data;
   const { signature, ...shown } = sender;
   const written = part === 'html' ? signatureWord : signature?.text;
-  return { ...data, sender: { ...shown, signature: signature === null ? null : written } };
+  return { ...data, ...link, sender: { ...shown, signature: signature === null ? null : written } };
 }
 
 type Parsed = Record<TemplatePart, ParsedPart | { problem: string }>;

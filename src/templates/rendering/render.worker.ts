@@ -10,6 +10,7 @@ import type { TemplateParts } from './liquid.ts';
 import { parseParts, renderParts } from './render-parts.ts';
 import type { PrepareResult, PrepareTask } from './renderer.ts';
 import type { TaskReport, TaskThreadData } from './task-thread.ts';
+import { placeUnsubscribeLink, withoutLink } from './unsubscribe-place.ts';
 
 /** One batch. Tasks name their templates by key. */
 export interface RenderBatch {
@@ -53,18 +54,22 @@ function prepare(task: PrepareTask, templates: Record<string, TemplateParts>): P
     return { kind: 'template_error', part: 'subject', message: data === null ? 'invalid_data' : 'invalid_clock' };
   }
   const clock = { at, timezone: task.timezone, locale: task.locale };
-  const given = { data, sender: task.sender ?? null };
+  const link = task.unsubscribeUrl;
+  const given = { data, sender: task.sender ?? null, linked: link !== undefined };
   const rendered = renderParts(parsedTemplate(task.template, templates), given, clock, task.overrides, partLimitMs);
   if (rendered.kind === 'template_timeout') return { ...rendered, endedThread: false };
   if (rendered.kind !== 'rendered') return rendered;
-  const { parts } = rendered;
+  const placed = link === undefined ? rendered : placeUnsubscribeLink(rendered.parts, link);
+  if (placed.kind === 'template_error') return placed;
+  const { parts } = placed;
   if (task.mail === null) return { kind: 'prepared', ...parts, contentHash: null, mail: null };
   const content = { ...task.mail, ...parts };
+  const approved = link === undefined ? content : { ...task.mail, ...withoutLink(rendered.parts) };
   try {
     const mail = task.composition === null ? null : composeMail(content, task.composition);
     // A fresh copy: small Buffers share one pool, which could not be handed over to another thread.
     const own = mail === null ? null : { ...mail, bytes: new Uint8Array(mail.bytes) };
-    return { kind: 'prepared', ...parts, contentHash: contentHash(content), mail: own };
+    return { kind: 'prepared', ...parts, contentHash: contentHash(approved), mail: own };
   } catch (error) {
     return { kind: 'template_error', part: 'subject', message: `composition_refused: ${(error as Error).message}` };
   }

@@ -33,6 +33,11 @@ export interface PrepareTask {
   overrides: Partial<TemplateParts>;
   /** What texts may read as `sender`, unless the data has one. Default: nothing. */
   sender?: ShownSender;
+  /**
+   * What texts read as `unsubscribe_url`, unless the data has one. It is no part of `contentHash`: another link is not
+   * another content. Default: nothing.
+   */
+  unsubscribeUrl?: string;
   /** Present for mail: everything of its content but the three texts. When given, the result carries `contentHash`. */
   mail: Omit<MailContent, 'subject' | 'text' | 'html'> | null;
   /** When given (needs `mail`), the result carries the composed mail. */
@@ -43,7 +48,7 @@ export interface PrepareTask {
  * What became of a task.
  * - `field_missing`: every absent variable, by the path the template writes (`client.name`).
  * - `template_error`: `message` is LiquidJS's, or one of `empty_subject`, `control_character`, `too_large`,
- *   `unsafe_link`, `unsafe_signature`, `data_too_large`, `invalid_data`, `invalid_clock`, `composition_refused: …`.
+ *   `unsafe_link`, `unsafe_signature`, `changed_link`, `data_too_large`, `invalid_data`, `invalid_clock`, `composition_refused: …`.
  * - `template_timeout`: too slow; `endedThread` when it was stuck in one step, or exhausted its thread's memory, so that
  *   the thread had to be ended.
  */
