@@ -51,6 +51,34 @@ export async function inPairs(
   return { name, ...result, ratio: result.ours / result.against, unit };
 }
 
+/**
+ * Asks both sides one after the other, again and again for some seconds, and answers the rates of the median times: for
+ * short questions, of which whatever else the machine does then meets both.
+ */
+export async function inTurns(
+  run: Run,
+  name: string,
+  unit: string,
+  ours: () => Promise<unknown>,
+  against: () => Promise<unknown>,
+): Promise<Result> {
+  const seconds: { ours: number[]; against: number[] } = { ours: [], against: [] };
+  const [warmUpMs, longestMs, fewest] = run.quick ? [0, 0, 2] : [1_000, 6_000, 11];
+  const startedAt = performance.now();
+  for (let asked = 0; asked < fewest || performance.now() - startedAt < longestMs; asked += 1) {
+    const times = { ours: await secondsOf(ours), against: await secondsOf(against) };
+    // The first ones make plans, and are slower on both sides.
+    if (!run.quick && (asked < 3 || performance.now() - startedAt < warmUpMs)) continue;
+    seconds.ours.push(times.ours);
+    seconds.against.push(times.against);
+  }
+  const rates = { ours: 1 / median(seconds.ours), against: 1 / median(seconds.against) };
+  run.tell(
+    `${name}: ${rates.ours.toFixed(1)} against ${rates.against.toFixed(1)} ${unit}, ${seconds.ours.length} times`,
+  );
+  return { name, ...rates, ratio: rates.ours / rates.against, unit };
+}
+
 /** Fails the bench when what came out is not what went in. */
 export function check(what: string, found: number, expected: number): void {
   if (found !== expected) throw new Error(`${what}: ${found} instead of ${expected}`);

@@ -25,7 +25,7 @@ export async function makePeople(sql: postgres.Sql, tenantId: string, from: numb
           'statut', 'S' || n % 5, 'conseiller', 'Conseiller ' || h % 1499),
         null, timestamptz '2020-01-01' + (n % 2400) * interval '1 day', timestamptz '2026-01-01'
       from generate_series(${from}::int, ${from + count - 1}::int) as n
-      cross join lateral (select (n::bigint * 48271 % 2147483647)::int as h)`;
+      cross join lateral (select abs(hashint8(n) % 2000000000) as h)`;
     await tx`insert into recipient_addresses (tenant_id, recipient_id, position, kind, value, normalized, role, preferred, accepts_contact)
       select ${tenantId}, id, 0, 'mail', 'p' || external_id || '@people.test', lower('p' || external_id || '@people.test'), 'personal', true, true
       from recipients where tenant_id = ${tenantId}`;

@@ -2,7 +2,7 @@ import type postgres from 'postgres';
 import { audienceCondition } from '../../src/recipients/audience/conditions.ts';
 import type { AudienceFilter } from '../../src/recipients/audience/schema.ts';
 import { audienceCount, audiencePage, countAudience, searchAudience } from '../../src/recipients/audience/search.ts';
-import { check, inPairs, type Result, type Run } from '../measure.ts';
+import { check, inTurns, type Result, type Run } from '../measure.ts';
 import { askedOn, makePeople, towns, typicalFilters } from '../people.ts';
 import { plannedReads } from '../plans.ts';
 import { type Organisation, type Stage, setStage } from '../stage.ts';
@@ -34,18 +34,6 @@ interface Sides {
   organisation: Organisation;
 }
 
-/** Asks for a second, after as much again as a warm-up takes. @returns questions per second. */
-async function rateOf(run: Run, ask: () => Promise<unknown>): Promise<number> {
-  const askFor = async (seconds: number) => {
-    const startedAt = performance.now();
-    let asked = 0;
-    for (; asked < 3 || performance.now() - startedAt < seconds * 1_000; asked += 1) await ask();
-    return (asked / (performance.now() - startedAt)) * 1_000;
-  };
-  await askFor(run.quick ? 0 : 0.3);
-  return askFor(run.quick ? 0 : 1);
-}
-
 async function measureFilter(
   run: Run,
   { stage, organisation }: Sides,
@@ -74,15 +62,11 @@ async function measureFilter(
     audiencePage(deps.db, condition, { limit: pageOf, before: null }).getSQL(),
   );
   run.tell(`audience, ${name}: ${expected}; count by ${counting.join(', ')}; page by ${paging.join(', ')}`);
-  const pair = (what: string, own: () => Promise<unknown>, other: () => Promise<unknown>) =>
-    inPairs(
-      run,
-      `audience, ${name}, ${what}`,
-      'questions/s',
-      () => rateOf(run, own),
-      () => rateOf(run, other),
-    );
-  return [await pair('count', count, countByHand), await pair('page', page, pageByHand)];
+  const named = (what: string) => `audience, ${name}, ${what}`;
+  return [
+    await inTurns(run, named('count'), 'questions/s', count, countByHand),
+    await inTurns(run, named('page'), 'questions/s', page, pageByHand),
+  ];
 }
 
 /** Counts and first pages of typical filters over a million recipients, against SQL written by hand for each. */
