@@ -157,6 +157,8 @@ async function seedPeople(api: Api) {
   const unusedRecipient = await post(api, '/v1/recipients', { type: 'client', externalId: 'C-1002' });
   const context = { type: 'questionnaire', ref: 'Q-2026-16' };
   const response = await post(api, `/v1/recipients/${recipient.id}/responses`, { context });
+  const choices = [{ notificationType: 'avis-echeance', channel: 'mail', accepted: true }];
+  await done(api.inject('PUT', `/v1/recipients/${recipient.id}/choices`, { body: { choices } }));
   const suppression = await post(api, '/v1/suppressions', { address: 'jamais@courriel.example', cause: 'manual' });
   return {
     suppression: suppression.id as string,
