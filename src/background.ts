@@ -10,6 +10,7 @@ import { sequenceEvents } from './events/sequence.ts';
 import { forgetIdempotencyKeys } from './http/idempotency.ts';
 import { createContentCache } from './messages/content.ts';
 import { expireMessages } from './messages/expire.ts';
+import { clearUploads } from './operations/import/uploads.ts';
 import { runOperations } from './operations/run.ts';
 import { deleteOldExports, exportKeptMs } from './operations/store.ts';
 import type { Metrics } from './reports/metrics.ts';
@@ -100,6 +101,7 @@ function choresOf(runtime: Runtime, releaser: Releaser): Chore[] {
     { name: 'sweep', everyMs: 30_000, run: () => sweepDispatch(runtime) },
     { name: 'documents', everyMs: 600_000, run: () => deleteUnusedDocuments(runtime.db, ago(7 * days), rowsPerPass) },
     { name: 'exports', everyMs: 600_000, run: () => deleteOldExports(runtime.db, ago(exportKeptMs), rowsPerPass) },
+    { name: 'imports', everyMs: 30_000, run: () => clearUploads(runtime, rowsPerPass) },
     // A day more than the seven that are promised: a caller's clock is not ours.
     { name: 'idempotency', everyMs: 600_000, run: () => forgetIdempotencyKeys(runtime.db, ago(8 * days), rowsPerPass) },
   ];

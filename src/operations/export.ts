@@ -5,6 +5,7 @@ import { templates } from '../db/tables/templates.ts';
 import { filterConditions } from '../messages/filter.ts';
 import { deliveryOf } from '../messages/present.ts';
 import { countMatching } from '../messages/store.ts';
+import { csvLine } from '../row-files/csv-text.ts';
 import type { Caller } from '../tenants/rights.ts';
 import type { ExportRequest } from './schema.ts';
 import { appendChunk, createOperation, type OperationDeps, type OperationRow, recordStep } from './store.ts';
@@ -46,21 +47,6 @@ export async function startExport(
 ): Promise<OperationRow> {
   const total = await countMatching(tx, caller, request.filter ?? {});
   return createOperation(deps, tx, caller, { kind: 'export', parameters: { ...request }, total });
-}
-
-/** A spreadsheet would run a cell that begins like a formula. */
-const formulaStart = /^[=+\-@\t\r]/;
-
-/** One line of CSV (RFC 4180). */
-export function csvLine(cells: readonly (string | number | Date | null)[], separator: string): string {
-  const written = cells.map((cell) => {
-    if (cell === null) return '';
-    if (cell instanceof Date) return cell.toISOString();
-    if (typeof cell === 'number') return String(cell);
-    const text = formulaStart.test(cell) ? `'${cell}` : cell;
-    return /["\r\n;,]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  });
-  return `${written.join(separator)}\r\n`;
 }
 
 async function lastAnswers(tx: Tx, tenantId: string, ids: readonly string[]) {

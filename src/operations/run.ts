@@ -1,18 +1,28 @@
 import type { Logger } from 'pino';
-import { isUnavailable } from '../db/client.ts';
+import { databaseError, isUnavailable, type Tx } from '../db/client.ts';
 import type { ClaimedJob, OperationJobData } from '../queue/boss.ts';
 import { queueNames } from '../queue/queues.ts';
 import { stepExport } from './export.ts';
 import { stepFilterAction } from './filter-action.ts';
-import { finishOperation, getOperation, type OperationDeps } from './store.ts';
+import { stepImport } from './import/step.ts';
+import { finishOperation, getOperation, type OperationDeps, type OperationRow } from './store.ts';
 
 /** Steps of one pass: then other operations, and a stop, have their turn. */
 const stepsPerPass = 10;
 /** Claims after which an operation that faults each time is given up. */
 const maximumClaims = 5;
 
+const deadlock = '40P01';
+const triesOfDeadlock = 3;
+
 type RunDeps = OperationDeps & { log: Logger };
 type Job = ClaimedJob<OperationJobData>;
+
+/** @returns whether there is more; `waiting`: what it waits for gives it a job. */
+function stepOf(deps: RunDeps, tx: Tx, row: OperationRow): Promise<boolean | 'waiting'> {
+  if (row.kind === 'import') return stepImport(deps, tx, row);
+  return row.kind === 'export' ? stepExport(deps, tx, row) : stepFilterAction(deps, tx, row);
+}
 
 /**
  * One step, in a transaction that also moves the operation's cursor.
@@ -25,17 +35,26 @@ async function step(deps: RunDeps, job: Job, last: boolean): Promise<boolean> {
   return deps.db.transaction(async (tx) => {
     // Locked: a worker that stood still and one that took over its job cannot do the same step.
     const row = await getOperation(tx, viewer, operationId, { lock: true });
-    const more =
-      row.finishedAt === null &&
-      (row.kind === 'export' ? await stepExport(deps, tx, row) : await stepFilterAction(deps, tx, row));
-    if (more && !last) return true;
-    if (more) await deps.jobs.insert(tx, queueNames.operations, [{ id: deps.newId(), data: job.data }]);
-    else if (row.finishedAt === null) {
+    const more = row.finishedAt === null && (await stepOf(deps, tx, row));
+    if (more === true && !last) return true;
+    if (more === true) await deps.jobs.insert(tx, queueNames.operations, [{ id: deps.newId(), data: job.data }]);
+    else if (more === false && row.finishedAt === null) {
       await finishOperation(deps, tx, await getOperation(tx, viewer, operationId), 'done');
     }
     await deps.jobs.remove(tx, queueNames.operations, [job]);
-    return more;
+    return more === true;
   });
+}
+
+/** Another that locks the same rows in another order is rare, and gone at the next try. */
+async function stepPastDeadlocks(deps: RunDeps, job: Job, last: boolean): Promise<boolean> {
+  for (let turn = 1; ; turn += 1) {
+    try {
+      return await step(deps, job, last);
+    } catch (error) {
+      if (turn === triesOfDeadlock || databaseError(error)?.code !== deadlock) throw error;
+    }
+  }
 }
 
 /** What was done stays done, and is told; the rest is not tried again. */
@@ -50,7 +69,7 @@ async function giveUp(deps: RunDeps, job: Job): Promise<void> {
 
 async function work(deps: RunDeps, job: Job): Promise<void> {
   for (let turn = 1; turn <= stepsPerPass; turn += 1) {
-    if (!(await step(deps, job, turn === stepsPerPass))) return;
+    if (!(await stepPastDeadlocks(deps, job, turn === stepsPerPass))) return;
     if (turn === stepsPerPass) return;
     const lost = await deps.jobs.touch(deps.db, queueNames.operations, [job]);
     if (!lost.has(job.id)) continue;

@@ -9,6 +9,7 @@ import { exportRoutes } from './exports.ts';
 import { extractionRoutes } from './extractions.ts';
 import { fieldRoutes } from './fields.ts';
 import { healthRoutes } from './health.ts';
+import { importRoutes } from './imports.ts';
 import { layoutRoutes } from './layouts.ts';
 import { messageActionRoutes } from './message-actions.ts';
 import { messageViewRoutes } from './message-views.ts';
@@ -45,6 +46,7 @@ const allRoutes: readonly Routes[] = [
   recipientRoutes,
   notificationTypeRoutes,
   suppressionRoutes,
+  importRoutes,
   sendRequestRoutes,
   messageRoutes,
   messageViewRoutes,

@@ -1,0 +1,81 @@
+import type { Clock, NewId } from '../../clock.ts';
+import type { Db } from '../../db/client.ts';
+import type { JobQueue } from '../../queue/boss.ts';
+import { refusedFile } from '../../row-files/columns.ts';
+import { recordAudit } from '../../tenants/audit.ts';
+import { actorOf, type Caller } from '../../tenants/rights.ts';
+import { createOperation } from '../store.ts';
+import { beginFile, type ImportOrder } from './file.ts';
+import { asUtf8, piecesOf, type Source } from './pieces.ts';
+import { appendToUpload, chunkBytes, openUpload, touchUpload, type UploadRow } from './uploads.ts';
+
+type Deps = { db: Db; clock: Clock; newId: NewId; jobs: JobQueue };
+
+/** Pieces of one commit. */
+const piecesPerCommit = 4;
+/** What has come is committed after this time, also where there is less of it. */
+const commitWithinMs = 1_000;
+const signOfLifeMs = 15_000;
+
+/** Makes the operation, once the beginning of its file is known to be acceptable. */
+async function open(
+  deps: Deps,
+  caller: Caller,
+  order: ImportOrder,
+  beginning: Buffer,
+  atEnd: boolean,
+  mark: string | null,
+) {
+  const { file, imported } = beginFile(order, beginning, atEnd, mark);
+  return deps.db.transaction(async (tx) => {
+    const { id } = await createOperation(deps, tx, caller, {
+      kind: 'import',
+      parameters: { ...file },
+      total: 0,
+      imported,
+    });
+    const key = { tenantId: caller.tenantId, operationId: id };
+    await openUpload(deps, tx, key);
+    const entry = { tenantId: caller.tenantId, actor: actorOf(caller), action: 'imported' as const };
+    await recordAudit(deps, tx, { ...entry, resourceType: order.resource.replace(/s$/, ''), resourceId: id });
+    return key;
+  });
+}
+
+/**
+ * Keeps a file as it comes, in commits of about a megabyte, while its rows are already worked on. It is never in memory
+ * as a whole: who sends it waits for the database.
+ * @param source its bytes; when it fails, the file was cut, and what has come is imported.
+ * @returns the id of the operation that imports it.
+ * @throws AppError `unprocessable`: the file is empty, or its columns are not those of what is imported. Nothing is kept.
+ */
+export async function receiveImport(deps: Deps, caller: Caller, order: ImportOrder, source: Source): Promise<string> {
+  const { mark, bytes } = await asUtf8(source);
+  const pieces = piecesOf(bytes, chunkBytes);
+  const first = await pieces.next();
+  if (first.done || first.value.bytes.length === 0) throw refusedFile('empty', 'The file is empty.');
+  const { ended } = first.value;
+  const key = await open(deps, caller, order, first.value.bytes, ended !== null, mark);
+  const alive = setInterval(() => touchUpload(deps, key).catch(() => undefined), signOfLifeMs);
+  alive.unref();
+  let waiting = [first.value.bytes];
+  let state: UploadRow['state'] = ended ?? 'receiving';
+  // The first piece at once: its rows are worked on while the others come.
+  let since = Number.NEGATIVE_INFINITY;
+  try {
+    for (;;) {
+      const due = waiting.length >= piecesPerCommit || performance.now() - since > commitWithinMs;
+      if (state !== 'receiving' || due) {
+        const wanted = await appendToUpload(deps, key, waiting, state);
+        if (!wanted || state !== 'receiving') return key.operationId;
+        waiting = [];
+        since = performance.now();
+      }
+      const next = await pieces.next();
+      state = next.done ? 'complete' : (next.value.ended ?? 'receiving');
+      if (!next.done && next.value.bytes.length > 0) waiting.push(next.value.bytes);
+    }
+  } finally {
+    clearInterval(alive);
+  }
+}
