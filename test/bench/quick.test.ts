@@ -29,6 +29,8 @@ t.test('npm run bench -- --quick --json prints one object and nothing else', asy
     'memory',
     'render',
     'convert',
+    'import',
+    'import, memory',
   ]);
   for (const { name, ours, against, ratio } of results) {
     t.ok(Number.isFinite(ours) && ours >= 0, `${name}: ${ours}`);

@@ -9,7 +9,7 @@ import type { Runtime } from '../../runtime.ts';
 import { demand, type Scope } from '../../tenants/rights.ts';
 import { callerOf } from '../auth.ts';
 import { operation } from '../openapi.ts';
-import type { App } from '../validation.ts';
+import { type App, useStrictValidation } from '../validation.ts';
 
 const mediaTypes = ['text/csv', 'application/x-ndjson'];
 
@@ -25,10 +25,11 @@ const about =
 async function* bytesOf(request: FastifyRequest, stopped: AbortSignal): AsyncGenerator<Buffer> {
   const body = request.body as Readable;
   const stop = () => body.destroy(new Error('the upload was ended'));
-  const idle = setTimeout(stop, idleMs);
+  const idle = setTimeout(stop, idleMs).unref();
   stopped.addEventListener('abort', stop);
   try {
-    for await (const bytes of body) {
+    // Not destroyed when nothing more is read of it: what is wrong with the file is still to be answered.
+    for await (const bytes of body.iterator({ destroyOnReturn: false })) {
       idle.refresh();
       yield bytes as Buffer;
       idle.refresh();
@@ -109,6 +110,7 @@ const suppressionNotes =
 export async function importRoutes(app: App, runtime: Runtime): Promise<void> {
   // Apart from the other routes, which do not read such bodies.
   await app.register(async (scope) => {
+    useStrictValidation(scope);
     const stopping = new AbortController();
     scope.addHook('preClose', async () => stopping.abort());
     scope.addContentTypeParser(mediaTypes, (_request, body, done) => done(null, body));

@@ -35,9 +35,13 @@ export async function asUtf8(source: Source): Promise<{ mark: Mark; bytes: Sourc
     failure = error;
   }
   async function* all(): AsyncGenerator<Buffer> {
-    yield* head;
-    if (failure !== null) throw failure;
-    for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
+    try {
+      yield* head;
+      if (failure !== null) throw failure;
+      for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
+    } finally {
+      await rest.return?.();
+    }
   }
   const mark = markOf(Buffer.concat(head).subarray(0, markBytes));
   const bytes = all();

@@ -6,7 +6,7 @@ import { recordAudit } from '../../tenants/audit.ts';
 import { actorOf, type Caller } from '../../tenants/rights.ts';
 import { createOperation } from '../store.ts';
 import { beginFile, type ImportOrder } from './file.ts';
-import { asUtf8, piecesOf, type Source } from './pieces.ts';
+import { asUtf8, type Piece, piecesOf, type Source } from './pieces.ts';
 import { appendToUpload, chunkBytes, openUpload, touchUpload, type UploadRow } from './uploads.ts';
 
 type Deps = { db: Db; clock: Clock; newId: NewId; jobs: JobQueue };
@@ -52,6 +52,21 @@ async function open(
 export async function receiveImport(deps: Deps, caller: Caller, order: ImportOrder, source: Source): Promise<string> {
   const { mark, bytes } = await asUtf8(source);
   const pieces = piecesOf(bytes, chunkBytes);
+  try {
+    return await keep(deps, caller, order, pieces, mark);
+  } finally {
+    // Also where the file is refused, and the rest of it is not read.
+    await pieces.return(undefined);
+  }
+}
+
+async function keep(
+  deps: Deps,
+  caller: Caller,
+  order: ImportOrder,
+  pieces: AsyncGenerator<Piece>,
+  mark: string | null,
+) {
   const first = await pieces.next();
   if (first.done || first.value.bytes.length === 0) throw refusedFile('empty', 'The file is empty.');
   const { ended } = first.value;
