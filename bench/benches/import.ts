@@ -80,7 +80,8 @@ export async function importing(run: Run): Promise<Result[]> {
   const count = Number(process.env.BENCH_COUNT ?? (run.quick ? 3_000 : 1_000_000));
   try {
     const server = await stage.startServer();
-    const programs: Program[] = [server, await stage.startWorker()];
+    const profile = process.env.BENCH_PROFILE;
+    const programs: Program[] = [server, await stage.startWorker(profile === undefined ? {} : { profile })];
     // Code that is loaded and compiled at the first use is no growth.
     await throughApi(stage, server.url, await stage.addOrganisation('Échauffement'), 5_000);
     const before = programs.map((program) => program.memory());

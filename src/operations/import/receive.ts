@@ -7,12 +7,12 @@ import { actorOf, type Caller } from '../../tenants/rights.ts';
 import { createOperation } from '../store.ts';
 import { beginFile, type ImportOrder } from './file.ts';
 import { asUtf8, type Piece, piecesOf, type Source } from './pieces.ts';
-import { appendToUpload, chunkBytes, openUpload, touchUpload, type UploadRow } from './uploads.ts';
+import { appendToUpload, chunkBytes, openUpload, touchUpload } from './uploads.ts';
 
 type Deps = { db: Db; clock: Clock; newId: NewId; jobs: JobQueue };
 
-/** Pieces of one commit. */
-const piecesPerCommit = 4;
+/** Pieces of one commit; the first ones hold the header, whatever its length. */
+const piecesPerCommit = 16;
 /** What has come is committed after this time, also where there is less of it. */
 const commitWithinMs = 1_000;
 const signOfLifeMs = 15_000;
@@ -43,7 +43,7 @@ async function open(
 }
 
 /**
- * Keeps a file as it comes, in commits of about a megabyte, while its rows are already worked on. It is never in memory
+ * Keeps a file as it comes, in commits of half a megabyte, while its rows are already worked on. It is never in memory
  * as a whole: who sends it waits for the database.
  * @param source its bytes; when it fails, the file was cut, and what has come is imported.
  * @returns the id of the operation that imports it.
@@ -60,6 +60,22 @@ export async function receiveImport(deps: Deps, caller: Caller, order: ImportOrd
   }
 }
 
+/** The next pieces, and how the file ended where they are the last. */
+async function nextPieces(
+  pieces: AsyncGenerator<Piece>,
+  withinMs: number,
+): Promise<{ list: Buffer[]; ended: Piece['ended'] }> {
+  const list: Buffer[] = [];
+  const startedAt = performance.now();
+  do {
+    const next = await pieces.next();
+    if (next.done) return { list, ended: 'complete' };
+    if (next.value.bytes.length > 0) list.push(next.value.bytes);
+    if (next.value.ended !== null) return { list, ended: next.value.ended };
+  } while (list.length < piecesPerCommit && performance.now() - startedAt < withinMs);
+  return { list, ended: null };
+}
+
 async function keep(
   deps: Deps,
   caller: Caller,
@@ -67,29 +83,18 @@ async function keep(
   pieces: AsyncGenerator<Piece>,
   mark: string | null,
 ) {
-  const first = await pieces.next();
-  if (first.done || first.value.bytes.length === 0) throw refusedFile('empty', 'The file is empty.');
-  const { ended } = first.value;
-  const key = await open(deps, caller, order, first.value.bytes, ended !== null, mark);
+  let { list, ended } = await nextPieces(pieces, Number.POSITIVE_INFINITY);
+  if (list.length === 0) throw refusedFile('empty', 'The file is empty.');
+  const key = await open(deps, caller, order, Buffer.concat(list), ended !== null, mark);
   const alive = setInterval(() => touchUpload(deps, key).catch(() => undefined), signOfLifeMs);
   alive.unref();
-  let waiting = [first.value.bytes];
-  let state: UploadRow['state'] = ended ?? 'receiving';
-  // The first piece at once: its rows are worked on while the others come.
-  let since = Number.NEGATIVE_INFINITY;
   try {
-    for (;;) {
-      const due = waiting.length >= piecesPerCommit || performance.now() - since > commitWithinMs;
-      if (state !== 'receiving' || due) {
-        const wanted = await appendToUpload(deps, key, waiting, state);
-        if (!wanted || state !== 'receiving') return key.operationId;
-        waiting = [];
-        since = performance.now();
-      }
-      const next = await pieces.next();
-      state = next.done ? 'complete' : (next.value.ended ?? 'receiving');
-      if (!next.done && next.value.bytes.length > 0) waiting.push(next.value.bytes);
+    // The first pieces at once: their rows are worked on while the others come.
+    while (await appendToUpload(deps, key, list, ended ?? 'receiving')) {
+      if (ended !== null) break;
+      ({ list, ended } = await nextPieces(pieces, commitWithinMs));
     }
+    return key.operationId;
   } finally {
     clearInterval(alive);
   }

@@ -16,10 +16,13 @@ export type UploadRow = typeof importUploads.$inferSelect;
 /** Whose file it is. */
 export type UploadKey = Pick<UploadRow, 'tenantId' | 'operationId'>;
 
-/** Every piece but the last has this size: so the piece of an offset is known. */
-export const chunkBytes = 256 * 1024;
+/**
+ * Every piece but the last has this size: so the piece of an offset is known. Small, because its text on the way to the
+ * database and back should be freed with what is short-lived.
+ */
+export const chunkBytes = 32 * 1024;
 /** Pieces that one step reads: from any offset on, more than one row. */
-const chunksPerStep = Math.ceil(rowLimitBytes / chunkBytes) + 2;
+const chunksPerStep = Math.ceil(rowLimitBytes / chunkBytes) + 4;
 
 const ofUpload = (key: UploadKey) =>
   and(eq(importUploads.tenantId, key.tenantId), eq(importUploads.operationId, key.operationId));
