@@ -1,5 +1,5 @@
 import Type, { type Static } from 'typebox';
-import { closed, Instant, lifetimeFields, nullable, Uuid, words } from '../fields.ts';
+import { closed, Instant, key, lifetimeFields, nullable, Uuid, words } from '../fields.ts';
 import { MessageFilterBody } from '../messages/filter.ts';
 
 const rowFault = {
@@ -62,8 +62,14 @@ export const OperationStarted = closed({ operation: Uuid, status: words(['queued
 /** Body of `POST /v1/exports`. */
 export const NewExport = closed(
   {
-    kind: words(['messages']),
+    kind: words(['messages', 'recipients']),
     filter: Type.Optional(MessageFilterBody),
+    recipientFilter: Type.Optional(
+      closed(
+        { type: key({ description: 'Those of this type.' }) },
+        { description: 'Of an export of recipients; without it, all of them.' },
+      ),
+    ),
     format: words(['csv', 'ndjson']),
     separator: Type.Optional(
       words([';', ','], { description: 'Of the CSV. Default `;`, which French spreadsheets expect.' }),
@@ -73,6 +79,7 @@ export const NewExport = closed(
     examples: [
       { kind: 'messages', format: 'csv', filter: { status: ['OK'] } },
       { kind: 'messages', format: 'ndjson', filter: { status: ['KO'] } },
+      { kind: 'recipients', format: 'csv', recipientFilter: { type: 'client' } },
     ],
   },
 );

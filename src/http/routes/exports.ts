@@ -21,24 +21,28 @@ async function getExport(runtime: Runtime, caller: Caller, id: string) {
   return row;
 }
 
-/** Exports: journals of messages as files (W12). */
+/** Exports: journals of messages as files (W12), and recipients. */
 export function exportRoutes(app: App, runtime: Runtime): void {
   app.post(
     '/v1/exports',
     operation({
       id: 'createExport',
       tag: 'following',
-      summary: 'Export messages as a file',
-      description: 'The journal of what was sent is the filter `OK`, that of what failed the filter `KO`.',
+      summary: 'Export messages or recipients as a file',
+      description:
+        'The journal of what was sent is the filter `OK`, that of what failed the filter `KO`. Recipients come as an import reads them, which needs the scope `recipients:read`, too.',
       access: ['exports:create'],
       body: NewExport,
       idempotency: 'accepted',
       answers: { 202: reference('OperationStarted') },
+      errors: ['unprocessable'],
     }),
     (request, reply) =>
       runIdempotently<{ operation: string; status: string }>(runtime, request, reply, request.body, {
         async commit(tx) {
-          const { id, status } = await startExport(runtime, tx, callerOf(request), request.body);
+          const caller = callerOf(request);
+          if (request.body.kind === 'recipients') demand(caller, 'recipients:read');
+          const { id, status } = await startExport(runtime, tx, caller, request.body);
           return { status: 202, answer: { operation: id, status } };
         },
         location: ({ operation: id }) => `/v1/exports/${id}`,
@@ -64,7 +68,7 @@ export function exportRoutes(app: App, runtime: Runtime): void {
       id: 'getExportContent',
       tag: 'following',
       summary: 'The file of an export that is done',
-      description: 'Kept for seven days. Also needs the scope `messages:read`.',
+      description: 'Kept for seven days. Also needs the scope `messages:read`, or `recipients:read` where it holds them.',
       access: ['exports:read'],
       params,
       answers: {
@@ -78,13 +82,13 @@ export function exportRoutes(app: App, runtime: Runtime): void {
     async (request, reply) => {
       const caller = callerOf(request);
       const row = await getExport(runtime, caller, request.params.id);
-      demand(caller, 'messages:read');
+      const { format, kind } = row.parameters as unknown as ExportRequest;
+      demand(caller, `${kind}:read`);
       // Its file is kept for seven days.
       if (row.finishedAt !== null && runtime.clock.now().getTime() - row.finishedAt.getTime() > exportKeptMs)
         throw notFound();
       if (row.status !== 'done') throw new AppError('not_finished', { extra: { currentStatus: row.status } });
-      const { format } = row.parameters as unknown as ExportRequest;
-      reply.header('content-disposition', `attachment; filename="messages-${row.id}.${format}"`);
+      reply.header('content-disposition', `attachment; filename="${kind}-${row.id}.${format}"`);
       reply.type(format === 'csv' ? 'text/csv; charset=utf-8' : 'application/x-ndjson');
       return reply.send(Readable.from(readChunks(runtime.db, caller.tenantId, row.id)));
     },
