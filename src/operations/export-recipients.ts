@@ -38,13 +38,21 @@ async function findColumns(tx: Tx, tenantId: string, request: ExportRequest): Pr
     select attribute.key as name from ${recipients} cross join lateral jsonb_each(${recipients.attributes}) as attribute
     where ${where} and jsonb_typeof(attribute.value) = 'string' and attribute.value <> '""'
     group by attribute.key order by count(*) desc, attribute.key limit ${attributesAtMost}`);
-  const ways = await tx.execute<{ kind: AddressColumns['kind']; role: string | null; preferred: boolean; refused: boolean }>(sql`
+  const ways = await tx.execute<{
+    kind: AddressColumns['kind'];
+    role: string | null;
+    preferred: boolean;
+    refused: boolean;
+  }>(sql`
     select kind, role, bool_or(preferred) as preferred, bool_or(not accepts_contact) as refused
     from ${recipientAddresses} join ${recipients} on ${recipients.tenantId} = ${recipientAddresses.tenantId}
       and ${recipients.id} = ${recipientAddresses.recipientId}
     where ${where} group by kind, role order by avg(position), kind, role limit ${addressesAtMost}`);
   return {
-    attributes: [...names].map(({ name }) => name).filter(isAttributeColumn).sort(),
+    attributes: [...names]
+      .map(({ name }) => name)
+      .filter(isAttributeColumn)
+      .sort(),
     addresses: [...ways]
       .map(({ kind, role, preferred, refused }) => ({ kind, role, preferred, acceptsContact: refused }))
       .filter(isAddressColumn),
@@ -74,7 +82,12 @@ async function readPage(tx: Tx, row: OperationRow, request: ExportRequest): Prom
   return withAddresses(tx, row.tenantId, rows);
 }
 
-function written(rows: readonly RecipientWithAddresses[], request: ExportRequest, columns: TableColumns, first: boolean) {
+function written(
+  rows: readonly RecipientWithAddresses[],
+  request: ExportRequest,
+  columns: TableColumns,
+  first: boolean,
+) {
   if (request.format === 'ndjson') return Buffer.from(rows.map((row) => `${JSON.stringify(asObject(row))}\n`).join(''));
   const separator = request.separator ?? ';';
   // The mark tells French spreadsheets that it is UTF-8.

@@ -159,6 +159,16 @@ t.test('a file that is no table of recipients is refused as a whole, and nothing
     const answer = await post(content);
     t.match(answer, { status: 422, body: { code: 'unprocessable', errors: [{ pointer, code }] } }, code);
   }
+  const keys = ['recipients:update', 'recipients:create'].map(async (scope) => {
+    const body = { name: scope, kind: 'live', scopes: [scope] };
+    return (await inject('POST', '/v1/api-keys', { body })).body.secret;
+  });
+  const file = { payload: 'type;externalId\n', headers: { 'content-type': 'text/csv' } };
+  for (const [place, lacking] of ['recipients:create', 'recipients:update'].entries()) {
+    const key = (await keys[place]) ?? '';
+    const refused = await inject('POST', '/v1/recipients/import', { key, ...file });
+    t.match(refused, { status: 403, body: { code: 'forbidden', scope: lacking } });
+  }
   t.match(await post('a', 'text/plain'), { status: 415 });
   t.match(await inject('POST', '/v1/recipients/import'), { status: 415 });
   t.match(await post('type;externalId\n', 'text/csv', '?type=a%20b'), { status: 400, body: { code: 'invalid_query' } });

@@ -18,18 +18,42 @@ async function exportRecipients(service: Pick<TestService, 'work'> & { inject: I
 const oneLine = (maxLength: number) =>
   fc
     .oneof(
-      fc.constantFrom('=1+2', "'=1", "''x", '@a', '-3', '+33', ' espace ', 'a;b', 'a,b', 'dit "oui"', '"', 'é€œ', '\ufffd'),
+      fc.constantFrom(
+        '=1+2',
+        "'=1",
+        "''x",
+        '@a',
+        '-3',
+        '+33',
+        ' espace ',
+        'a;b',
+        'a,b',
+        'dit "oui"',
+        '"',
+        'é€œ',
+        '\ufffd',
+      ),
       fc.string({ unit: 'grapheme', minLength: 1, maxLength }),
     )
-    .filter((text) => text.length > 0 && text.length <= maxLength && !/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/.test(text));
+    .filter(
+      (text) => text.length > 0 && text.length <= maxLength && !/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/.test(text),
+    );
 
 const texts = fc
   .oneof(oneLine(40), fc.constantFrom('deux\nlignes', 'trois\r\nlignes\r', '\tx', '\r', ''))
   .filter((text) => !text.includes('\u0000') && text.isWellFormed());
 
 const attributes = fc.dictionary(
-  fc.oneof(fc.constantFrom('agence', 'titre', 'a.b', 'mail', ' x ', 'dit "oui";'), oneLine(12)).filter((name) => name !== '__proto__'),
-  fc.oneof({ weight: 4, arbitrary: texts }, fc.integer(), fc.boolean(), fc.constant(null), fc.constant({ a: [1, 'b'] })),
+  fc
+    .oneof(fc.constantFrom('agence', 'titre', 'a.b', 'mail', ' x ', 'dit "oui";'), oneLine(12))
+    .filter((name) => name !== '__proto__'),
+  fc.oneof(
+    { weight: 4, arbitrary: texts },
+    fc.integer(),
+    fc.boolean(),
+    fc.constant(null),
+    fc.constant({ a: [1, 'b'] }),
+  ),
   { maxKeys: 4 },
 );
 
@@ -41,7 +65,12 @@ const address = fc.oneof(
 
 const addresses = fc
   .array(
-    fc.tuple(address, fc.constantFrom(null, 'personal', 'pro', 'preferred', 'a.acceptsContact', 'x;"y'), fc.boolean(), fc.boolean()),
+    fc.tuple(
+      address,
+      fc.constantFrom(null, 'personal', 'pro', 'preferred', 'a.acceptsContact', 'x;"y'),
+      fc.boolean(),
+      fc.boolean(),
+    ),
     { maxLength: 4 },
   )
   .map((list) =>
@@ -69,7 +98,9 @@ const people = fc.uniqueArray(
 /** All of them as the API shows them, without what an organisation gives them. */
 async function peopleOf(inject: Inject) {
   const { body } = await inject('GET', '/v1/recipients?limit=250');
-  const shown = body.items.map(({ id: _id, createdAt: _made, updatedAt: _changed, ...rest }: Record<string, unknown>) => rest);
+  const shown = body.items.map(
+    ({ id: _id, createdAt: _made, updatedAt: _changed, ...rest }: Record<string, unknown>) => rest,
+  );
   return shown.sort((left: object, right: object) => (JSON.stringify(left) < JSON.stringify(right) ? -1 : 1));
 }
 
@@ -136,7 +167,10 @@ t.test('an export of recipients needs the right to read them, and takes no filte
   await service.work();
   const content = await service.inject('GET', `/v1/exports/${operation}/content`, { key: made.body.secret });
   t.match(content, { status: 403, body: { scope: 'recipients:read' } });
-  t.match(await ask({ ...order, filter: { status: ['OK'] } }), { status: 422, body: { errors: [{ pointer: '/filter' }] } });
+  t.match(await ask({ ...order, filter: { status: ['OK'] } }), {
+    status: 422,
+    body: { errors: [{ pointer: '/filter' }] },
+  });
   const other = await ask({ kind: 'messages', format: 'csv', recipientFilter: { type: 'client' } });
   t.match(other, { status: 422, body: { errors: [{ pointer: '/recipientFilter' }] } });
 });

@@ -68,7 +68,8 @@ export function exportRoutes(app: App, runtime: Runtime): void {
       id: 'getExportContent',
       tag: 'following',
       summary: 'The file of an export that is done',
-      description: 'Kept for seven days. Also needs the scope `messages:read`, or `recipients:read` where it holds them.',
+      description:
+        'Kept for seven days. Also needs the scope `messages:read`, or `recipients:read` where it holds them.',
       access: ['exports:read'],
       params,
       answers: {

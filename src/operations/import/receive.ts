@@ -12,7 +12,7 @@ import { appendToUpload, chunkBytes, openUpload, touchUpload } from './uploads.t
 type Deps = { db: Db; clock: Clock; newId: NewId; jobs: JobQueue };
 
 /** Pieces of one commit; the first ones hold the header, whatever its length. */
-const piecesPerCommit = 16;
+const piecesPerCommit = 8;
 /** What has come is committed after this time, also where there is less of it. */
 const commitWithinMs = 1_000;
 const signOfLifeMs = 15_000;
