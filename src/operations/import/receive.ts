@@ -2,6 +2,7 @@ import type { Clock, NewId } from '../../clock.ts';
 import type { Db } from '../../db/client.ts';
 import type { JobQueue } from '../../queue/boss.ts';
 import { refusedFile } from '../../row-files/columns.ts';
+import { rowLimitBytes } from '../../row-files/read-rows.ts';
 import { recordAudit } from '../../tenants/audit.ts';
 import { actorOf, type Caller } from '../../tenants/rights.ts';
 import { createOperation } from '../store.ts';
@@ -11,8 +12,10 @@ import { appendToUpload, chunkBytes, openUpload, touchUpload } from './uploads.t
 
 type Deps = { db: Db; clock: Clock; newId: NewId; jobs: JobQueue };
 
-/** Pieces of one commit; the first ones hold the header, whatever its length. */
-const piecesPerCommit = 8;
+/** Pieces of one commit: few, since what has come is in memory as text until it is committed. */
+const piecesPerCommit = 4;
+/** The first ones hold the header, whatever its length. */
+const piecesOfBeginning = rowLimitBytes / chunkBytes;
 /** What has come is committed after this time, also where there is less of it. */
 const commitWithinMs = 1_000;
 const signOfLifeMs = 15_000;
@@ -43,7 +46,7 @@ async function open(
 }
 
 /**
- * Keeps a file as it comes, in commits of half a megabyte, while its rows are already worked on. It is never in memory
+ * Keeps a file as it comes, in commits of a fraction of a megabyte, while its rows are already worked on. It is never in memory
  * as a whole: who sends it waits for the database.
  * @param source its bytes; when it fails, the file was cut, and what has come is imported.
  * @returns the id of the operation that imports it.
@@ -63,6 +66,7 @@ export async function receiveImport(deps: Deps, caller: Caller, order: ImportOrd
 /** The next pieces, and how the file ended where they are the last. */
 async function nextPieces(
   pieces: AsyncGenerator<Piece>,
+  most: number,
   withinMs: number,
 ): Promise<{ list: Buffer[]; ended: Piece['ended'] }> {
   const list: Buffer[] = [];
@@ -72,7 +76,7 @@ async function nextPieces(
     if (next.done) return { list, ended: 'complete' };
     if (next.value.bytes.length > 0) list.push(next.value.bytes);
     if (next.value.ended !== null) return { list, ended: next.value.ended };
-  } while (list.length < piecesPerCommit && performance.now() - startedAt < withinMs);
+  } while (list.length < most && performance.now() - startedAt < withinMs);
   return { list, ended: null };
 }
 
@@ -83,7 +87,7 @@ async function keep(
   pieces: AsyncGenerator<Piece>,
   mark: string | null,
 ) {
-  let { list, ended } = await nextPieces(pieces, Number.POSITIVE_INFINITY);
+  let { list, ended } = await nextPieces(pieces, piecesOfBeginning, Number.POSITIVE_INFINITY);
   if (list.length === 0) throw refusedFile('empty', 'The file is empty.');
   const key = await open(deps, caller, order, Buffer.concat(list), ended !== null, mark);
   const alive = setInterval(() => touchUpload(deps, key).catch(() => undefined), signOfLifeMs);
@@ -92,7 +96,7 @@ async function keep(
     // The first pieces at once: their rows are worked on while the others come.
     while (await appendToUpload(deps, key, list, ended ?? 'receiving')) {
       if (ended !== null) break;
-      ({ list, ended } = await nextPieces(pieces, commitWithinMs));
+      ({ list, ended } = await nextPieces(pieces, piecesPerCommit, commitWithinMs));
     }
     return key.operationId;
   } finally {
