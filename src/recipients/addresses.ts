@@ -18,6 +18,9 @@ export interface GivenAddress {
 
 type Reading = { value: string; normalized: string } | { why: string };
 
+/** The index of compared forms takes 2,704 bytes, kind and tenant included: a thousand letters can be more. */
+const indexedBytes = 2_500;
+
 const lineBreaks = /\r\n?|\n/g;
 const controls = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 
@@ -36,6 +39,7 @@ function readAddress(kind: AddressKind, value: string): Reading {
   if (controls.test(kind === 'postal' ? lines.replaceAll('\n', '') : lines))
     return { why: 'it has control characters' };
   if (lines.trim() === '') return { why: 'it is empty' };
+  if (Buffer.byteLength(lines) > indexedBytes) return { why: `it is longer than ${indexedBytes} bytes` };
   return kind === 'mobile' || kind === 'landline' ? readTelephone(lines) : { value: lines, normalized: lines };
 }
 

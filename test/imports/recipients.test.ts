@@ -130,6 +130,24 @@ t.test('rows that cannot be kept are told by row, line and column, and the other
   ]);
 });
 
+t.test('an address that no index takes is refused, alone and in a file, and costs no other row', async (t) => {
+  const service = await startService(t);
+  const letters = Array.from({ length: 1_000 }, (_, index) =>
+    String.fromCodePoint(0x4e00 + ((index * 7_919) % 20_000)),
+  );
+  const addresses = [{ kind: 'postal', value: letters.join('') }];
+  const alone = await service.inject('POST', '/v1/recipients', {
+    body: { type: 'client', externalId: 'C-1', addresses },
+  });
+  t.match(alone, { status: 422, body: { errors: [{ pointer: '/addresses/0/value', code: 'address_invalid' }] } });
+  const rows = [
+    { type: 'client', externalId: 'C-1', addresses },
+    { type: 'client', externalId: 'C-2', addresses: [{ kind: 'postal', value: letters.slice(0, 800).join('') }] },
+  ];
+  const done = await importObjects(service, rows);
+  t.match(done, { status: 'done', import: { created: 1 }, refused: [{ row: 1, code: 'address_invalid' }] });
+});
+
 t.test('of several rows of one recipient the later holds', async (t) => {
   const service = await startService(t);
   const many = Array.from({ length: 5_000 }, (_, index) => `C-${(index + 6) % 7};n° ${index}`).join('\n');
