@@ -32,9 +32,11 @@ const carriageReturn = 13;
 /** Where the line after the one of `from` begins; -1: its end is not in these bytes. */
 export function nextLine(bytes: Buffer, from: number): number {
   const feed = bytes.indexOf(lineFeed, from);
-  if (feed !== -1) return feed + 1;
-  const back = bytes.indexOf(carriageReturn, from);
-  return back === -1 || back === bytes.length - 1 ? -1 : back + 1;
+  const before = feed === -1 ? bytes : bytes.subarray(0, feed);
+  const back = before.indexOf(carriageReturn, from);
+  if (back === -1) return feed === -1 ? -1 : feed + 1;
+  if (back === bytes.length - 1) return -1;
+  return bytes[back + 1] === lineFeed ? back + 2 : back + 1;
 }
 
 function lineFeeds(bytes: Buffer, start: number, end: number): number {

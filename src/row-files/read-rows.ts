@@ -33,6 +33,7 @@ export type FileRow = { row: number; line: number } & (
 export const rowLimitBytes = 256 * 1024;
 
 const openingBrace = 123;
+const lineFeed = 10;
 const lostLetter = Buffer.from('\ufffd');
 
 type Found =
@@ -83,12 +84,12 @@ function readCsv({ bytes, atEnd, encoding }: Reading, at: number, format: RowFor
 }
 
 function readJson({ bytes, atEnd }: Reading, at: number): Record {
-  const end = nextLine(bytes, at);
+  const end = bytes.indexOf(lineFeed, at);
   if (end === -1 && !atEnd) return null;
-  const next = end === -1 ? bytes.length : end;
+  const next = end === -1 ? bytes.length : end + 1;
   const line = bytes.subarray(at, next);
   // JSON.parse takes the line's end, and the spaces around, as white space.
-  if (line[0] !== openingBrace && line.every((byte) => byte === 10 || byte === 13 || byte === 32 || byte === 9)) {
+  if (line[0] !== openingBrace && line.every((byte) => byte === lineFeed || byte === 13 || byte === 32 || byte === 9)) {
     return { found: { kind: 'blank' }, next, breaks: 1 };
   }
   try {
@@ -110,8 +111,9 @@ function encodingOf(format: RowFormat, bytes: Buffer, known: RowEncoding | null)
 const tooLong = fault('row_too_long', `is longer than ${rowLimitBytes} bytes, or has a quote that is never closed`);
 
 /** Passes over what is left of a line. @returns where the next begins; -1: not in these bytes. */
-function skipLine(bytes: Buffer, at: number, atEnd: boolean): number {
-  const next = nextLine(bytes, at);
+function skipLine(format: RowFormat, bytes: Buffer, at: number, atEnd: boolean): number {
+  const feed = bytes.indexOf(lineFeed, at);
+  const next = format.kind === 'csv' ? nextLine(bytes, at) : feed === -1 ? -1 : feed + 1;
   return next === -1 && atEnd ? bytes.length : next;
 }
 
@@ -135,7 +137,7 @@ export function readRows(
   let at = 0;
   while (rows.length < limit && at < bytes.length) {
     if (skipping) {
-      const next = skipLine(bytes, at, atEnd);
+      const next = skipLine(format, bytes, at, atEnd);
       at = next === -1 ? bytes.length : next;
       skipping = next === -1;
       continue;
