@@ -66,6 +66,8 @@ export async function startSink(): Promise<Sink> {
 export interface Program extends Ended {
   /** Most memory it has had so far, in bytes. */
   peakMemory(): number;
+  /** What it has now, in bytes. */
+  memory(): number;
   /** The last value of a field of its log lines. */
   logged(field: string): string | null;
 }
@@ -98,11 +100,14 @@ export async function startProgram(
     if (child.exitCode !== null || turn > 600) throw new Error(`the ${program} did not start: ${errors()[0] ?? ''}`);
     await wait(50);
   }
+  const bytesOf = (field: string) => {
+    const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
+    const [, kilobytes = '0'] = new RegExp(`${field}:\\s+(\\d+) kB`).exec(status) ?? [];
+    return Number(kilobytes) * 1_024;
+  };
   return {
-    peakMemory() {
-      const [, kilobytes = '0'] = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8')) ?? [];
-      return Number(kilobytes) * 1_024;
-    },
+    peakMemory: () => bytesOf('VmHWM'),
+    memory: () => bytesOf('VmRSS'),
     logged(field) {
       const found = lines().findLast((line) => line.includes(`"${field}":`));
       return found === undefined ? null : String((JSON.parse(found) as Record<string, unknown>)[field]);

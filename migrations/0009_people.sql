@@ -1,3 +1,22 @@
+CREATE TABLE "import_chunks" (
+	"tenant_id" uuid NOT NULL,
+	"operation_id" uuid NOT NULL,
+	"number" integer NOT NULL,
+	"content" "bytea" NOT NULL,
+	CONSTRAINT "import_chunks_tenant_id_operation_id_number_pk" PRIMARY KEY("tenant_id","operation_id","number")
+);
+--> statement-breakpoint
+CREATE TABLE "import_uploads" (
+	"tenant_id" uuid NOT NULL,
+	"operation_id" uuid NOT NULL,
+	"state" text NOT NULL,
+	"received_bytes" bigint NOT NULL,
+	"waiting" boolean NOT NULL,
+	"seen_at" timestamp (3) with time zone NOT NULL,
+	CONSTRAINT "import_uploads_tenant_id_operation_id_pk" PRIMARY KEY("tenant_id","operation_id"),
+	CONSTRAINT "import_uploads_state" CHECK ("import_uploads"."state" in ('receiving', 'complete', 'cut'))
+);
+--> statement-breakpoint
 CREATE TABLE "recipient_types" (
 	"tenant_id" uuid NOT NULL,
 	"id" uuid NOT NULL,
@@ -53,6 +72,7 @@ CREATE TABLE "consents" (
 --> statement-breakpoint
 ALTER TABLE "recipients" ALTER COLUMN "attributes" SET DATA TYPE jsonb;--> statement-breakpoint
 ALTER TABLE "documents" ADD COLUMN "erasure_id" uuid;--> statement-breakpoint
+ALTER TABLE "operations" ADD COLUMN "imported" jsonb;--> statement-breakpoint
 ALTER TABLE "messages" ADD COLUMN "consent_level" smallint DEFAULT 1 NOT NULL;--> statement-breakpoint
 ALTER TABLE "messages" ADD COLUMN "subscription" boolean DEFAULT false NOT NULL;--> statement-breakpoint
 ALTER TABLE "messages" ADD COLUMN "to_hash" text;--> statement-breakpoint
@@ -66,6 +86,7 @@ ALTER TABLE "tenants" ADD COLUMN "address_policy" text DEFAULT 'preferred' NOT N
 ALTER TABLE "tenants" ADD COLUMN "default_consent_level" smallint DEFAULT 1 NOT NULL;--> statement-breakpoint
 ALTER TABLE "tenants" ADD COLUMN "retention_days" integer;--> statement-breakpoint
 ALTER TABLE "tenants" ADD COLUMN "retention_days_by_category" jsonb DEFAULT '{}'::jsonb NOT NULL;--> statement-breakpoint
+CREATE INDEX "import_uploads_receiving" ON "import_uploads" USING btree ("seen_at") WHERE "import_uploads"."state" = 'receiving';--> statement-breakpoint
 CREATE UNIQUE INDEX "recipient_types_key" ON "recipient_types" USING btree ("tenant_id","key");--> statement-breakpoint
 CREATE UNIQUE INDEX "responses_context" ON "responses" USING btree ("tenant_id","context_type","context_ref","recipient_id");--> statement-breakpoint
 CREATE INDEX "consents_held" ON "consents" USING btree ("tenant_id","recipient_id","address_kind","since","id");--> statement-breakpoint

@@ -11,6 +11,7 @@ import { forgetIdempotencyKeys } from './http/idempotency.ts';
 import { createContentCache } from './messages/content.ts';
 import { expireMessages } from './messages/expire.ts';
 import { eraseLatecomers } from './operations/erase.ts';
+import { clearUploads } from './operations/import/uploads.ts';
 import { startRetention } from './operations/retention.ts';
 import { runOperations } from './operations/run.ts';
 import { deleteOldExports, exportKeptMs } from './operations/store.ts';
@@ -106,6 +107,7 @@ function choresOf(runtime: Runtime, releaser: Releaser): Chore[] {
     { name: 'latecomers', everyMs: 600_000, run: () => eraseLatecomers(runtime, ago(days)) },
     { name: 'outbox', everyMs: 60_000, run: createOutboxChore(runtime) },
     { name: 'exports', everyMs: 600_000, run: () => deleteOldExports(runtime.db, ago(exportKeptMs), rowsPerPass) },
+    { name: 'imports', everyMs: 30_000, run: () => clearUploads(runtime, rowsPerPass) },
     // A day more than the seven that are promised: a caller's clock is not ours.
     { name: 'idempotency', everyMs: 600_000, run: () => forgetIdempotencyKeys(runtime.db, ago(8 * days), rowsPerPass) },
   ];

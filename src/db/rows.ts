@@ -1,5 +1,5 @@
 import { getTableColumns, getTableName, type InferInsertModel, type SQL, sql } from 'drizzle-orm';
-import type { PgTable } from 'drizzle-orm/pg-core';
+import type { PgColumn, PgTable } from 'drizzle-orm/pg-core';
 import type { Db, Tx } from './client.ts';
 
 /** Rows in one statement: large enough that the round trip is nothing, small enough for one message to the server. */
@@ -75,6 +75,32 @@ export async function insertRows<Table extends PgTable>(
     const insert = insertOf({ table, rows: rows.slice(start, start + rowsPerStatement) });
     const result = await tx.execute(options.skipConflicts ? sql`${insert} on conflict do nothing` : insert);
     inserted += result.count;
+  }
+  return inserted;
+}
+
+/**
+ * Inserts the rows that do not exist yet and locks the others until the end of the transaction, without changing them:
+ * one after another, in the order given. So two transactions that give theirs in one order never wait for each other.
+ * @param unique the columns of the unique index that decides; every row must differ from the others there.
+ * @returns the ids of the rows that were inserted.
+ */
+export async function insertOrLock<Table extends PgTable>(
+  tx: Tx,
+  table: Table,
+  rows: readonly (InferInsertModel<Table> & { id: string })[],
+  unique: readonly PgColumn[],
+): Promise<Set<string>> {
+  const inserted = new Set<string>();
+  const target = sql.raw(unique.map(({ name }) => quoted(name)).join(', '));
+  const [column] = unique;
+  if (column === undefined) throw new Error('a unique index has columns');
+  // PostgreSQL locks a row that conflicts before it asks whether to change it.
+  const untouched = sql.raw(`do update set ${quoted(column.name)} = excluded.${quoted(column.name)} where false`);
+  for (let start = 0; start < rows.length; start += rowsPerStatement) {
+    const insert = insertOf({ table, rows: rows.slice(start, start + rowsPerStatement) });
+    const made = await tx.execute<{ id: string }>(sql`${insert} on conflict (${target}) ${untouched} returning id`);
+    for (const { id } of made) inserted.add(id);
   }
   return inserted;
 }

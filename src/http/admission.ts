@@ -60,9 +60,12 @@ const countedFromBytes = 256 * 1024;
 /** Bodies that are read and worked on at once: each may take many times its size while it is rendered and stored. */
 const roomBytes = 96 * 1024 * 1024;
 const chunkedBytes = 2 * 1024 * 1024;
+/** What is in memory of a body that is not read as a whole. */
+const streamedBytes = 4 * 1024 * 1024;
 const patienceMs = 15_000;
 
 function announcedBytes(request: FastifyRequest, bodyLimitBytes: number): number {
+  if (request.routeOptions.config.operation?.streamed) return streamedBytes;
   const { 'content-length': length, 'transfer-encoding': chunked } = request.headers;
   if (length !== undefined) return Math.min(Number(length) || 0, bodyLimitBytes);
   // Its size is not known before it is read, and most clients that do not tell it have little to say.

@@ -6,11 +6,12 @@ import { type FastifyInstance, fastify } from 'fastify';
 import { isUnavailable } from '../db/client.ts';
 import { AppError, errorCodes } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
+import { parseStrictJson } from '../strict-json.ts';
 import { useAdmission } from './admission.ts';
 import { useAuthentication } from './auth.ts';
 import { useDocs } from './docs.ts';
-import { checkPlainText, parseJsonBody } from './json-body.ts';
 import { useOpenapi } from './openapi.ts';
+import { checkPlainText } from './plain-text.ts';
 import { appErrorOf, problemAt, sendProblem } from './problem.ts';
 import { registerRoutes } from './routes/index.ts';
 import { useStrictValidation } from './validation.ts';
@@ -34,7 +35,7 @@ function useJson(app: FastifyInstance): void {
   app.addContentTypeParser(
     /^application\/([\w.-]+\+)?json\b/i,
     { parseAs: 'buffer' },
-    async (_request: unknown, body: Buffer) => parseJsonBody(body),
+    async (_request: unknown, body: Buffer) => parseStrictJson(body),
   );
   app.addHook('preValidation', async (request) => {
     checkPlainText(request.params);
@@ -52,6 +53,24 @@ async function useRateLimit(app: FastifyInstance, runtime: Runtime): Promise<voi
     allowList: (request) => request.routeOptions.url?.startsWith('/health') ?? false,
     keyGenerator: (request) => request.caller?.keyId ?? request.ip,
     errorResponseBuilder: () => new AppError('too_many_requests'),
+  });
+}
+
+/** Longest time of a request, whatever it is. */
+const longestRequestMs = 6 * 60 * 60 * 1_000;
+/** Longest time until the whole of a request has come: it holds a place, and a graceful stop waits for it. */
+const longestArrivalMs = 60_000;
+
+function useArrivalLimit(app: FastifyInstance): void {
+  app.addHook('onRequest', async ({ raw, routeOptions, headers }) => {
+    const bodiless = headers['content-length'] === undefined && headers['transfer-encoding'] === undefined;
+    if (bodiless || routeOptions.config.operation?.streamed) return;
+    const late = setTimeout(() => {
+      if (raw.complete || !raw.socket.writable) return;
+      raw.socket.end(refusedBeforeRouting({ code: 'ERR_HTTP_REQUEST_TIMEOUT' }), () => raw.destroy());
+    }, longestArrivalMs);
+    late.unref();
+    raw.once('close', () => clearTimeout(late));
   });
 }
 
@@ -76,8 +95,8 @@ export const apiVersion = '1.0.0';
 export async function buildApp(runtime: Runtime): Promise<FastifyInstance> {
   const app = fastify({
     bodyLimit: bodyLimitBytes,
-    // A request that does not arrive within this time holds nothing any longer, a graceful stop least of all.
-    requestTimeout: 60_000,
+    // A body that is worked on as it comes may take long: `useArrivalLimit` ends the others.
+    requestTimeout: longestRequestMs,
     genReqId: () => runtime.newId(),
     // A query is at most a filter; a path at most an external id.
     routerOptions: { maxParamLength: 500 },
@@ -91,6 +110,7 @@ export async function buildApp(runtime: Runtime): Promise<FastifyInstance> {
       if (socket.writable) socket.end(refusedBeforeRouting(error));
     },
   });
+  useArrivalLimit(app);
   useStrictValidation(app);
   useProblems(app, runtime);
   useJson(app);

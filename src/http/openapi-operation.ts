@@ -32,6 +32,8 @@ export interface Operation<
   /** Give it with `examples`: they are run by a test. It may be left out when nothing in it is required. */
   body?: Body & { examples?: unknown[] };
   consumes?: string[];
+  /** The body is worked on as it comes, whatever its size and however long that takes. */
+  streamed?: boolean;
   /** Successful answers by status. */
   answers: Record<number, TSchema>;
   /** Errors beyond those every route has. */

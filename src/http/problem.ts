@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { AppError, type ErrorCode, type ErrorItem, errorCodes, type Language } from '../errors.ts';
+import { AppError, type ErrorCode, errorCodes, type Language } from '../errors.ts';
+import { itemsOf, type ValidationFault } from '../schema-check.ts';
 import { RendererOverloadedError } from '../templates/rendering/renderer.ts';
 
 /** Most items in one answer: beyond them the caller has a systematic mistake. */
@@ -56,52 +57,9 @@ export function sendProblem(request: FastifyRequest, reply: FastifyReply, error:
     .send(JSON.stringify(problemOf(request, error)));
 }
 
-interface ValidationFault {
-  instancePath: string;
-  keyword: string;
-  message?: string;
-  params: Record<string, unknown>;
-}
-
-const keywordCodes: Record<string, string> = {
-  additionalProperties: 'unknown_field',
-  required: 'required',
-  type: 'wrong_type',
-  enum: 'not_allowed',
-  const: 'not_allowed',
-  format: 'wrong_format',
-  pattern: 'wrong_format',
-  minLength: 'too_short',
-  maxLength: 'too_long',
-  minItems: 'too_few',
-  minProperties: 'too_few',
-  maxItems: 'too_many',
-  uniqueItems: 'repeated',
-  minimum: 'too_small',
-  maximum: 'too_large',
-};
-
-const escapePointer = (part: string) => part.replaceAll('~', '~0').replaceAll('/', '~1');
-
-function itemOf(fault: ValidationFault): ErrorItem {
-  const { additionalProperty, missingProperty, allowedValues, format } = fault.params;
-  const member = additionalProperty ?? missingProperty;
-  const pointer = fault.instancePath + (typeof member === 'string' ? `/${escapePointer(member)}` : '');
-  const choices = Array.isArray(allowedValues) ? `: ${allowedValues.filter((value) => value !== null).join(', ')}` : '';
-  const name = typeof format === 'string' ? ` (${format})` : '';
-  return {
-    pointer,
-    code: keywordCodes[fault.keyword] ?? fault.keyword,
-    message: `${fault.message ?? 'is not valid'}${choices}${fault.keyword === 'format' ? name : ''}`,
-  };
-}
-
 /** A schema error of Fastify as the service's own: every fault with its pointer. */
 export function schemaError(error: { validation: ValidationFault[]; validationContext?: string }): AppError {
-  const items = error.validation
-    // A union says "none of these matched" after each branch has said why.
-    .filter(({ keyword }) => !['if', 'anyOf', 'oneOf'].includes(keyword) || error.validation.length === 1)
-    .map(itemOf);
+  const items = itemsOf(error.validation);
   const body = error.validationContext === 'body';
   const code: ErrorCode = body
     ? 'invalid_body'

@@ -30,3 +30,8 @@ export type RuleFacts =
       since: string | null;
     }
   | { rule: 'suppression'; suppressionId: string; cause: SuppressionRow['cause']; since: string };
+
+/** What a message that a suppression stops rests on. */
+export function factsOfSuppression({ id, cause, since }: Pick<SuppressionRow, 'id' | 'cause' | 'since'>): RuleFacts {
+  return { rule: 'suppression', suppressionId: id, cause, since: since.toISOString() };
+}

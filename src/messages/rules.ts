@@ -10,7 +10,7 @@ import { findConcerned, type PeopleConcerned, type PersonConcerned } from '../re
 import { findNotificationType, type NotificationTypeRow } from '../recipients/permissions/notification-types.ts';
 import { type FoundSuppression, findSuppressed, type SuppressionDeps } from '../suppressions/store.ts';
 import type { Reason } from './reasons.ts';
-import type { RuleFacts } from './rule-facts.ts';
+import { factsOfSuppression, type RuleFacts } from './rule-facts.ts';
 
 /** What the rules need beside the database. */
 export type RuleDeps = SuppressionDeps;
@@ -188,9 +188,8 @@ function judgeConsent(one: Examined, defaultLevel: number): void {
 /** An address that is suppressed is not written to, whoever has it and whatever they chose: it is the reason told. */
 function judgeSuppressions({ verdict, suppressed, suppressedCopies }: Examined): void {
   if (suppressed !== undefined) {
-    const { id, cause, since } = suppressed;
     verdict.reason = 'suppressed';
-    verdict.facts = { rule: 'suppression', suppressionId: id, cause, since: since.toISOString() };
+    verdict.facts = factsOfSuppression(suppressed);
   }
   for (const position of suppressedCopies) verdict.blockedCopies.set(position, 'suppressed');
 }

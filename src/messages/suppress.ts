@@ -8,6 +8,7 @@ import {
 } from '../suppressions/store.ts';
 import type { Actor } from '../tenants/rights.ts';
 import { type Blocked, blockMatching } from './block-matching.ts';
+import { factsOfSuppression } from './rule-facts.ts';
 import type { MoveDeps } from './to-valid.ts';
 
 async function tellSuppressed(deps: MoveDeps, tx: Tx, row: SuppressionRow, stopped: Blocked): Promise<void> {
@@ -31,10 +32,8 @@ export async function suppressAddress(
 ): Promise<Blocked & { row: SuppressionRow }> {
   const { tenantId, actor } = target;
   const row = await createSuppression(deps, tx, target, given);
-  const { id, channel, cause, since } = row;
-  const facts = { rule: 'suppression' as const, suppressionId: id, cause, since: since.toISOString() };
-  const filter = { channel, address: given.address };
-  const why = { reason: 'suppressed' as const, facts };
+  const filter = { channel: row.channel, address: given.address };
+  const why = { reason: 'suppressed' as const, facts: factsOfSuppression(row) };
   const stopped = await blockMatching(deps, tx, { tenantId, testOnly: false }, actor, filter, why);
   await tellSuppressed(deps, tx, row, stopped);
   return { ...stopped, row };

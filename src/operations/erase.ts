@@ -13,7 +13,7 @@ import {
   keepUsedDocuments,
 } from '../personal-data/erasure/documents.ts';
 import { emptyMessages, lockUnerased } from '../personal-data/erasure/empty-messages.ts';
-import { eraseExportFiles, holdExports } from '../personal-data/erasure/export-files.ts';
+import { eraseExportFiles, eraseRecipientFiles, holdExports } from '../personal-data/erasure/export-files.ts';
 import { forgetPerson, forgetSuppressed } from '../personal-data/erasure/forget-person.ts';
 import { forgetInFilters, forgetInNextDraft } from '../personal-data/erasure/forget-requests.ts';
 import { hideIdempotencyKeys } from '../personal-data/erasure/kept-keys.ts';
@@ -163,7 +163,9 @@ async function forgetThem({ deps, tx, row, person }: Step): Promise<Next> {
     .where(messagesOf(person));
   // Made while the others were emptied.
   if (left.length > 0) return { stage: 'messages', later: left.every(({ state }) => state === 'sending') };
+  await holdExports(tx, tenantId);
   const forgotten = await forgetPerson(deps, tx, person);
+  await eraseRecipientFiles(tx, tenantId);
   await hideIdempotencyKeys(deps, tx, tenantId, [...forgotten, row.id]);
   const { keyId, user } = row.actor as { keyId: string | null; user: string | null };
   const actor: Actor = keyId === null ? serviceActor : { kind: 'key', keyId, user };

@@ -2,10 +2,13 @@ import { and, asc, desc, eq, gt, inArray } from 'drizzle-orm';
 import type { Tx } from '../db/client.ts';
 import { attempts, messages } from '../db/tables/messages.ts';
 import { templates } from '../db/tables/templates.ts';
+import { invalidField } from '../errors.ts';
 import { filterConditions } from '../messages/filter.ts';
 import { deliveryOf } from '../messages/present.ts';
 import { countMatching } from '../messages/store.ts';
+import { csvLine } from '../row-files/csv-text.ts';
 import type { Caller } from '../tenants/rights.ts';
+import { countRecipients, stepRecipientExport } from './export-recipients.ts';
 import type { ExportRequest } from './schema.ts';
 import { appendChunk, createOperation, type OperationDeps, type OperationRow, recordStep } from './store.ts';
 
@@ -37,30 +40,24 @@ const columns = [
 
 type ExportRow = Record<(typeof columns)[number], string | number | Date | null>;
 
-/** Asks for an export: a journal of what was sent is the filter `OK`, of what failed the filter `KO` (W12). */
+function refuseMember(pointer: string): never {
+  throw invalidField(pointer, 'not_allowed', 'is for another kind of export');
+}
+
+/** Asks for an export: a journal of what was sent is the filter `OK`, of what failed the filter `KO` (W12). @throws AppError `unprocessable`. */
 export async function startExport(
   deps: Pick<OperationDeps, 'clock' | 'newId' | 'jobs'>,
   tx: Tx,
   caller: Caller,
   request: ExportRequest,
 ): Promise<OperationRow> {
-  const total = await countMatching(tx, caller, request.filter ?? {});
+  if (request.kind === 'recipients' && request.filter !== undefined) refuseMember('/filter');
+  if (request.kind === 'messages' && request.recipientFilter !== undefined) refuseMember('/recipientFilter');
+  const total =
+    request.kind === 'recipients'
+      ? await countRecipients(tx, caller.tenantId, request)
+      : await countMatching(tx, caller, request.filter ?? {});
   return createOperation(deps, tx, caller, { kind: 'export', parameters: { ...request }, total });
-}
-
-/** A spreadsheet would run a cell that begins like a formula. */
-const formulaStart = /^[=+\-@\t\r]/;
-
-/** One line of CSV (RFC 4180). */
-export function csvLine(cells: readonly (string | number | Date | null)[], separator: string): string {
-  const written = cells.map((cell) => {
-    if (cell === null) return '';
-    if (cell instanceof Date) return cell.toISOString();
-    if (typeof cell === 'number') return String(cell);
-    const text = formulaStart.test(cell) ? `'${cell}` : cell;
-    return /["\r\n;,]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  });
-  return `${written.join(separator)}\r\n`;
 }
 
 async function lastAnswers(tx: Tx, tenantId: string, ids: readonly string[]) {
@@ -141,6 +138,7 @@ function written(rows: readonly ExportRow[], request: ExportRequest, first: bool
 /** Writes the next page of an export. @returns whether there is more. */
 export async function stepExport(deps: OperationDeps, tx: Tx, row: OperationRow): Promise<boolean> {
   const request = row.parameters as unknown as ExportRequest;
+  if (request.kind === 'recipients') return stepRecipientExport(deps, tx, row);
   const rows = await readRows(tx, row, request);
   const first = row.cursor === null;
   if (rows.length > 0 || first) await appendChunk(tx, row, written(rows, request, first));

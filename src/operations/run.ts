@@ -1,10 +1,11 @@
 import type { Logger } from 'pino';
-import { isUnavailable, type Tx } from '../db/client.ts';
+import { databaseError, isUnavailable, type Tx } from '../db/client.ts';
 import type { ClaimedJob, OperationJobData } from '../queue/boss.ts';
 import { queueNames } from '../queue/queues.ts';
 import { stepErasure } from './erase.ts';
 import { stepExport } from './export.ts';
 import { stepFilterAction } from './filter-action.ts';
+import { stepImport } from './import/step.ts';
 import { stepRetention } from './retention.ts';
 import { finishOperation, getOperation, type OperationDeps, type OperationRow, type Progress } from './store.ts';
 
@@ -15,6 +16,9 @@ const laterSeconds = 1;
 /** Claims after which an operation that faults each time is given up. */
 const maximumClaims = 5;
 
+const deadlock = '40P01';
+const triesOfDeadlock = 3;
+
 type RunDeps = OperationDeps & { log: Logger };
 type Job = ClaimedJob<OperationJobData>;
 
@@ -22,6 +26,8 @@ async function doStep(deps: RunDeps, tx: Tx, row: OperationRow): Promise<Progres
   switch (row.kind) {
     case 'export':
       return (await stepExport(deps, tx, row)) ? 'more' : 'done';
+    case 'import':
+      return stepImport(deps, tx, row);
     case 'erase':
       return stepErasure(deps, tx, row);
     case 'retention':
@@ -44,15 +50,26 @@ async function step(deps: RunDeps, job: Job, last: boolean): Promise<boolean> {
     const row = await getOperation(tx, viewer, operationId, { lock: true });
     const progress = row.finishedAt === null ? await doStep(deps, tx, row) : 'done';
     if (progress === 'more' && !last) return true;
-    if (progress !== 'done') {
+    if (progress === 'more' || progress === 'later') {
       const wait = progress === 'later' ? { startAfter: laterSeconds } : {};
       await deps.jobs.insert(tx, queueNames.operations, [{ id: deps.newId(), data: job.data, ...wait }]);
-    } else if (row.finishedAt === null) {
+    } else if (progress === 'done' && row.finishedAt === null) {
       await finishOperation(deps, tx, await getOperation(tx, viewer, operationId), 'done');
     }
     await deps.jobs.remove(tx, queueNames.operations, [job]);
     return false;
   });
+}
+
+/** Another that locks the same rows in another order is rare, and gone at the next try. */
+async function stepPastDeadlocks(deps: RunDeps, job: Job, last: boolean): Promise<boolean> {
+  for (let turn = 1; ; turn += 1) {
+    try {
+      return await step(deps, job, last);
+    } catch (error) {
+      if (turn === triesOfDeadlock || databaseError(error)?.code !== deadlock) throw error;
+    }
+  }
 }
 
 /** What was done stays done, and is told; the rest is not tried again. */
@@ -67,7 +84,7 @@ async function giveUp(deps: RunDeps, job: Job): Promise<void> {
 
 async function work(deps: RunDeps, job: Job): Promise<void> {
   for (let turn = 1; turn <= stepsPerPass; turn += 1) {
-    if (!(await step(deps, job, turn === stepsPerPass))) return;
+    if (!(await stepPastDeadlocks(deps, job, turn === stepsPerPass))) return;
     if (turn === stepsPerPass) return;
     const lost = await deps.jobs.touch(deps.db, queueNames.operations, [job]);
     if (!lost.has(job.id)) continue;

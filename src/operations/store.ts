@@ -2,7 +2,7 @@ import { and, asc, eq, gt, sql } from 'drizzle-orm';
 import type { Clock, NewId } from '../clock.ts';
 import type { Db, Tx } from '../db/client.ts';
 import { at } from '../db/rows.ts';
-import { exportChunks, operations } from '../db/tables/dispatch.ts';
+import { exportChunks, operations, type StoredImport } from '../db/tables/dispatch.ts';
 import { notFound } from '../errors.ts';
 import { recordEvents } from '../events/store.ts';
 import type { Viewer } from '../messages/filter.ts';
@@ -20,18 +20,18 @@ export interface OperationDeps extends ErasureDeps, OutboxDeps {
 
 export type OperationRow = typeof operations.$inferSelect;
 
-/** What a step leaves: more to do at once, or a moment later, or nothing. */
-export type Progress = 'more' | 'later' | 'done';
+/** What a step leaves: more to do at once, or a moment later, or when what it waits for gives it a job, or nothing. */
+export type Progress = 'more' | 'later' | 'waiting' | 'done';
 
 /** Refusals that are kept by name; the others are counted. */
-const keptRefusals = 1_000;
+export const keptRefusals = 1_000;
 
 /** Stores an operation with its job, in the transaction of the request that asks for it. */
 export async function createOperation(
   deps: { clock: Clock; newId: NewId; jobs: JobQueue },
   tx: Tx,
   caller: Pick<Caller, 'tenantId' | 'testOnly' | 'user'> & { keyId: string | null },
-  operation: { kind: string; parameters: Record<string, unknown>; total: number },
+  operation: { kind: string; parameters: Record<string, unknown>; total: number; imported?: StoredImport },
 ): Promise<OperationRow> {
   const now = deps.clock.now();
   const id = deps.newId();
@@ -51,6 +51,7 @@ export async function createOperation(
       succeeded: 0,
       refused: [],
       refusedCount: 0,
+      imported: operation.imported ?? null,
       finishedAt: null,
       createdAt: now,
       updatedAt: now,

@@ -25,6 +25,9 @@ export function isTelephone(kind: AddressKind): kind is 'mobile' | 'landline' {
 
 type Reading = { value: string; normalized: string } | { why: string; code?: string; member?: string };
 
+/** The index of compared forms takes 2,704 bytes, kind and tenant included: a thousand letters can be more. */
+const indexedBytes = 2_500;
+
 const lineBreaks = /\r\n?|\n/g;
 const controls = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 
@@ -45,6 +48,7 @@ function readAddress(kind: AddressKind, value: string, country: Country): Readin
   if (controls.test(kind === 'postal' ? lines.replaceAll('\n', '') : lines))
     return { why: 'it has control characters' };
   if (lines.trim() === '') return { why: 'it is empty' };
+  if (Buffer.byteLength(lines) > indexedBytes) return { why: `it is longer than ${indexedBytes} bytes` };
   if (isTelephone(kind)) return readNumber(kind, lines, country);
   return { value: lines, normalized: lines };
 }

@@ -41,7 +41,8 @@ export interface RecipientTarget {
 
 const attributesLimitBytes = 32_000;
 
-function checkAttributes(attributes: Record<string, unknown>): void {
+/** @throws AppError `unprocessable` when they are too large to keep. */
+export function checkAttributes(attributes: Record<string, unknown>): void {
   if (Buffer.byteLength(JSON.stringify(attributes)) <= attributesLimitBytes) return;
   throw invalidField('/attributes', 'too_large', `must be at most ${attributesLimitBytes} bytes as JSON`);
 }

@@ -8,10 +8,16 @@ import { recipientReferencePattern } from './reference.ts';
 export const channels = ['mail', 'sms', 'letter', 'push', 'portal'] as const;
 
 const locale = Type.String({ pattern: '^[a-z]{2}(-[A-Z]{2})?$', description: 'Language of the person, e.g. `fr-FR`.' });
-const role = line(50, { description: 'What the address is for: personal, institutional, accounting, …' });
+/** Characters of the role of an address. */
+export const roleMost = 50;
+
+const role = line(roleMost, { description: 'What the address is for: personal, institutional, accounting, …' });
 const type = key({ description: 'Kind of person or structure: client, student, member, provider, …' });
 const externalId = line(200, { description: 'The caller’s own reference, unique per type.' });
-const attributes = Type.Record(Type.String({ maxLength: 200 }), Type.Unknown(), {
+/** Characters of the name of an attribute. */
+export const attributeNameMost = 200;
+
+const attributes = Type.Record(Type.String({ maxLength: attributeNameMost }), Type.Unknown(), {
   description: 'What the caller knows of them, to be used in texts and filters; at most 32 kB as JSON.',
 });
 

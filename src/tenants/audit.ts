@@ -8,7 +8,7 @@ import type { Actor } from './rights.ts';
 export interface AuditedChange {
   tenantId: string;
   actor: Actor;
-  action: 'created' | 'updated' | 'deleted' | 'published' | 'paused' | 'resumed' | 'disabled' | 'erased';
+  action: 'created' | 'updated' | 'deleted' | 'published' | 'paused' | 'resumed' | 'disabled' | 'erased' | 'imported';
   resourceType: string;
   resourceId: string;
   fields?: string[];

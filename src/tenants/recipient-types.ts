@@ -107,6 +107,17 @@ export async function holdRecipientType(tx: Tx, tenantId: string, key: string): 
   if (row === undefined) throw invalidField('/type', 'recipient_type_unknown', `there is no recipient type ${key}`);
 }
 
+/** Holds all types until the end of the transaction. @returns their keys. */
+export async function holdRecipientTypes(tx: Tx, tenantId: string): Promise<string[]> {
+  const rows = await tx
+    .select({ key: recipientTypes.key })
+    .from(recipientTypes)
+    .where(eq(recipientTypes.tenantId, tenantId))
+    .orderBy(asc(recipientTypes.id))
+    .for('key share');
+  return rows.map(({ key }) => key);
+}
+
 /**
  * Changes a type. Recipients keep it: what is sent from now on goes by it.
  * @param target.revision the one that was read; null changes whatever is there.

@@ -32,6 +32,8 @@ t.test('npm run bench -- --quick --json prints one object and nothing else', asy
     'render',
     'convert',
     ...filters.flatMap((filter) => [`audience, ${filter}, count`, `audience, ${filter}, page`]),
+    'import',
+    'import, memory',
   ]);
   for (const { name, ours, against, ratio } of results) {
     t.ok(Number.isFinite(ours) && ours >= 0, `${name}: ${ours}`);

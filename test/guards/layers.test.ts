@@ -8,6 +8,7 @@ const src = fileURLToPath(new URL('../../src', import.meta.url));
 
 /** Stages may import those to their left only. `accounts` and `senders` are the settings that templates and messages use. */
 const stages = [
+  'row-files',
   'tenants',
   'events',
   'accounts',

@@ -15,9 +15,11 @@ const operations = operationsOf(document);
 const publicOperations = ['getLiveness', 'getReadiness', 'showUnsubscribe', 'unsubscribe'];
 
 /** Bodies that are no JSON have no example in the document: a test of their own sends them. */
-const withoutExample: Record<string, string[]> = {
+const withoutExample: Readonly<Record<string, string[]>> = {
   createDocument: ['multipart/form-data'],
   unsubscribe: ['application/x-www-form-urlencoded', 'multipart/form-data'],
+  importRecipients: ['text/csv', 'application/x-ndjson'],
+  importSuppressions: ['text/csv', 'application/x-ndjson'],
 };
 
 test('openapi/openapi.json is what the routes say', async (t) => {
@@ -134,8 +136,9 @@ test('every request body has examples, and each is valid by its own schema', asy
   const ajv = documentAjv(document);
   for (const { id, path, method, requestBody, examples } of operations) {
     if (requestBody === undefined) continue;
-    if (id in withoutExample) {
-      t.same(Object.keys(requestBody.content ?? {}), withoutExample[id], id);
+    const types = withoutExample[id];
+    if (types !== undefined) {
+      t.same(Object.keys(requestBody.content ?? {}), types, id);
       continue;
     }
     t.not(examples.length, 0, id);

@@ -114,6 +114,7 @@ t.test('a key does what its scopes say, and nothing else', async (t) => {
     ['PUT', '/v1/recipients/external:client:C-1', 'recipients:update'],
     ['PUT', '/v1/recipients/external:client:C-1/choices', 'choices:update'],
     ['POST', '/v1/notification-types', 'notification-types:create'],
+    ['POST', '/v1/suppressions/import', 'suppressions:create'],
     ['POST', '/v1/send-requests', 'send:single'],
     ['POST', `/v1/send-requests/${nowhere}/confirm`, 'send:single'],
     ['POST', `/v1/send-requests/${nowhere}/cancel`, 'send-requests:update'],

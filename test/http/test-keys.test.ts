@@ -218,6 +218,11 @@ t.test(
     }
     const lifted = await inject('DELETE', `/v1/suppressions/${suppression.id}`, { key: tenant.testKey });
     t.match(lifted, { status: 403, body: { code: 'forbidden' } });
+    for (const path of ['/v1/recipients/import', '/v1/suppressions/import']) {
+      const file = { payload: 'type;externalId\n', headers: { 'content-type': 'text/csv' } };
+      const refused = await inject('POST', path, { key: tenant.testKey, ...file });
+      t.match(refused, { status: 403, body: { code: 'forbidden' } }, path);
+    }
     const read = await inject('GET', '/v1/suppressions', { key: tenant.testKey });
     t.match(
       read,

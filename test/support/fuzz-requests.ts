@@ -182,6 +182,20 @@ function clickOf(kind: Making): Arbitrary<Content> {
   return form.map((text) => asPayload(text, 'application/x-www-form-urlencoded'));
 }
 
+/** A file of rows: as it should be, or with anything in it. */
+function tableOf(kind: Making): Arbitrary<Content> {
+  const good = fc.constantFrom('type;externalId\r\nclient;C-1\r\n', 'address,cause\na@courriel.example,manual\n');
+  const types = fc.constantFrom('text/csv', 'application/x-ndjson');
+  const strange = fc.oneof(
+    good,
+    fc.string(),
+    fc.constantFrom('"', ';;;', '\ufeff', 'type\texternalId\n"', '{"type":1}\n'),
+  );
+  return fc
+    .tuple(kind === 'valid' ? good : strange, kind === 'valid' ? fc.constant('text/csv') : types)
+    .map(([text, type]) => asPayload(text, type));
+}
+
 function contentOf(operation: DocumentedOperation, kind: Making): Arbitrary<Content> {
   const none = fc.constant<Content>({ headers: {} });
   if (operation.method === 'GET') return none;
@@ -194,6 +208,7 @@ function contentOf(operation: DocumentedOperation, kind: Making): Arbitrary<Cont
   }
   if (operation.requestBody?.content?.['application/x-www-form-urlencoded'] !== undefined) return clickOf(kind);
   if (operation.requestBody?.content?.['multipart/form-data'] !== undefined) return uploadOf(kind);
+  if (operation.requestBody?.content?.['text/csv'] !== undefined) return tableOf(kind);
   const schema = operation.requestBody?.content?.['application/json']?.schema;
   if (schema === undefined) {
     return kind === 'random' ? fc.jsonValue().map((body) => ({ body, headers: {} })) : none;

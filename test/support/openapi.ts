@@ -2,7 +2,7 @@
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { openapiDocument } from '../../src/http/document.ts';
-import { isInstant } from '../../src/http/validation.ts';
+import { isInstant } from '../../src/schema-check.ts';
 import type { Answer } from './service.ts';
 
 /** A JSON schema, read as data. */

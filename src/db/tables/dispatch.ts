@@ -94,6 +94,29 @@ export const dispatchLanes = pgTable(
   ],
 );
 
+/** A row of a file that was refused: one entry for each thing that is wrong with it. */
+export interface StoredRowFault {
+  row: number;
+  line: number;
+  pointer: string;
+  code: string;
+  message: string;
+}
+
+/** What an import has done so far. */
+export interface StoredImport {
+  created: number;
+  changed: number;
+  unchanged: number;
+  bytesReceived: number;
+  bytesRead: number;
+  /** The separator of a CSV file. */
+  separator: string | null;
+  encoding: string | null;
+  /** The first row that did not come, when the file was cut. */
+  truncatedAt: { row: number; line: number } | null;
+}
+
 /** Work accepted with a 202: its progress, counts, and errors by row. */
 export const operations = pgTable(
   'operations',
@@ -110,7 +133,9 @@ export const operations = pgTable(
     total: integer('total').notNull(),
     done: integer('done').notNull(),
     succeeded: integer('succeeded').notNull(),
-    refused: jsonb('refused').$type<{ id: string; code: string; status?: string }[]>().notNull(),
+    refused: jsonb('refused').$type<({ id: string; code: string; status?: string } | StoredRowFault)[]>().notNull(),
+    /** Null: it is no import. */
+    imported: jsonb('imported').$type<StoredImport>(),
     refusedCount: integer('refused_count').notNull(),
     finishedAt: instant('finished_at'),
     ...lifetime(),
@@ -124,6 +149,41 @@ export const operations = pgTable(
 /** The pages of an export, in order. */
 export const exportChunks = pgTable(
   'export_chunks',
+  {
+    tenantId: tenantId(),
+    operationId: uuid('operation_id').notNull(),
+    number: integer('number').notNull(),
+    content: bytea('content').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenantId, table.operationId, table.number] })],
+);
+
+/**
+ * A file that comes in while it is being imported. Apart from its operation: who receives it and who works on it each
+ * lock their own row.
+ */
+export const importUploads = pgTable(
+  'import_uploads',
+  {
+    tenantId: tenantId(),
+    operationId: uuid('operation_id').notNull(),
+    state: text('state', { enum: ['receiving', 'complete', 'cut'] }).notNull(),
+    receivedBytes: bigint('received_bytes', { mode: 'number' }).notNull(),
+    /** Its work has no job: what comes next gives it one. */
+    waiting: boolean('waiting').notNull(),
+    /** The last sign of life of who receives it. */
+    seenAt: instant('seen_at').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.tenantId, table.operationId] }),
+    index('import_uploads_receiving').on(table.seenAt).where(sql`${table.state} = 'receiving'`),
+    check('import_uploads_state', sql`${table.state} in ('receiving', 'complete', 'cut')`),
+  ],
+);
+
+/** A file that is being imported, in pieces of one size. They go when the import ends: they hold personal data. */
+export const importChunks = pgTable(
+  'import_chunks',
   {
     tenantId: tenantId(),
     operationId: uuid('operation_id').notNull(),

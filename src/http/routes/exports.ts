@@ -21,24 +21,64 @@ async function getExport(runtime: Runtime, caller: Caller, id: string) {
   return row;
 }
 
-/** Exports: journals of messages as files (W12). */
+function contentRoute(app: App, runtime: Runtime): void {
+  app.get(
+    '/v1/exports/:id/content',
+    operation({
+      id: 'getExportContent',
+      tag: 'following',
+      summary: 'The file of an export that is done',
+      description:
+        'Kept for seven days, or until a person who is in it is erased. Also needs the scope `messages:read`, or `recipients:read` where it holds them.',
+      access: ['exports:read'],
+      params,
+      answers: {
+        200: {
+          description: 'The file',
+          content: { 'text/csv': { schema: Type.String() }, 'application/x-ndjson': { schema: Type.String() } },
+        } as never,
+      },
+      errors: ['not_finished', 'erased'],
+    }),
+    async (request, reply) => {
+      const caller = callerOf(request);
+      const row = await getExport(runtime, caller, request.params.id);
+      const { format, kind, fileErased } = row.parameters as unknown as ExportRequest & { fileErased?: true };
+      demand(caller, `${kind}:read`);
+      // Its file is kept for seven days.
+      if (row.finishedAt !== null && runtime.clock.now().getTime() - row.finishedAt.getTime() > exportKeptMs)
+        throw notFound();
+      if (row.status !== 'done') throw new AppError('not_finished', { extra: { currentStatus: row.status } });
+      if (fileErased) throw new AppError('erased');
+      reply.header('content-disposition', `attachment; filename="${kind}-${row.id}.${format}"`);
+      reply.type(format === 'csv' ? 'text/csv; charset=utf-8' : 'application/x-ndjson');
+      return reply.send(Readable.from(readChunks(runtime.db, caller.tenantId, row.id)));
+    },
+  );
+}
+
+/** Exports: journals of messages as files (W12), and recipients. */
 export function exportRoutes(app: App, runtime: Runtime): void {
   app.post(
     '/v1/exports',
     operation({
       id: 'createExport',
       tag: 'following',
-      summary: 'Export messages as a file',
-      description: 'The journal of what was sent is the filter `OK`, that of what failed the filter `KO`.',
+      summary: 'Export messages or recipients as a file',
+      description:
+        'The journal of what was sent is the filter `OK`, that of what failed the filter `KO`. Recipients come as an import reads them, which needs the scope `recipients:read`, too.',
       access: ['exports:create'],
       body: NewExport,
       idempotency: 'accepted',
       answers: { 202: reference('OperationStarted') },
+      errors: ['unprocessable'],
     }),
     (request, reply) =>
       runIdempotently<{ operation: string; status: string }>(runtime, request, reply, request.body, {
         async commit(tx) {
-          const { id, status } = await startExport(runtime, tx, callerOf(request), request.body);
+          const caller = callerOf(request);
+          if (request.body.kind === 'recipients') demand(caller, 'recipients:read');
+          const { id, status } = await startExport(runtime, tx, caller, request.body);
           return { status: 202, answer: { operation: id, status } };
         },
         location: ({ operation: id }) => `/v1/exports/${id}`,
@@ -57,38 +97,5 @@ export function exportRoutes(app: App, runtime: Runtime): void {
     }),
     async (request) => presentOperation(await getExport(runtime, callerOf(request), request.params.id)),
   );
-
-  app.get(
-    '/v1/exports/:id/content',
-    operation({
-      id: 'getExportContent',
-      tag: 'following',
-      summary: 'The file of an export that is done',
-      description:
-        'Kept for seven days, or until a person who is in it is erased. Also needs the scope `messages:read`.',
-      access: ['exports:read'],
-      params,
-      answers: {
-        200: {
-          description: 'The file',
-          content: { 'text/csv': { schema: Type.String() }, 'application/x-ndjson': { schema: Type.String() } },
-        } as never,
-      },
-      errors: ['not_finished', 'erased'],
-    }),
-    async (request, reply) => {
-      const caller = callerOf(request);
-      const row = await getExport(runtime, caller, request.params.id);
-      demand(caller, 'messages:read');
-      // Its file is kept for seven days.
-      if (row.finishedAt !== null && runtime.clock.now().getTime() - row.finishedAt.getTime() > exportKeptMs)
-        throw notFound();
-      if (row.status !== 'done') throw new AppError('not_finished', { extra: { currentStatus: row.status } });
-      const { format, fileErased } = row.parameters as unknown as ExportRequest & { fileErased?: true };
-      if (fileErased) throw new AppError('erased');
-      reply.header('content-disposition', `attachment; filename="messages-${row.id}.${format}"`);
-      reply.type(format === 'csv' ? 'text/csv; charset=utf-8' : 'application/x-ndjson');
-      return reply.send(Readable.from(readChunks(runtime.db, caller.tenantId, row.id)));
-    },
-  );
+  contentRoute(app, runtime);
 }

@@ -10,6 +10,7 @@ import { exportRoutes } from './exports.ts';
 import { extractionRoutes } from './extractions.ts';
 import { fieldRoutes } from './fields.ts';
 import { healthRoutes } from './health.ts';
+import { importRoutes } from './imports.ts';
 import { layoutRoutes } from './layouts.ts';
 import { leftOutRoutes } from './left-out.ts';
 import { messageActionRoutes } from './message-actions.ts';
@@ -58,6 +59,7 @@ const allRoutes: readonly Routes[] = [
   notificationTypeRoutes,
   suppressionRoutes,
   unsubscribeRoutes,
+  importRoutes,
   sendRequestRoutes,
   leftOutRoutes,
   messageRoutes,

@@ -8,8 +8,9 @@ import type { App } from '../validation.ts';
 
 /** An operation as the API shows it. */
 export function presentOperation(row: OperationRow) {
-  const { tenantId: _tenantId, test: _test, parameters: _parameters, actor: _actor, cursor: _cursor, ...shown } = row;
-  return shown;
+  const { tenantId: _tenantId, test: _test, parameters: _parameters, actor: _actor, cursor: _cursor, ...rest } = row;
+  const { imported, ...shown } = rest;
+  return imported === null ? shown : { ...shown, import: imported };
 }
 
 /** Operations: the progress of what was accepted with a 202. */

@@ -47,20 +47,33 @@ async function exportsWith(tx: Tx, tenantId: string, messageIds: ReadonlySet<str
   }
 }
 
-/**
- * Deletes the files of exports that hold one of these messages. An export that is not finished begins again, and finds
- * what is left of them; one that is finished tells that its file was erased.
- */
+/** An export that is not finished begins again; one that is finished tells that its file was erased. */
+async function eraseFile(tx: Tx, tenantId: string, id: string): Promise<void> {
+  await tx.delete(exportChunks).where(and(eq(exportChunks.tenantId, tenantId), eq(exportChunks.operationId, id)));
+  await tx.execute(sql`
+    update operations set
+      parameters = case when finished_at is null then parameters else parameters || '{"fileErased": true}' end,
+      cursor = case when finished_at is null then null else cursor end,
+      done = case when finished_at is null then 0 else done end,
+      succeeded = case when finished_at is null then 0 else succeeded end
+    where tenant_id = ${tenantId} and id = ${id}`);
+}
+
+/** Deletes the files of exports that hold one of these messages. */
 export async function eraseExportFiles(tx: Tx, tenantId: string, messageIds: readonly string[]): Promise<void> {
   if (messageIds.length === 0) return;
-  for (const id of await exportsWith(tx, tenantId, new Set(messageIds))) {
-    await tx.delete(exportChunks).where(and(eq(exportChunks.tenantId, tenantId), eq(exportChunks.operationId, id)));
-    await tx.execute(sql`
-      update operations set
-        parameters = case when finished_at is null then parameters else parameters || '{"fileErased": true}' end,
-        cursor = case when finished_at is null then null else cursor end,
-        done = case when finished_at is null then 0 else done end,
-        succeeded = case when finished_at is null then 0 else succeeded end
-      where tenant_id = ${tenantId} and id = ${id}`);
-  }
+  for (const id of await exportsWith(tx, tenantId, new Set(messageIds))) await eraseFile(tx, tenantId, id);
+}
+
+/** Deletes the files of all exports of recipients: whoever had a record may be in any of them, by no id of ours. */
+export async function eraseRecipientFiles(tx: Tx, tenantId: string): Promise<void> {
+  const made = await tx
+    .selectDistinct({ id: operations.id })
+    .from(operations)
+    .innerJoin(
+      exportChunks,
+      and(eq(exportChunks.tenantId, operations.tenantId), eq(exportChunks.operationId, operations.id)),
+    )
+    .where(and(eq(operations.tenantId, tenantId), sql`${operations.parameters} ->> 'kind' = 'recipients'`));
+  for (const { id } of made) await eraseFile(tx, tenantId, id);
 }

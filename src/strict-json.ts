@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { AppError } from '../errors.ts';
+import { AppError } from './errors.ts';
 
 /** Deeper than any honest data; shallow enough that no later walk can exhaust the stack. */
 const maximumDepth = 32;
@@ -42,11 +42,12 @@ function checkValue(value: unknown, pointer: string, depth: number): void {
 }
 
 /**
- * Parses a JSON body and refuses what cannot be kept faithfully: invalid UTF-8, U+0000, lone surrogates, numbers
+ * Parses JSON that comes from outside and refuses what cannot be kept faithfully: invalid UTF-8, U+0000, lone surrogates, numbers
  * that lose digits, `__proto__`, nesting beyond 32.
+ * @param depth how deep the value will stand in another.
  * @throws AppError `invalid_json` with the pointer of the first fault.
  */
-export function parseJsonBody(bytes: Buffer): unknown {
+export function parseStrictJson(bytes: Buffer, depth = 0): unknown {
   if (bytes.length === 0) return undefined;
   if (!isUtf8(bytes)) refuse('', 'invalid_utf8', 'must be UTF-8');
   let value: unknown;
@@ -55,21 +56,6 @@ export function parseJsonBody(bytes: Buffer): unknown {
   } catch (error) {
     throw new AppError('invalid_json', { detail: (error as Error).message.slice(0, 200), cause: error });
   }
-  checkValue(value, '', 0);
+  checkValue(value, '', depth);
   return value;
-}
-
-/** The same for text that comes in the path or the query. */
-export function checkPlainText(values: unknown): void {
-  for (const [name, value] of Object.entries(values ?? {})) {
-    for (const text of Array.isArray(value) ? value : [value]) {
-      if (typeof text === 'string' && (text.includes('\u0000') || !text.isWellFormed())) {
-        const message = 'must not contain U+0000 or a lone surrogate';
-        throw new AppError('invalid_query', {
-          detail: `${name} ${message}`,
-          items: [{ pointer: `/${name}`, code: 'null_character', message }],
-        });
-      }
-    }
-  }
 }

@@ -1,0 +1,70 @@
+import type { Clock, NewId } from '../../clock.ts';
+import type { Tx } from '../../db/client.ts';
+import { AppError, type ErrorItem } from '../../errors.ts';
+import type { Actor } from '../../tenants/rights.ts';
+import { createRecipient, updateRecipient } from '../change.ts';
+import { readRelations, relationNames } from '../relations.ts';
+import { getRecipient, lockRecipient } from '../store.ts';
+import type { GivenRecipient } from './check-row.ts';
+import { applyRow, emptyState, stateOf } from './compare.ts';
+
+/** What became of a row: one thing, or why nothing. */
+export type Kept = { kind: 'created' | 'changed' | 'unchanged' } | { kind: 'refused'; faults: readonly ErrorItem[] };
+
+async function keep(
+  deps: { clock: Clock; newId: NewId },
+  tx: Tx,
+  { tenantId, actor }: { tenantId: string; actor: Actor },
+  given: GivenRecipient,
+): Promise<Exclude<Kept['kind'], 'refused'>> {
+  const { type, externalId, relations = {} } = given;
+  const reference = `external:${type}:${externalId}`;
+  const locked = await lockRecipient(tx, tenantId, reference, 'update');
+  if (locked === null) {
+    const { displayName, locale, preferredChannel, attributes, addresses } = applyRow(emptyState, given);
+    const own = { displayName, locale, preferredChannel, attributes, addresses };
+    await createRecipient(deps, tx, tenantId, actor, { type, externalId, ...own, ...relations });
+    return 'created';
+  }
+  const before = await getRecipient(tx, tenantId, locked.id);
+  const state = stateOf(before);
+  const after = applyRow(state, given);
+  const target = { tenantId, reference: locked.id, actor, revision: null };
+  const ids = await readRelations(tx, tenantId, locked.id, relations);
+  const moved = relationNames.some((name) => ids[name] !== undefined && ids[name] !== before[name]);
+  if (after === state && !moved) return 'unchanged';
+  const { displayName, locale, preferredChannel, attributes, addresses } = after;
+  await updateRecipient(deps, tx, target, {
+    displayName,
+    locale,
+    preferredChannel,
+    ...(attributes === state.attributes ? {} : { attributes }),
+    ...(addresses === state.addresses ? {} : { addresses }),
+    ...ids,
+  });
+  return 'changed';
+}
+
+/**
+ * Makes one recipient what its row says, with whom they belong to: checked against all others as a single change is, one
+ * row after the other, so that a row that cannot be kept leaves nothing of it. Slower than many at once.
+ * @param tx holds `lockRelations`.
+ */
+export async function keepRelated(
+  deps: { clock: Clock; newId: NewId },
+  tx: Tx,
+  to: { tenantId: string; actor: Actor },
+  given: GivenRecipient,
+): Promise<Kept> {
+  try {
+    return { kind: await keep(deps, tx, to, given) };
+  } catch (error) {
+    // Refused before anything was written.
+    if (error instanceof AppError && error.items.length > 0) return { kind: 'refused', faults: error.items };
+    throw error;
+  }
+}
+
+/** Whether a row says whom its recipient belongs to. */
+export const isRelated = ({ relations = {} }: GivenRecipient): boolean =>
+  relationNames.some((name) => relations[name] !== undefined);
