@@ -8,7 +8,7 @@ import type { Access } from './auth.ts';
 export const tags = {
   access: 'Tenants, API keys, the audit trail',
   content: 'Templates, merge fields, extractions, senders, documents',
-  people: 'Recipients, notification types, choices, suppressions',
+  people: 'Recipients and their types, notification types, choices, consents, suppressions, unsubscribing',
   sending: 'Send requests and messages',
   channels: 'Channel accounts',
   following: 'Events, operations, exports',

@@ -111,7 +111,7 @@ t.test('rows that cannot be kept are told by row, line and column, and the other
     { row: 7, line: 8, pointer: '/mail.preferred', code: 'wrong_type' },
     { row: 8, line: 9, pointer: '', code: 'cell_count' },
     { row: 9, line: 10, pointer: '', code: 'quote_misplaced' },
-    { row: 10, line: 11, pointer: '/householdOf', code: 'not_supported' },
+    { row: 10, line: 11, pointer: '/householdOf', code: 'wrong_format' },
   ]);
   t.equal(done.refused.length, 8);
   const lines = [

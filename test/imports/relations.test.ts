@@ -21,9 +21,9 @@ t.test('a file of members and dependants: the member may stand in the same file,
   const first = await importFile(service, table);
   t.match(first, { status: 'done', done: 6, refusedCount: 3, import: { created: 3 } });
   t.match(first.refused, [
-    { row: 3, line: 4, pointer: '/householdOf', code: 'recipient_unknown' },
-    { row: 4, line: 5, pointer: '/householdOf', code: 'household_nested' },
-    { row: 5, line: 6, pointer: '/householdOf' },
+    { row: 4, line: 4, pointer: '/householdOf', code: 'recipient_unknown' },
+    { row: 5, line: 5, pointer: '/householdOf', code: 'household_nested' },
+    { row: 6, line: 6, pointer: '/householdOf', code: 'wrong_format' },
   ]);
   const member = await recipientOf(service, 'member', 'M-1');
   t.equal(await householdOf(service, 'D-1'), member.id);
@@ -61,8 +61,8 @@ t.test(
     const table = ['type;externalId;mobile', 'licorne;L-1;', 'client;C-1;06 12 98 76 54', 'client;C-2;01 42 61 52 53'];
     const imported = await importFile(service, table.join('\n'));
     t.match(imported.refused, [
-      { row: 1, pointer: '/type', code: 'recipient_type_unknown' },
-      { row: 3, pointer: /^\/mobile/, code: 'telephone_kind' },
+      { row: 2, pointer: '/type', code: 'recipient_type_unknown' },
+      { row: 4, pointer: /^\/mobile/, code: 'telephone_kind' },
     ]);
     const { items } = await done(service.inject('GET', '/v1/recipients?address=%2B33612987654'));
     t.match(items, [{ externalId: 'C-1' }]);
