@@ -8,11 +8,11 @@ import { AppError, invalidField, notFound } from '../errors.ts';
 import { recordAudit } from '../tenants/audit.ts';
 import { holdRecipientType } from '../tenants/recipient-types.ts';
 import type { Actor } from '../tenants/rights.ts';
-import type { GivenAddress, RecipientAddress } from './addresses.ts';
+import type { GivenAddress, RecipientAddress } from './addresses/read-addresses.ts';
+import { readTenantAddresses } from './addresses/tenant-addresses.ts';
 import { parseRecipientReference } from './reference.ts';
 import { hasRelations, lockRelations, readRelations, refuseWhereRelated } from './relations.ts';
 import { lockRecipient, type RecipientRow } from './store.ts';
-import { readTenantAddresses } from './tenant-addresses.ts';
 
 type Deps = { clock: Clock; newId: NewId };
 

@@ -2,8 +2,8 @@
 import type { Db, Tx } from '../db/client.ts';
 import type { AddressPolicy } from '../tenants/address-policy.ts';
 import { readReachedThrough } from '../tenants/recipient-types.ts';
-import type { RecipientAddress } from './addresses.ts';
-import { chooseAddresses } from './choose-addresses.ts';
+import { chooseAddresses } from './addresses/choose-addresses.ts';
+import type { RecipientAddress } from './addresses/read-addresses.ts';
 import { findRecipients } from './lookup.ts';
 import { findReferenceContacts } from './relations.ts';
 import type { RecipientWithAddresses } from './store.ts';

@@ -1,7 +1,7 @@
 import Type from 'typebox';
 import { closed, key, lifetimeFields, line, nullable, Uuid, words } from '../fields.ts';
-import { addressKinds } from './address-kinds.ts';
-import { Doubt } from './doubts.ts';
+import { addressKinds } from './addresses/address-kinds.ts';
+import { Doubt } from './addresses/doubts.ts';
 import { recipientReferencePattern } from './reference.ts';
 
 /** Ways an organisation may write to people. Messages leave by `mail` today; choices can be kept for all. */

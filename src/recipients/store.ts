@@ -3,9 +3,9 @@ import type { Db, Tx } from '../db/client.ts';
 import { idList } from '../db/rows.ts';
 import { recipientAddresses, recipients } from '../db/tables/people.ts';
 import { notFound } from '../errors.ts';
-import type { RecipientAddress } from './addresses.ts';
+import type { RecipientAddress } from './addresses/read-addresses.ts';
+import { tenantForms } from './addresses/tenant-addresses.ts';
 import { parseRecipientReference } from './reference.ts';
-import { tenantForms } from './tenant-addresses.ts';
 
 export type RecipientRow = typeof recipients.$inferSelect;
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { parseAddrSpec } from '../../src/channels/mail/addr-spec.ts';
-import { probablyMeant } from '../../src/recipients/mistyped.ts';
+import { probablyMeant } from '../../src/recipients/addresses/mistyped.ts';
 import { startService } from '../support/service.ts';
 
 /** Domains as they are mistyped, by what was meant. */

@@ -1,8 +1,8 @@
 import type { FastifyRequest } from 'fastify';
 import Type from 'typebox';
 import { closed, key, reference } from '../../fields.ts';
+import { doubtsAbout } from '../../recipients/addresses/doubts.ts';
 import { createRecipient, deleteRecipient, putRecipient, updateRecipient } from '../../recipients/change.ts';
-import { doubtsAbout } from '../../recipients/doubts.ts';
 import { recipientReferencePattern } from '../../recipients/reference.ts';
 import { NewRecipient, Recipient, RecipientChange, RecipientContent } from '../../recipients/schema.ts';
 import { getRecipient, listRecipients, type RecipientWithAddresses } from '../../recipients/store.ts';

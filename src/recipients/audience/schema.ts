@@ -1,6 +1,6 @@
 import Type from 'typebox';
 import { closed, Instant, key, line, reference, words } from '../../fields.ts';
-import { addressKinds } from '../address-kinds.ts';
+import { addressKinds } from '../addresses/address-kinds.ts';
 import { recipientReferencePattern } from '../reference.ts';
 
 /** What an attribute may be equal to. */

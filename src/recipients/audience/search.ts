@@ -3,7 +3,7 @@ import type { Clock } from '../../clock.ts';
 import type { Db } from '../../db/client.ts';
 import { recipientAddresses, recipients } from '../../db/tables/people.ts';
 import { getPlace } from '../../tenants/store.ts';
-import type { RecipientAddress } from '../addresses.ts';
+import type { RecipientAddress } from '../addresses/read-addresses.ts';
 import type { RecipientWithAddresses } from '../store.ts';
 import { checkAudience } from './check.ts';
 import { audienceCondition } from './conditions.ts';

@@ -2,11 +2,11 @@ import type { Static } from 'typebox';
 import { AppError, type ErrorItem } from '../../errors.ts';
 import type { FileRow } from '../../row-files/read-rows.ts';
 import { compileCheck } from '../../schema-check.ts';
-import { type RecipientAddress, readAddresses } from '../addresses.ts';
+import { type RecipientAddress, readAddresses } from '../addresses/read-addresses.ts';
+import type { Country } from '../addresses/telephone.ts';
 import { checkAttributes } from '../change.ts';
 import type { GivenRelations, RelationName } from '../relations.ts';
 import { NewRecipient } from '../schema.ts';
-import type { Country } from '../telephone.ts';
 import type { Column } from './columns.ts';
 import { readCells } from './read-cells.ts';
 

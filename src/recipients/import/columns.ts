@@ -1,7 +1,7 @@
 import type { ErrorItem } from '../../errors.ts';
 import { doubtfulNames, refuseColumns } from '../../row-files/columns.ts';
-import { addressKinds } from '../address-kinds.ts';
-import type { AddressKind } from '../addresses.ts';
+import { addressKinds } from '../addresses/address-kinds.ts';
+import type { AddressKind } from '../addresses/read-addresses.ts';
 import { relationNames } from '../relations.ts';
 import { attributeNameMost, roleMost } from '../schema.ts';
 

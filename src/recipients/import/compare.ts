@@ -1,4 +1,4 @@
-import type { RecipientAddress } from '../addresses.ts';
+import type { RecipientAddress } from '../addresses/read-addresses.ts';
 import type { RecipientWithAddresses } from '../store.ts';
 import type { GivenRecipient } from './check-row.ts';
 

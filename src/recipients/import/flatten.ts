@@ -1,5 +1,5 @@
 /** A recipient as a row of a table that an import reads back as it was. */
-import type { RecipientAddress } from '../addresses.ts';
+import type { RecipientAddress } from '../addresses/read-addresses.ts';
 import { relationNames } from '../relations.ts';
 import type { RecipientWithAddresses } from '../store.ts';
 import { columnOf } from './columns.ts';

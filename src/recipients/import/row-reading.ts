@@ -1,7 +1,7 @@
 import type { Tx } from '../../db/client.ts';
 import { holdRecipientTypes } from '../../tenants/recipient-types.ts';
 import { getPlace } from '../../tenants/store.ts';
-import { countryOf } from '../telephone.ts';
+import { countryOf } from '../addresses/telephone.ts';
 import type { RowReading } from './check-row.ts';
 
 /** What the rows of a tenant are read by: its types, held until the end of the transaction, and where it dials. */

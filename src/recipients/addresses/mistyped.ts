@@ -1,6 +1,6 @@
 /** Mail addresses that look mistyped (`gmial.com`): somebody is told so, and nothing is stopped. */
 import { distance } from 'fastest-levenshtein';
-import { createBoundedCache } from '../bounded-cache.ts';
+import { createBoundedCache } from '../../bounded-cache.ts';
 
 /** Where people have their mail, by what stands before the first dot, with where it goes on. The usual one is first. */
 const providers: Readonly<Record<string, readonly string[]>> = {

@@ -1,5 +1,5 @@
-import type { Db, Tx } from '../db/client.ts';
-import { getPlace } from '../tenants/store.ts';
+import type { Db, Tx } from '../../db/client.ts';
+import { getPlace } from '../../tenants/store.ts';
 import {
   type AddressKind,
   comparedForms,
@@ -7,7 +7,7 @@ import {
   isTelephone,
   type RecipientAddress,
   readAddresses,
-} from './addresses.ts';
+} from './read-addresses.ts';
 import { type Country, countryOf } from './telephone.ts';
 
 /** Where an organisation dials numbers without a country code: in the region of its locale. */

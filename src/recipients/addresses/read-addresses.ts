@@ -1,6 +1,6 @@
-import { parseAddrSpec } from '../channels/mail/addr-spec.ts';
-import type { recipientAddresses } from '../db/tables/people.ts';
-import { AppError, type ErrorItem } from '../errors.ts';
+import { parseAddrSpec } from '../../channels/mail/addr-spec.ts';
+import type { recipientAddresses } from '../../db/tables/people.ts';
+import { AppError, type ErrorItem } from '../../errors.ts';
 import { addressKinds } from './address-kinds.ts';
 import { type Country, notMobile, readTelephone } from './telephone.ts';
 

@@ -1,5 +1,5 @@
-import type { AddressPolicy } from '../tenants/address-policy.ts';
-import type { AddressKind, RecipientAddress } from './addresses.ts';
+import type { AddressPolicy } from '../../tenants/address-policy.ts';
+import type { AddressKind, RecipientAddress } from './read-addresses.ts';
 
 /** The preferred one of several, else the first. */
 function best(addresses: readonly RecipientAddress[]): RecipientAddress[] {

@@ -1,7 +1,7 @@
 import Type from 'typebox';
-import { closed, nullable, words } from '../fields.ts';
-import { isTelephone, type RecipientAddress } from './addresses.ts';
+import { closed, nullable, words } from '../../fields.ts';
 import { probablyMeant } from './mistyped.ts';
+import { isTelephone, type RecipientAddress } from './read-addresses.ts';
 import { telephoneDoubt } from './telephone.ts';
 
 const messages = {
