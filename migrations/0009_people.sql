@@ -101,4 +101,12 @@ ALTER TABLE "messages" ADD CONSTRAINT "messages_erased_is_empty" CHECK ("message
         and coalesce("messages"."to_address", "messages"."to_normalized", "messages"."to_name", "messages"."subject") is null));--> statement-breakpoint
 ALTER TABLE "tenants" ADD CONSTRAINT "tenants_default_consent_level" CHECK ("tenants"."default_consent_level" between 0 and 3);--> statement-breakpoint
 INSERT INTO "recipient_types" ("tenant_id", "id", "key", "title", "reached_through", "created_at", "updated_at")
-SELECT "tenant_id", gen_random_uuid(), "type", "type", 'own', now(), now() FROM "recipients" GROUP BY "tenant_id", "type";
+SELECT "tenant_id", gen_random_uuid(), "type", "type", 'own', now(), now() FROM "recipients" GROUP BY "tenant_id", "type";--> statement-breakpoint
+INSERT INTO "recipient_types" ("tenant_id", "id", "key", "title", "reached_through", "created_at", "updated_at")
+SELECT "tenants"."id", gen_random_uuid(), "first"."key", "first"."title", "first"."reached_through", now(), now()
+FROM "tenants" CROSS JOIN (VALUES
+	('client', 'Client', 'own'), ('student', 'Étudiant', 'own'), ('member', 'Adhérent', 'own'),
+	('dependant', 'Ayant droit', 'own'), ('provider', 'Prestataire', 'own'), ('structure', 'Structure', 'own'),
+	('company', 'Entreprise', 'contact-first'), ('contact', 'Contact', 'own')
+) AS "first" ("key", "title", "reached_through")
+ON CONFLICT DO NOTHING;
