@@ -1,10 +1,8 @@
 import { createHash } from 'node:crypto';
 import { AppError, type ErrorItem } from '../errors.ts';
 import type { PrepareResult, Renderer, ShownSender } from './rendering/renderer.ts';
+import { sampleUnsubscribeUrl } from './rendering/unsubscribe-place.ts';
 import type { KeyedParts } from './version-content.ts';
-
-/** What texts read as the link to unsubscribe where there is no message to unsubscribe from. */
-export const sampleUnsubscribeUrl = 'https://notifications.example/u/sample';
 
 /** What a template gives with some data. */
 export interface Preview {

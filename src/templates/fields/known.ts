@@ -2,8 +2,7 @@
 import type { Db, Tx } from '../../db/client.ts';
 import { type FieldsShape, isFieldOf, listFields } from '../../merge-fields/shape.ts';
 import { nearestName } from '../check/nearest.ts';
-import { sampleUnsubscribeUrl } from '../preview.ts';
-import { unsubscribeField } from '../rendering/unsubscribe-place.ts';
+import { sampleUnsubscribeUrl, unsubscribeField } from '../rendering/unsubscribe-place.ts';
 import { allFieldSources, type FieldSource, type FieldUsage } from './store.ts';
 
 /** What the service adds to the data. */

@@ -9,6 +9,9 @@ import { LONGEST_OUTPUT, TEMPLATE_PARTS, type TemplatePart, type TemplateParts }
 /** The field by which texts read the link. */
 export const unsubscribeField = 'unsubscribe_url';
 
+/** What texts read as the link to unsubscribe where there is no message to unsubscribe from. */
+export const sampleUnsubscribeUrl = 'https://notifications.example/u/sample';
+
 const mark = randomBytes(12).toString('hex');
 
 /** What texts read as the link: a link itself, that no data can have. Another one in each thread. */
