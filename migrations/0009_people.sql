@@ -110,3 +110,13 @@ FROM "tenants" CROSS JOIN (VALUES
 	('company', 'Entreprise', 'contact-first'), ('contact', 'Contact', 'own')
 ) AS "first" ("key", "title", "reached_through")
 ON CONFLICT DO NOTHING;
+--> statement-breakpoint
+UPDATE "messages" SET
+	"consent_level" = CASE "templates"."consent_purpose" WHEN 'prospecting' THEN 2 WHEN 'third-party' THEN 3 ELSE 1 END,
+	"subscription" = "templates"."category" = 'marketing' OR coalesce("templates"."consent_purpose", 'management') <> 'management'
+FROM "templates"
+WHERE "templates"."tenant_id" = "messages"."tenant_id" AND "templates"."id" = "messages"."template_id"
+	AND "messages"."status" <> 'OK'
+	AND ("templates"."category" = 'marketing' OR coalesce("templates"."consent_purpose", 'management') <> 'management');--> statement-breakpoint
+INSERT INTO "choice_changes" ("tenant_id", "recipient_id", "id", "notification_type_id", "channel", "accepted", "source", "author", "at")
+SELECT "tenant_id", "recipient_id", gen_random_uuid(), "notification_type_id", "channel", "accepted", "source", "author", "updated_at" FROM "choices";

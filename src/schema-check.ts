@@ -11,9 +11,18 @@ export function isInstant(text: string): boolean {
   const match = instantPattern.exec(text);
   if (match === null || Number.isNaN(Date.parse(text))) return false;
   const year = Number(match[1]);
-  // Date.parse takes 31 February for 3 March: the day must be the one that was written.
-  const day = new Date(`${text.slice(0, 10)}T00:00:00Z`);
-  return year >= 1900 && year <= 2200 && day.toISOString().startsWith(text.slice(0, 10));
+  return year >= 1900 && year <= 2200 && isKnownDay(text.slice(0, 10));
+}
+
+/** Date.parse takes 31 February for 3 March: the day must be the one that was written. */
+function isKnownDay(text: string): boolean {
+  const day = new Date(`${text}T00:00:00Z`);
+  return !Number.isNaN(day.getTime()) && day.toISOString().startsWith(text);
+}
+
+/** A day that exists, in years that the database and every calendar can hold. */
+function isDay(text: string): boolean {
+  return /^[12]\d{3}-\d{2}-\d{2}$/.test(text) && isKnownDay(text);
 }
 
 /** The checker of all schemas. `coerceTypes`: for what is text by nature, as a query is. */
@@ -21,6 +30,7 @@ export function createAjv(coerceTypes: boolean | 'array'): Ajv2020 {
   const ajv = new Ajv2020({ allErrors: true, coerceTypes, removeAdditional: false, useDefaults: true, strict: false });
   (addFormats as unknown as { default: (ajv: Ajv2020) => void }).default(ajv);
   ajv.addFormat('date-time', isInstant);
+  ajv.addFormat('date', isDay);
   // The library also takes urn:uuid:…, which PostgreSQL does not.
   ajv.addFormat('uuid', uuidPattern);
   ajv.addFormat('binary', true);

@@ -31,6 +31,8 @@ export interface Operation<
   headers?: TObject;
   /** Give it with `examples`: they are run by a test. It may be left out when nothing in it is required. */
   body?: Body & { examples?: unknown[] };
+  /** It must be there although nothing in it is required: what is absent from it is emptied. */
+  bodyIsWhole?: true;
   consumes?: string[];
   /** The body is worked on as it comes, whatever its size and however long that takes. */
   streamed?: boolean;
@@ -45,12 +47,12 @@ export interface Operation<
 }
 
 /** Whether a request may come without its body: nothing in it is required. */
-export function bodyIsOptional({ body }: Operation): boolean {
+export function bodyIsOptional({ body, bodyIsWhole }: Operation): boolean {
   const { required = [], minProperties = 0 } = (body ?? { required: ['none'] }) as {
     required?: string[];
     minProperties?: number;
   };
-  return required.length === 0 && minProperties === 0;
+  return !bodyIsWhole && required.length === 0 && minProperties === 0;
 }
 
 const bodyErrors = ['invalid_body', 'invalid_json', 'body_too_large', 'unsupported_media_type'] as const;

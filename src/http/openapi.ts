@@ -83,7 +83,10 @@ export async function useOpenapi(
   app.addSchema(Problem);
   app.addHook('preValidation', async (request) => {
     const { operation: declared } = request.routeOptions.config;
-    if (declared !== undefined && request.body === undefined && bodyIsOptional(declared)) request.body = {};
+    if (declared === undefined || request.body !== undefined) return;
+    // A form is a body, and none that is read here.
+    if (bodyIsOptional(declared) && request.headers['content-type']?.startsWith('multipart/') !== true)
+      request.body = {};
   });
   await app.register(fastifySwagger, {
     openapi: {

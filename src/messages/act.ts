@@ -4,10 +4,11 @@ import { at, idList, mustReachAll } from '../db/rows.ts';
 import { AppError } from '../errors.ts';
 import type { Actor } from '../tenants/rights.ts';
 import type { Viewer } from './filter.ts';
+import type { Reason } from './reasons.ts';
 import { recordMoves } from './record-moves.ts';
 import type { RuleFacts } from './rule-facts.ts';
 import { actionSources } from './status.ts';
-import { lockMessages, type MessageState } from './store.ts';
+import { isErased, lockMessages, type MessageState } from './store.ts';
 import { type ActionResult, type MoveDeps, moveToValid, type Refusal } from './to-valid.ts';
 
 /** What a person does with messages, one by one or many at once. */
@@ -26,7 +27,7 @@ export interface ActionOptions {
 
 function refusalOf(row: MessageState, action: BulkAction, options: ActionOptions): Refusal | null {
   const sources: readonly string[] = actionSources[action];
-  if (row.erasedAt !== null) return { id: row.id, code: 'erased', status: row.status };
+  if (isErased(row)) return { id: row.id, code: 'erased', status: row.status };
   if (row.dispatchState === 'sending') return { id: row.id, code: 'being_sent', status: row.status };
   if (!sources.includes(row.status)) return { id: row.id, code: 'illegal_move', status: row.status };
   if (options.contentHash !== null && options.contentHash !== row.contentHash) {
@@ -40,8 +41,7 @@ function refusalOf(row: MessageState, action: BulkAction, options: ActionOptions
 
 /** Why messages are blocked. */
 export interface Blocking {
-  /** By a person, with the request, with the address, or because the person is erased. */
-  reason: 'blocked_by_user' | 'cancelled' | 'suppressed' | 'erased';
+  reason: Reason;
   /** What a rule rested on. */
   facts: RuleFacts | null;
   remark: string | null;

@@ -14,7 +14,7 @@ import { recordMoves } from './record-moves.ts';
 import { applyRules } from './rules.ts';
 import type { MessageChangeBody } from './schema.ts';
 import { actionSources } from './status.ts';
-import { getMessage } from './store.ts';
+import { getMessage, isErased } from './store.ts';
 import type { MoveDeps } from './to-valid.ts';
 
 type CorrectDeps = MoveDeps & PreviewDeps;
@@ -50,7 +50,7 @@ function correctedOverrides(row: MessageRow, change: MessageChangeBody): Message
 }
 
 function checkState(row: MessageRow, revision: number | null): void {
-  if (row.erasedAt !== null) throw new AppError('erased', { extra: { currentStatus: row.status } });
+  if (isErased(row)) throw new AppError('erased', { extra: { currentStatus: row.status } });
   if (row.dispatchState === 'sending') throw new AppError('being_sent', { extra: { currentStatus: row.status } });
   const sources: readonly string[] = actionSources.correct;
   if (!sources.includes(row.status)) {

@@ -5,8 +5,13 @@ import { prepareOnce } from '../db/prepare-once.ts';
 import type { StoredCopy } from '../db/tables/messages.ts';
 import { tenants } from '../db/tables/tenants.ts';
 import { together } from '../db/together.ts';
-import { refusingHolders, typeRefusesUnknown } from '../recipients/permissions/choices.ts';
-import { findConcerned, type PeopleConcerned, type PersonConcerned } from '../recipients/permissions/concerned.ts';
+import { refusingHolders, typeRefusesUnknown, whoRefused } from '../recipients/permissions/choices.ts';
+import {
+  decidingConsent,
+  findConcerned,
+  type PeopleConcerned,
+  type PersonConcerned,
+} from '../recipients/permissions/concerned.ts';
 import { findNotificationType, type NotificationTypeRow } from '../recipients/permissions/notification-types.ts';
 import { type FoundSuppression, findSuppressed, type SuppressionDeps } from '../suppressions/store.ts';
 import type { Reason } from './reasons.ts';
@@ -33,6 +38,8 @@ export interface RuleVerdict {
   /** What the reason rests on; null without one. */
   facts: RuleFacts | null;
   blockedCopies: Map<number, Reason>;
+  /** The recipient who was named has no record any more: what they said is not known. */
+  recipientGone: boolean;
 }
 
 /** A subject with the people its addresses belong to. */
@@ -92,7 +99,12 @@ async function examine(
   const ownersOf = (address: string | null) => (address === null ? [] : (people.byAddress.get(address) ?? []));
   const examined = subjects.map((subject, index) => ({
     subject,
-    verdict: { reason: null, facts: null, blockedCopies: new Map() },
+    verdict: {
+      reason: null,
+      facts: null,
+      blockedCopies: new Map(),
+      recipientGone: subject.recipientId !== null && !people.byId.has(subject.recipientId),
+    },
     concerned: concernedBy(subject, ownersOf(subject.normalized), people.byId),
     // The archive is the sender's own: nobody's word is asked about it.
     copyOwners: subject.copies.map(({ kind }, place) =>
@@ -128,19 +140,22 @@ async function judgeChoices(db: Db | Tx, tenantId: string, typeId: string, list:
   const type = await findNotificationType(db, tenantId, typeId);
   const people = list.flatMap(({ concerned, copyOwners }) => [...concerned, ...copyOwners.flat()]);
   const holders = [...new Set(people.map(({ holderId }) => holderId))];
-  const refusing =
+  const refusing: Map<string, Date | null> =
     type === null
       ? new Map(holders.map((id) => [id, null]))
       : await refusingHolders(db, tenantId, type, 'mail', holders);
+  const followers = people.filter(({ id, holderId }) => id !== holderId).map(({ id }) => id);
+  const own = await whoRefused(db, tenantId, typeId, 'mail', followers);
+  const refuses = ({ id, holderId }: PersonConcerned) => own.has(id) || refusing.has(holderId);
   for (const one of list) {
     const { verdict, concerned } = one;
-    const person = concerned.find(({ holderId }) => refusing.has(holderId));
+    const person = concerned.find(refuses);
     const unknownRefused = concerned.length === 0 && (type === null || typeRefusesUnknown(type, 'mail'));
     if (person !== undefined || unknownRefused) {
       verdict.reason = 'choice_off';
-      verdict.facts = choiceFacts(typeId, type, person, refusing);
+      verdict.facts = choiceFacts(typeId, type, person, { refusing, own });
     }
-    blockCopies(one, 'choice_off', ({ holderId }) => refusing.has(holderId));
+    blockCopies(one, 'choice_off', refuses);
   }
 }
 
@@ -148,38 +163,43 @@ function choiceFacts(
   typeId: string,
   type: NotificationTypeRow | null,
   person: PersonConcerned | undefined,
-  refusing: ReadonlyMap<string, Date | null>,
+  { refusing, own }: { refusing: ReadonlyMap<string, Date | null>; own: ReadonlyMap<string, Date> },
 ): RuleFacts {
+  const themselves = person === undefined ? undefined : own.get(person.id);
+  const refusedAt = themselves ?? refusing.get(person?.holderId ?? '');
   return {
     rule: 'choice',
     recipientId: person?.id ?? null,
-    heldBy: person?.holderId ?? null,
+    heldBy: (themselves === undefined ? person?.holderId : person?.id) ?? null,
     notificationTypeId: typeId,
     notificationType: type?.key ?? null,
     channel: 'mail',
     active: type?.active ?? false,
     offered: type?.channels.includes('mail') ?? false,
-    refusedAt: refusing.get(person?.holderId ?? '')?.toISOString() ?? null,
+    refusedAt: refusedAt?.toISOString() ?? null,
   };
 }
 
 /** A message needs a level of consent; whoever never said anything has that of the organisation's default (M8). */
 function judgeConsent(one: Examined, defaultLevel: number): void {
   const { subject, verdict, concerned } = one;
-  const levelOf = (person: PersonConcerned | undefined) => person?.consent?.level ?? defaultLevel;
+  const decidingOf = (person: PersonConcerned | undefined) =>
+    person === undefined ? null : decidingConsent(person, defaultLevel);
+  const levelOf = (person: PersonConcerned | undefined) => decidingOf(person)?.level ?? defaultLevel;
   const refuses = (person: PersonConcerned | undefined) => levelOf(person) < subject.consentLevel;
   const person = concerned.find(refuses);
   if (person !== undefined || (concerned.length === 0 && refuses(undefined))) {
+    const deciding = decidingOf(person);
     verdict.reason = 'consent_refused';
     verdict.facts = {
       rule: 'consent',
       recipientId: person?.id ?? null,
-      heldBy: person?.holderId ?? null,
+      heldBy: (deciding !== null && deciding === person?.ownConsent ? person.id : person?.holderId) ?? null,
       addressKind: 'mail',
       level: levelOf(person),
       needed: subject.consentLevel,
-      consentId: person?.consent?.id ?? null,
-      since: person?.consent?.since.toISOString() ?? null,
+      consentId: deciding?.id ?? null,
+      since: deciding?.since.toISOString() ?? null,
     };
   }
   blockCopies(one, 'consent_refused', refuses);

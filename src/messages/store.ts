@@ -104,6 +104,10 @@ export function lockMessages(tx: Tx, viewer: Viewer, ids: readonly string[]): Pr
     .for('update');
 }
 
+/** Whether a message is erased, or will be: what was stopped for it waits for the erasure to come to it. */
+export const isErased = ({ erasedAt, status, reason }: Pick<MessageRow, 'erasedAt' | 'status' | 'reason'>): boolean =>
+  erasedAt !== null || (status === 'B' && reason === 'erased');
+
 export type TransitionRow = typeof transitions.$inferSelect;
 
 /** The move that brought a message to its status, and its last try; null where there is none. */

@@ -69,6 +69,9 @@ interface StoppedByRule {
   facts: RuleFacts | null;
 }
 
+/** Reasons that are somebody's own word. */
+const refusals: ReadonlySet<string> = new Set(['contact_refused', 'choice_off', 'consent_refused']);
+
 /** Runs every rule again: a person cannot validate over a refusal. */
 async function judge(deps: MoveDeps, tx: Tx, tenantId: string, rows: readonly MessageState[]) {
   const now = deps.clock.now();
@@ -89,6 +92,9 @@ async function judge(deps: MoveDeps, tx: Tx, tenantId: string, rows: readonly Me
       const status = row.status === 'E' ? 'B' : row.status;
       refused.push({ id: row.id, status, code: 'blocked_by_rule', reason: verdict.reason });
       if (row.status === 'E') stopped.push({ row, reason: verdict.reason, facts: verdict.facts });
+    } else if (verdict?.recipientGone && refusals.has(row.reason ?? '')) {
+      // Their word stopped it, and went with their record: nobody can take it back for them.
+      refused.push({ id: row.id, status: row.status, code: 'blocked_by_rule', reason: row.reason ?? '' });
     } else allowed.push({ row, copies: renewedCopies(row, verdict?.blockedCopies ?? new Map()) });
   }
   return { allowed, refused, stopped };

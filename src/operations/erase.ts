@@ -139,7 +139,9 @@ async function walkMessages({ deps, tx, row, person, after }: Step): Promise<Nex
   const span = await nextSpan(tx, tenantId, after || firstId);
   if (span === null) return { stage: 'documents' };
   if (doubted) await keepUsedDocuments(tx, erasure, span);
-  const { beingSent } = await forgetMentions(deps, tx, tenantId, addresses, span);
+  await holdExports(tx, tenantId);
+  const { forgotten, beingSent } = await forgetMentions(deps, tx, tenantId, addresses, span);
+  await eraseExportFiles(tx, tenantId, forgotten);
   if (beingSent.length > 0) return { stage: 'walk', after, later: true };
   return { stage: 'walk', after: span.to };
 }

@@ -8,11 +8,12 @@ import { AppError, invalidField, notFound } from '../errors.ts';
 import { recordAudit } from '../tenants/audit.ts';
 import { holdRecipientType } from '../tenants/recipient-types.ts';
 import type { Actor } from '../tenants/rights.ts';
-import type { GivenAddress, RecipientAddress } from './addresses/read-addresses.ts';
+import { type GivenAddress, keepRefusals, type RecipientAddress } from './addresses/read-addresses.ts';
 import { readTenantAddresses } from './addresses/tenant-addresses.ts';
+import { handDown } from './permissions/hand-down.ts';
 import { parseRecipientReference } from './reference.ts';
 import { hasRelations, lockRelations, readRelations, refuseWhereRelated } from './relations.ts';
-import { lockRecipient, type RecipientRow } from './store.ts';
+import { lockRecipient, type RecipientRow, withAddresses } from './store.ts';
 
 type Deps = { clock: Clock; newId: NewId };
 
@@ -105,6 +106,17 @@ export async function createRecipient(
   return row;
 }
 
+/** Addresses that replace those of a record. */
+async function readReplacing(
+  tx: Tx,
+  before: RecipientRow,
+  given: readonly GivenAddress[],
+): Promise<RecipientAddress[]> {
+  const [kept] = await withAddresses(tx, before.tenantId, [before]);
+  const unsaid = given.map(({ acceptsContact }) => acceptsContact === undefined);
+  return keepRefusals(await readTenantAddresses(tx, before.tenantId, given), unsaid, kept?.addresses ?? []);
+}
+
 async function changeLocked(
   deps: Deps,
   tx: Tx,
@@ -116,9 +128,13 @@ async function changeLocked(
   const { addresses, ...own } = change;
   if (own.attributes !== undefined) checkAttributes(own.attributes);
   const { tenantId, id } = before;
-  const checked = addresses === undefined ? null : await readTenantAddresses(tx, tenantId, addresses);
+  const checked = addresses === undefined ? null : await readReplacing(tx, before, addresses);
   if (own.type !== undefined && own.type !== before.type) await holdRecipientType(tx, tenantId, own.type);
   const relations = await readRelations(tx, tenantId, id, own);
+  const { householdOf } = relations;
+  if (before.householdOf !== null && householdOf !== undefined && householdOf !== before.householdOf) {
+    await handDown(deps, tx, { tenantId, memberId: before.householdOf, personIds: [id] });
+  }
   const [row] = await tx
     .update(recipients)
     .set({ ...own, ...relations, revision: sql`${recipients.revision} + 1`, updatedAt: deps.clock.now() })

@@ -40,7 +40,11 @@ const NewAddress = closed({
   }),
   role: Type.Optional(nullable(role)),
   preferred: Type.Optional(Type.Boolean({ description: 'At most one of each kind. Default false.' })),
-  acceptsContact: Type.Optional(Type.Boolean({ description: 'False: it is never used. Default true.' })),
+  acceptsContact: Type.Optional(
+    Type.Boolean({
+      description: 'False: it is never used. Default: as it was for the same address of the record, else true.',
+    }),
+  ),
 });
 
 const givenReference = (description: string) =>

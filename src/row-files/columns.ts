@@ -37,7 +37,7 @@ export function refuseColumns(faults: readonly ErrorItem[]): void {
  */
 export function readHeader(beginning: Buffer, atEnd: boolean): Header {
   const start = markOf(beginning) === 'utf-8' ? 3 : 0;
-  const encoding = start > 0 ? 'utf-8' : recogniseEncoding(beginning);
+  const encoding = start > 0 ? 'utf-8' : recogniseEncoding(beginning, atEnd);
   const found = separators.map((separator) => ({
     separator,
     record: readCsvRecord(beginning, start, separator, atEnd),

@@ -20,18 +20,19 @@ function beginsAsUtf8(bytes: Buffer): boolean {
  * are written in, so that one damaged line does not change how the others are read. Text in Windows-1252 is next to
  * never valid UTF-8.
  * @param bytes from the start of a line; its last line may be cut.
+ * @param atEnd whether the file ends with them: then nothing is cut.
  * @returns null: it is all ASCII, and may turn out to be either.
  */
-export function recogniseEncoding(bytes: Buffer): RowEncoding | null {
+export function recogniseEncoding(bytes: Buffer, atEnd = false): RowEncoding | null {
   if (isAscii(bytes)) return null;
-  if (beginsAsUtf8(bytes)) return 'utf-8';
+  if (atEnd ? isUtf8(bytes) : beginsAsUtf8(bytes)) return 'utf-8';
   let utf8 = 0;
   let other = 0;
   for (let start = 0; start < bytes.length; ) {
     const end = bytes.indexOf(lineFeed, start);
     const line = bytes.subarray(start, end === -1 ? bytes.length : end);
     if (!isAscii(line)) {
-      if (end === -1 ? beginsAsUtf8(line) : isUtf8(line)) utf8 += 1;
+      if (end === -1 && !atEnd ? beginsAsUtf8(line) : isUtf8(line)) utf8 += 1;
       else other += 1;
     }
     if (end === -1) break;

@@ -104,8 +104,12 @@ function readJson({ bytes, atEnd }: Reading, at: number): Record {
 }
 
 /** The encoding of what comes next, where it is not known yet. */
-function encodingOf(format: RowFormat, bytes: Buffer, known: RowEncoding | null): RowEncoding | null {
-  return format.kind === 'ndjson' ? 'utf-8' : (known ?? recogniseEncoding(bytes));
+function encodingOf(
+  format: RowFormat,
+  { bytes, atEnd }: { bytes: Buffer; atEnd: boolean },
+  known: RowEncoding | null,
+): RowEncoding | null {
+  return format.kind === 'ndjson' ? 'utf-8' : (known ?? recogniseEncoding(bytes, atEnd));
 }
 
 const tooLong = fault('row_too_long', `is longer than ${rowLimitBytes} bytes, or has a quote that is never closed`);
@@ -130,7 +134,7 @@ export function readRows(
   limit: number,
 ): { rows: FileRow[]; cursor: RowCursor } {
   const { bytes, atEnd } = piece;
-  const encoding = encodingOf(format, bytes, cursor.encoding);
+  const encoding = encodingOf(format, piece, cursor.encoding);
   const reading = { bytes, atEnd, encoding };
   const rows: FileRow[] = [];
   let { row, line, skipping } = cursor;

@@ -42,10 +42,8 @@ export async function prepareConfirmation(
 }
 
 /** What others may change of a draft: its times, and who is in it. */
-const changeable = ({ sendAt, notAfter, window, recipients }: SendRequestBody) => {
-  const copies = recipients.reduce((sum, { cc = [], bcc = [] }) => sum + cc.length + bcc.length, 0);
-  return JSON.stringify([sendAt, notAfter, window, recipients.length, copies]);
-};
+const changeable = ({ sendAt, notAfter, window, recipients }: SendRequestBody) =>
+  JSON.stringify([sendAt, notAfter, window, recipients]);
 
 /**
  * Turns a draft into an accepted request with its messages, in the caller's transaction. The draft's row is locked:

@@ -79,7 +79,10 @@ interface Source {
 }
 
 /** What the template and its sender have against the recipient of a row. */
-function plannedFaults({ template, sender }: PlannedTemplate, { recipient }: Target): (Target['fault'] | null)[] {
+export function plannedFaults(
+  { template, sender }: Pick<PlannedTemplate, 'template' | 'sender'>,
+  { recipient }: Pick<Target, 'recipient'>,
+): (Target['fault'] | null)[] {
   const types = template.recipientTypes;
   const typeRefused = recipient !== null && types.length > 0 && !types.includes(recipient.type);
   return [

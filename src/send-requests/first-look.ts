@@ -4,9 +4,11 @@ import { applyRules, type RuleDeps } from '../messages/rules.ts';
 import { findRecipients, type RecipientWithAddresses } from '../recipients/lookup.ts';
 import { levelOf } from '../recipients/permissions/consent-levels.ts';
 import { readReach } from '../recipients/reach.ts';
+import type { SenderRow } from '../senders/store.ts';
 import type { TemplateRow } from '../templates/store.ts';
 import { readAddressPolicy } from '../tenants/address-policy.ts';
 import type { TenantRow } from '../tenants/store.ts';
+import { plannedFaults } from './draft-messages.ts';
 import { dataOfRecipient, type ExpressedAddress, type Target, targetsOf } from './row-parts.ts';
 
 /** What a template would do for somebody, before anything is sent (M7). */
@@ -14,8 +16,14 @@ export interface FirstLook {
   recipient: RecipientWithAddresses;
   /** Fields that texts read of the record. */
   data: Record<string, unknown>;
-  /** Where it would go, and what stands against it. @param expressed the address that the template's expression gives. */
-  target(expressed: string | null): Promise<{ to: Pick<Target, 'name' | 'address'>; reason: Reason | null }>;
+  /**
+   * Where it would go, and what stands against it. @param expressed the address that the template's expression gives;
+   * sender whom it would leave from.
+   */
+  target(
+    expressed: string | null,
+    sender: SenderRow | null,
+  ): Promise<{ to: Pick<Target, 'name' | 'address'>; reason: Reason | null }>;
 }
 
 /** Looks somebody up for a template, by its rules. Null: there is no such recipient. */
@@ -33,12 +41,13 @@ export async function lookFirst(
   return {
     recipient,
     data: dataOfRecipient(recipient),
-    async target(address) {
+    async target(address, sender) {
       const expressed: ExpressedAddress | null = address === null ? null : { kind: 'address', address };
       const [first] = targetsOf({ recipient: reference }, people, policy, expressed);
       if (first === undefined) throw new Error('a row has no target');
       const to = { name: first.name, address: first.address };
-      const known = first.fault?.code ?? first.block;
+      const faults = [first.fault, ...plannedFaults({ template, sender }, { recipient })];
+      const known = faults.find((fault) => fault !== null)?.code ?? first.block;
       if (known !== null) return { to, reason: known };
       const subject = {
         notificationTypeId: template.notificationTypeId,

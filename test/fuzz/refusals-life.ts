@@ -3,7 +3,7 @@ import { done } from '../support/broker.ts';
 import type { People } from '../support/people.ts';
 import { messageIdOf, receiverOf } from '../support/sending.ts';
 import type { Command } from './refusals-commands.ts';
-import { type Known, mustNotCopy, mustNotLeave, type World } from './refusals-model.ts';
+import { type Known, mustNotCopy, mustNotLeave, stop, stopWaitingFor, type World } from './refusals-model.ts';
 
 /** The templates and the kind of notice that all lives share. */
 export interface Stage {
@@ -56,7 +56,13 @@ async function keep(life: Life, { person, addresses, member }: Extract<Command, 
     member !== null && (member === person || follows === undefined || follows.member !== null || hasDependants);
   expectStatus('keeping somebody', status, wrong ? 422 : people.has(person) ? 200 : 201);
   if (wrong) return saw(life, 'a household that cannot be');
-  const { level = null, choice = null } = people.get(person) ?? {};
+  stopWaitingFor(life.world, person);
+  const before = people.get(person);
+  const own = { level: before?.level ?? null, choice: before?.choice ?? null };
+  // Whoever leaves a household keeps what its member said, where their own word does not go less far.
+  const left = before?.member != null && before.member !== member ? people.get(before.member) : undefined;
+  const level = left?.level == null || (own.level !== null && own.level < left.level) ? own.level : left.level;
+  const choice = left?.choice == null || own.choice === false ? own.choice : left.choice;
   people.set(person, { addresses: new Map(addresses), member, level, choice });
 }
 
@@ -65,7 +71,9 @@ async function remove(life: Life, person: number): Promise<void> {
   const { status } = await life.service.inject('DELETE', pathOf(life, person));
   const followed = [...people.values()].some(({ member }) => member === person);
   expectStatus('deleting somebody', status, !people.has(person) ? 404 : followed ? 409 : 204);
-  if (status === 204) people.delete(person);
+  if (status !== 204) return;
+  stopWaitingFor(life.world, person);
+  people.delete(person);
 }
 
 /** Says something for a person: refused where their member speaks for them. */
@@ -84,7 +92,7 @@ async function suppress(life: Life, address: number, how: number): Promise<void>
   if (status === 409) return;
   suppressed.set(address, made.id);
   for (const one of messages) {
-    if (one.to === address && (one.status === 'E' || one.status === 'V')) one.status = 'B';
+    if (one.to === address && (one.status === 'E' || one.status === 'V')) stop(life.world, one);
   }
 }
 
@@ -109,9 +117,10 @@ async function send(life: Life, command: Extract<Command, { kind: 'send' }>): Pr
   const { messages } = await service.send([row], more);
   const made = await service.message(messages[0] ?? '');
   const to = made.to === null ? null : numberIn(made.to.address);
-  const known = { id: made.id, subject, person, to, copy, copyBlocked: false, status: made.status } as Known;
+  const known = { id: made.id, subject, person, to, copy, copyBlocked: false, status: made.status, why: null } as Known;
   if (to !== null) {
-    known.status = mustNotLeave(world, known) ? 'B' : automatic ? 'V' : 'E';
+    known.status = automatic ? 'V' : 'E';
+    if (mustNotLeave(world, known)) stop(world, known);
     // A recipient who is not there makes a message that cannot be sent, whatever its address.
     if (person !== null && !world.people.has(person)) known.status = 'KO';
     if (made.status !== known.status) throw new Error(`${subject} to ${to} is ${made.status}, not ${known.status}`);
@@ -130,14 +139,19 @@ async function correct(life: Life, address: number, how: number): Promise<void> 
   expectStatus('correcting', status, 200);
   one.to = address;
   if (one.copy !== null && mustNotCopy(world, one, one.copy)) one.copyBlocked = true;
-  if (one.status === 'E' && mustNotLeave(world, one)) one.status = 'B';
+  if (one.status === 'E' && mustNotLeave(world, one)) stop(world, one);
 }
 
 async function validate({ service, world }: Life): Promise<void> {
   const asked = world.messages.filter(({ status, to }) => (status === 'E' || status === 'B') && to !== null);
   if (asked.length === 0) return;
   await done(service.post('/v1/messages/validate', { ids: asked.map(({ id }) => id) }));
-  for (const one of asked) one.status = mustNotLeave(world, one) ? 'B' : 'V';
+  for (const one of asked) {
+    const gone = one.person !== null && !world.people.has(one.person);
+    if (one.status === 'E' && mustNotLeave(world, one)) stop(world, one);
+    // Nobody can take back the word of somebody whose record is gone.
+    else if (!mustNotLeave(world, one) && !(gone && one.status === 'B' && one.why === 'word')) one.status = 'V';
+  }
 }
 
 /** Works everything off: what arrives is what was allowed at that moment, and all of it. */
@@ -154,9 +168,13 @@ async function work(life: Life): Promise<void> {
   const wanted = new Set<string>();
   for (const one of world.messages) {
     if (one.status !== 'V') continue;
-    one.status = mustNotLeave(world, one) ? 'B' : 'OK';
-    saw(life, one.status === 'B' ? 'stopped when it left' : 'sent');
-    if (one.status === 'B') continue;
+    if (mustNotLeave(world, one)) {
+      saw(life, 'stopped when it left');
+      stop(world, one);
+      continue;
+    }
+    saw(life, 'sent');
+    one.status = 'OK';
     wanted.add(`${one.id} ${one.to}`);
     if (one.copy === null || one.copy === one.to || one.copyBlocked) continue;
     if (mustNotCopy(world, one, one.copy)) saw(life, 'a copy left out');

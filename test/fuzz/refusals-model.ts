@@ -33,6 +33,8 @@ export interface Known {
   /** It was left out when the content was made: what was approved has no such copy. */
   copyBlocked: boolean;
   status: 'E' | 'V' | 'B' | 'OK' | 'KO';
+  /** What stopped it, where it is `B`: the address is suppressed, or it is somebody's own word. */
+  why: 'suppressed' | 'word' | null;
 }
 
 /** What ought to be so. */
@@ -51,9 +53,11 @@ const holderOf = (world: World, number: number) => world.people.get(number)?.mem
 /** Whether the word of one person stands against a message. */
 function refuses(world: World, number: number, subject: Subject): boolean {
   const { level, typed } = subjects[subject];
-  const holder = world.people.get(holderOf(world, number));
-  if ((holder?.level ?? defaultLevel) < level) return true;
-  return typed && (!world.typeActive || holder?.choice === false);
+  const words = [world.people.get(holderOf(world, number)), world.people.get(number)];
+  const [holder, own] = words;
+  // Their own word counts where it goes less far than that of their household.
+  if (Math.min(holder?.level ?? defaultLevel, own?.level ?? 3) < level) return true;
+  return typed && (!world.typeActive || words.some((word) => word?.choice === false));
 }
 
 function ownersOf(world: World, address: number): number[] {
@@ -74,6 +78,21 @@ export function mustNotLeave(world: World, { person, to, subject }: Known): bool
     return defaultLevel < subjects[subject].level || (subjects[subject].typed && !world.typeActive);
   }
   return concerned.some((one) => refuses(world, one, subject) || refusesContact(world, one, to));
+}
+
+/** Stops a message, by what holds now. */
+export function stop(world: World, one: Known): void {
+  one.status = 'B';
+  one.why = one.to !== null && world.suppressed.has(one.to) ? 'suppressed' : 'word';
+}
+
+/** What waits for somebody and is refused is stopped before their word goes with their record, or an address of it. */
+export function stopWaitingFor(world: World, person: number): void {
+  const addresses = world.people.get(person)?.addresses;
+  for (const one of world.messages) {
+    const theirs = one.person === person || (one.to !== null && addresses?.has(one.to));
+    if (theirs && (one.status === 'E' || one.status === 'V') && mustNotLeave(world, one)) stop(world, one);
+  }
 }
 
 /** Whether a copy must be left out now. */

@@ -222,7 +222,7 @@ t.test('a message whose person was erased still leads to a suppression by hash, 
   await addressHashes.prepare(db, service.tenant.id);
   const [hash] = (await addressHashes.of(db, service.tenant.id, 'mail', [mail])) ?? [];
   await service.execute(sql`update messages set to_address = null, to_normalized = null, to_name = null,
-    data = '{}', to_hash = ${hash}, erased_at = ${service.clock.now().toISOString()}::timestamptz`);
+    subject = null, data = '{}', to_hash = ${hash}, erased_at = ${service.clock.now().toISOString()}::timestamptz`);
   const page = await service.inject('GET', path, { key: null });
   t.match(page, { status: 200 });
   t.notMatch(page.body, /value="kind"/, 'nobody is known any more');

@@ -84,7 +84,7 @@ const addresses = fc
 
 const people = fc.uniqueArray(
   fc.record({
-    type: fc.constantFrom('client', 'membre'),
+    type: fc.constantFrom('client', 'member'),
     externalId: oneLine(30),
     displayName: fc.option(oneLine(30)),
     locale: fc.constantFrom(null, 'fr-FR'),

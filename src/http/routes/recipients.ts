@@ -1,9 +1,11 @@
 import type { FastifyRequest } from 'fastify';
 import Type from 'typebox';
 import { closed, key, reference } from '../../fields.ts';
+import { stopRefused } from '../../messages/stop-refused.ts';
 import { doubtsAbout } from '../../recipients/addresses/doubts.ts';
 import { createRecipient, deleteRecipient, putRecipient, updateRecipient } from '../../recipients/change.ts';
 import { recipientReferencePattern } from '../../recipients/reference.ts';
+import { hasRelations } from '../../recipients/relations.ts';
 import { NewRecipient, Recipient, RecipientChange, RecipientContent } from '../../recipients/schema.ts';
 import { getRecipient, listRecipients, type RecipientWithAddresses } from '../../recipients/store.ts';
 import type { Runtime } from '../../runtime.ts';
@@ -65,6 +67,7 @@ function putRoute(app: App, runtime: Runtime): void {
         'If-Match': Type.Optional(Type.String({ description: 'The ETag that was read, or `*`.' })),
       }),
       body: RecipientContent,
+      bodyIsWhole: true,
       answers: { 200: reference('Recipient'), 201: reference('Recipient') },
       errors: ['conflict', 'unprocessable', 'precondition_failed'],
     }),
@@ -74,6 +77,7 @@ function putRoute(app: App, runtime: Runtime): void {
       const target = { tenantId, reference: request.params.id, actor: actorOf(caller), ...optionalRevision(request) };
       const content = { ...nothing, ...request.body };
       const { row, created } = await runtime.db.transaction(async (tx) => {
+        await stopRefused(runtime, tx, { ...target, related: hasRelations(content) });
         const put = await putRecipient(runtime, tx, target, content);
         return { ...put, row: await getRecipient(tx, tenantId, put.row.id) };
       });
@@ -116,6 +120,8 @@ export function recipientRoutes(app: App, runtime: Runtime): void {
     body: RecipientChange,
     errors: ['conflict', 'unprocessable'],
     async change(tx, { id: reference, ...target }, body) {
+      const stopping = { ...target, reference, related: hasRelations(body) };
+      if (body.addresses !== undefined) await stopRefused(runtime, tx, stopping);
       const changed = await updateRecipient(runtime, tx, { ...target, reference }, body);
       return getRecipient(tx, target.tenantId, changed.id);
     },
@@ -123,9 +129,12 @@ export function recipientRoutes(app: App, runtime: Runtime): void {
   deleteRoute(app, runtime, recipients, {
     summary: 'Delete a recipient, their addresses, choices, consents and responses',
     description:
-      'Their messages stay: to have nothing personal left, erase them. Refused while others are of their household, or parts or contacts of the structure.',
+      'Their messages stay, and what waits against their word is blocked: to have nothing personal left, erase them. Refused while others are of their household, or parts or contacts of the structure.',
     errors: ['in_use'],
-    remove: (tx, tenantId, actor, reference) => deleteRecipient(runtime, tx, tenantId, actor, reference),
+    async remove(tx, tenantId, actor, reference) {
+      await stopRefused(runtime, tx, { tenantId, reference, actor, related: false });
+      await deleteRecipient(runtime, tx, tenantId, actor, reference);
+    },
   });
   listRoute(app, runtime, recipients, {
     summary: 'List recipients',

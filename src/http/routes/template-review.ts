@@ -124,8 +124,8 @@ function previewRoute(app: App, runtime: Runtime): void {
       const { locale } = sample;
       const preview = await previewTemplate(runtime, textsFor(version, locale), sample);
       const to = await addressOf(runtime, version, sample);
-      const sender = presentSender(await senderOf(runtime, caller, version));
-      const defaults = look === null ? null : { ...(await look.target(to)), sender };
+      const sender = await senderOf(runtime, caller, version);
+      const defaults = look === null ? null : { ...(await look.target(to, sender)), sender: presentSender(sender) };
       return { version: version.version, locale, to, defaults, ...preview };
     },
   );

@@ -47,7 +47,7 @@ const columns = {
   defaultConsentLevel: tenants.defaultConsentLevel,
 };
 
-/** Those whose word counts: the people that rules ask, or the member in whose household they are (M8). */
+/** In whose name it is said: that of the owner of the address, who may be the contact of a structure; else of whoever was named. */
 async function peopleOf(
   db: Db | Tx,
   tenantId: string,
@@ -59,7 +59,9 @@ async function peopleOf(
     ids: recipientId === null ? [] : [recipientId],
   });
   const owners = toNormalized === null ? [] : (byAddress.get(toNormalized) ?? []);
-  return [...new Set(concernedBy(message, owners, byId).map(({ holderId }) => holderId))].sort();
+  const concerned = concernedBy(message, owners, byId).map(({ id }) => id);
+  const owning = concerned.filter((id) => owners.some((owner) => owner.id === id));
+  return (owning.length > 0 ? owning : concerned).sort();
 }
 
 async function kindOf(

@@ -52,15 +52,19 @@ export async function getStanding(deps: UnsubscribeDeps, token: string): Promise
   return linked === null ? null : standingOf(deps, linked);
 }
 
-async function refuseKind(deps: UnsubscribeDeps, tx: Tx, linked: Linked): Promise<boolean> {
-  const { tenantId, channel, kind, people, defaultConsentLevel } = linked;
-  // Held against a deletion at the same moment, and against a second click.
-  await tx
+/** Those of the people who are there, locked: against a deletion, a new household or a second click at this moment. */
+async function lockPeople(tx: Tx, { tenantId, people }: Linked): Promise<string[]> {
+  const rows = await tx
     .select({ id: recipients.id })
     .from(recipients)
     .where(and(eq(recipients.tenantId, tenantId), sql`${recipients.id} = any(${idList(people)})`))
     .orderBy(asc(recipients.id))
     .for('update');
+  return rows.map(({ id }) => id);
+}
+
+async function refuseKind(deps: UnsubscribeDeps, tx: Tx, linked: Linked): Promise<boolean> {
+  const { tenantId, channel, kind, people, defaultConsentLevel } = linked;
   const target = { tenantId, actor: serviceActor };
   const changed =
     kind?.of === 'type'
@@ -85,11 +89,17 @@ async function refuseAll(deps: UnsubscribeDeps, tx: Tx, linked: Linked): Promise
 
 /** Does it, once: what is refused already stays as it is. */
 async function refuse(deps: UnsubscribeDeps, tx: Tx, link: LinkedMessage, wanted: Refusal): Promise<void> {
+  const before = await readLinked(deps, tx, link);
+  if (before === null) return;
+  const locked = await lockPeople(tx, before);
+  // Read again behind the lock: whose word it is may have changed until then.
   const linked = await readLinked(deps, tx, link);
   if (linked === null) return;
-  const { tenantId, messageId, kind, people } = linked;
-  const what = wanted === 'kind' && kind !== null ? 'kind' : 'all';
-  const changed = what === 'kind' ? await refuseKind(deps, tx, linked) : await refuseAll(deps, tx, linked);
+  const { tenantId, messageId, kind } = linked;
+  const people = linked.people.filter((id) => locked.includes(id));
+  const what = wanted === 'kind' && kind !== null && people.length > 0 ? 'kind' : 'all';
+  const changed =
+    what === 'kind' ? await refuseKind(deps, tx, { ...linked, people }) : await refuseAll(deps, tx, linked);
   if (!changed) return;
   const data = {
     refused: what,
@@ -116,8 +126,9 @@ export async function unsubscribe(deps: UnsubscribeDeps, token: string, wanted: 
   await deps.db
     .transaction((tx) => refuse(deps, tx, link, wanted))
     .catch((error: unknown) => {
-      // Two clicks at once: the first has done it.
-      if (!(error instanceof AppError) || error.code !== 'conflict') throw error;
+      // Somebody else suppressed the address, or lifted that, at this moment: once more, by what is there now.
+      if (!(error instanceof AppError)) throw error;
+      return deps.db.transaction((tx) => refuse(deps, tx, link, wanted));
     });
   const after = await readLinked(deps, deps.db, link);
   return after === null ? null : standingOf(deps, after);

@@ -1,9 +1,14 @@
-import { and, eq, gt, lte, sql } from 'drizzle-orm';
+import { and, eq, sql } from 'drizzle-orm';
 import type { Clock, NewId } from '../../clock.ts';
 import type { Tx } from '../../db/client.ts';
-import { at, insertRows } from '../../db/rows.ts';
+import { at } from '../../db/rows.ts';
 import { recipientAddresses, recipients, responses } from '../../db/tables/people.ts';
 import { choiceChanges, choices, consents, suppressions } from '../../db/tables/permissions.ts';
+import { decidingConsent, findConcerned } from '../../recipients/permissions/concerned.ts';
+import { handDown } from '../../recipients/permissions/hand-down.ts';
+import { findSuppression, hashOfAddress, insertSuppression } from '../../suppressions/store.ts';
+import { serviceActor } from '../../tenants/rights.ts';
+import { getTenant } from '../../tenants/store.ts';
 import type { Person } from '../person.ts';
 import type { ErasureDeps } from './deps.ts';
 
@@ -48,96 +53,38 @@ export async function forgetSuppressed(
   return forgotten.map(({ id }) => id);
 }
 
-/** What the member allowed and will allow: the newest of each kind that has begun, and all that have not. */
-async function heldConsents(tx: Tx, tenantId: string, recipientId: string, now: Date) {
-  const own = and(eq(consents.tenantId, tenantId), eq(consents.recipientId, recipientId));
-  const held = await tx
-    .selectDistinctOn([consents.addressKind])
-    .from(consents)
-    .where(and(own, lte(consents.since, now)))
-    .orderBy(consents.addressKind, sql`${consents.since} desc`, sql`${consents.id} desc`);
-  const later = await tx
-    .select()
-    .from(consents)
-    .where(and(own, gt(consents.since, now)));
-  return [...held.map((one) => ({ ...one, since: now })), ...later];
-}
-
 /**
- * Gives what a member said to those whose word it was (M8), before the member is forgotten: a refusal is not lost. Their
- * record stands alone from then on.
+ * Gives what a member said to those whose word it was (M8), before the member is forgotten. Their record stands alone
+ * from then on.
  */
 async function releaseDependants(deps: Deps, tx: Tx, { tenantId, id }: Person): Promise<void> {
-  const now = deps.clock.now();
   const dependants = await tx
     .select({ id: recipients.id })
     .from(recipients)
     .where(and(eq(recipients.tenantId, tenantId), eq(recipients.householdOf, id)))
     .orderBy(recipients.id)
     .for('update');
-  if (dependants.length === 0) return;
-  const held = await heldConsents(tx, tenantId, id, now);
-  const given = dependants.flatMap((dependant) =>
-    held.map(({ addressKind, level, since }) => ({
-      tenantId,
-      recipientId: dependant.id,
-      id: deps.newId(),
-      addressKind,
-      level,
-      since,
-      source: 'household',
-      author: null,
-      proof: null,
-      createdAt: now,
-    })),
-  );
-  await insertRows(tx, consents, given);
-  const ids = dependants.map((one) => one.id);
-  await giveChoices(deps, tx, { tenantId, id }, ids);
+  await handDown(deps, tx, { tenantId, memberId: id, personIds: dependants.map((one) => one.id) });
 }
 
-/** The same for what the member chose to get: it is theirs from then on, and told in their history. */
-async function giveChoices(
-  deps: Deps,
-  tx: Tx,
-  { tenantId, id }: Pick<Person, 'tenantId' | 'id'>,
-  dependants: readonly string[],
-): Promise<void> {
-  const now = deps.clock.now();
-  const said = await tx
-    .select()
-    .from(choices)
-    .where(and(eq(choices.tenantId, tenantId), eq(choices.recipientId, id)))
-    .orderBy(choices.notificationTypeId, choices.channel);
-  const given = dependants.flatMap((recipientId) =>
-    said.map(({ notificationTypeId, channel, accepted }) => ({
-      tenantId,
-      recipientId,
-      notificationTypeId,
-      channel,
-      accepted,
-      source: 'household',
-      author: null,
-    })),
-  );
-  if (given.length === 0) return;
-  await tx
-    .insert(choices)
-    .values(given.map((row) => ({ ...row, createdAt: now, updatedAt: now })))
-    .onConflictDoUpdate({
-      target: [choices.tenantId, choices.recipientId, choices.notificationTypeId, choices.channel],
-      set: {
-        accepted: sql`excluded.accepted`,
-        source: sql`excluded.source`,
-        author: null,
-        updatedAt: sql`excluded.updated_at`,
-      },
-    });
-  await insertRows(
-    tx,
-    choiceChanges,
-    given.map((row) => ({ ...row, id: deps.newId(), at: now })),
-  );
+/**
+ * Suppresses by its hash each mail address that the person refused to be written to by, where it is nobody else's: who is
+ * known again tomorrow has refused still.
+ */
+async function keepRefusals(deps: ErasureDeps, tx: Tx, { tenantId, id, addresses }: Person): Promise<void> {
+  const { byAddress } = await findConcerned(tx, tenantId, { normalized: [...addresses], ids: [] });
+  const { defaultConsentLevel } = await getTenant(tx, tenantId);
+  for (const [address, owners] of byAddress) {
+    const [owner] = owners;
+    if (owner === undefined || owners.length > 1 || owner.id !== id) continue;
+    // A default is nobody's word.
+    const said = decidingConsent(owner, defaultConsentLevel);
+    if (owner.acceptsContact && said?.level !== 0) continue;
+    const addressHash = await hashOfAddress(deps, tx, { tenantId, channel: 'mail', address });
+    if (addressHash === null || (await findSuppression(tx, tenantId, 'mail', addressHash)) !== null) continue;
+    const kept = { channel: 'mail' as const, address: null, addressHash, cause: 'manual' as const, note: null };
+    await insertSuppression(deps, tx, { tenantId, actor: serviceActor }, { ...kept, since: deps.clock.now() });
+  }
 }
 
 async function unlink(deps: Deps, tx: Tx, { tenantId, id }: Person): Promise<void> {
@@ -150,15 +97,17 @@ async function unlink(deps: Deps, tx: Tx, { tenantId, id }: Person): Promise<voi
 }
 
 /**
- * Deletes a record with all that was said of it and by it; who hung on it stands alone.
+ * Deletes a record with all that was said of it and by it; who hung on it stands alone. What they refused to be written to
+ * by stays suppressed.
  * @returns the ids of what was deleted and may be named elsewhere.
  */
-export async function forgetPerson(deps: Deps, tx: Tx, person: Person): Promise<string[]> {
+export async function forgetPerson(deps: ErasureDeps, tx: Tx, person: Person): Promise<string[]> {
   const { tenantId, id } = person;
   const answered = await tx
     .select({ id: responses.id })
     .from(responses)
     .where(and(eq(responses.tenantId, tenantId), eq(responses.recipientId, id)));
+  await keepRefusals(deps, tx, person);
   await releaseDependants(deps, tx, person);
   await unlink(deps, tx, person);
   for (const table of [recipientAddresses, choices, choiceChanges, consents, responses]) {

@@ -1,10 +1,11 @@
 import { and, eq, sql } from 'drizzle-orm';
 import { parseAddrSpec } from '../../channels/mail/addr-spec.ts';
-import type { Clock } from '../../clock.ts';
+import type { Clock, NewId } from '../../clock.ts';
 import type { Db, Tx } from '../../db/client.ts';
 import { at } from '../../db/rows.ts';
 import { operations } from '../../db/tables/dispatch.ts';
 import { sendRequestDrafts, sendRequests } from '../../db/tables/messages.ts';
+import { recordEvents } from '../../events/store.ts';
 import { parseRecipientReference } from '../../recipients/reference.ts';
 import type { Person } from '../person.ts';
 import { firstId } from './walk.ts';
@@ -56,16 +57,25 @@ function withoutPerson(person: Person, { recipients, ...body }: DraftBody): { bo
   return { body: { ...body, recipients: rows }, changed };
 }
 
-/** Ends a draft: its body is forgotten, its row stays for the history. */
-export async function endDraft(deps: { clock: Clock }, tx: Tx, tenantId: string, id: string): Promise<void> {
+/** Ends a draft: its body is forgotten, its row stays for the history, and it is told as a cancellation is. */
+export async function endDraft(
+  deps: { clock: Clock; newId: NewId },
+  tx: Tx,
+  tenantId: string,
+  id: string,
+): Promise<void> {
   const now = deps.clock.now();
-  await tx
+  const [ended] = await tx
     .update(sendRequests)
     .set({ status: 'cancelled', contextRef: null, cancelledAt: now, updatedAt: now, revision: sql`revision + 1` })
-    .where(and(eq(sendRequests.tenantId, tenantId), eq(sendRequests.id, id), eq(sendRequests.status, 'draft')));
+    .where(and(eq(sendRequests.tenantId, tenantId), eq(sendRequests.id, id), eq(sendRequests.status, 'draft')))
+    .returning({ test: sendRequests.test });
   await tx
     .delete(sendRequestDrafts)
     .where(and(eq(sendRequestDrafts.tenantId, tenantId), eq(sendRequestDrafts.sendRequestId, id)));
+  if (ended === undefined) return;
+  const event = { tenantId, type: 'send-request.cancelled' as const, test: ended.test, resourceId: id };
+  await recordEvents(deps, tx, [{ ...event, data: { blocked: 0, refused: 0 } }]);
 }
 
 /**
@@ -73,7 +83,7 @@ export async function endDraft(deps: { clock: Clock }, tx: Tx, tenantId: string,
  * @returns the draft that was looked at; null when there is none left.
  */
 export async function forgetInNextDraft(
-  deps: { clock: Clock },
+  deps: { clock: Clock; newId: NewId },
   tx: Tx,
   person: Person,
   after: string,
@@ -166,7 +176,7 @@ export interface Cutoff {
 
 /** Ends the drafts that have waited longer than every template of theirs allows. @returns how many. */
 export async function endOldDrafts(
-  deps: { clock: Clock },
+  deps: { clock: Clock; newId: NewId },
   tx: Tx,
   tenantId: string,
   cutoffs: readonly Cutoff[],

@@ -59,13 +59,20 @@ async function forgetCopies(deps: ErasureDeps, tx: Tx, row: MessageRow, addresse
     .where(and(eq(messages.tenantId, row.tenantId), eq(messages.id, row.id)));
 }
 
-async function forgetInAttempts(tx: Tx, tenantId: string, addresses: ReadonlySet<string>, span: Span): Promise<void> {
+/** @returns the ids of the messages whose attempts named the person. */
+async function forgetInAttempts(
+  tx: Tx,
+  tenantId: string,
+  addresses: ReadonlySet<string>,
+  span: Span,
+): Promise<string[]> {
   const list = sql`(select json_array_elements_text(${JSON.stringify([...addresses])}::json) as address)`;
   const spanned = sql`tenant_id = ${tenantId} and message_id > ${span.after} and message_id <= ${span.to}`;
-  await tx.execute(sql`
+  const answers = await tx.execute<{ message_id: string }>(sql`
     update attempts set answer = null
     where ${spanned} and answer is not null
-      and exists (select 1 from ${list} person where strpos(lower(attempts.answer), person.address) > 0)`);
+      and exists (select 1 from ${list} person where strpos(lower(attempts.answer), person.address) > 0)
+    returning message_id`);
   const named = await tx
     .select({ messageId: attempts.messageId, id: attempts.id, copies: attempts.copies })
     .from(attempts)
@@ -80,6 +87,7 @@ async function forgetInAttempts(tx: Tx, tenantId: string, addresses: ReadonlySet
       .set({ copies: kept })
       .where(and(eq(attempts.tenantId, tenantId), eq(attempts.messageId, messageId), eq(attempts.id, id)));
   }
+  return [...[...answers].map((one) => one.message_id), ...named.map(({ messageId }) => messageId)];
 }
 
 /** What became of the messages of others that had a copy for the person. */
@@ -122,7 +130,7 @@ export async function forgetMentions(
   );
   const free = naming.filter(({ dispatchState }) => dispatchState !== 'sending');
   for (const row of free) await forgetCopies(deps, tx, row, addresses);
-  await forgetInAttempts(tx, tenantId, addresses, span);
+  const tried = await forgetInAttempts(tx, tenantId, addresses, span);
   const beingSent = naming.filter(({ dispatchState }) => dispatchState === 'sending').map(({ id }) => id);
-  return { forgotten: free.map(({ id }) => id), beingSent };
+  return { forgotten: [...new Set([...free.map(({ id }) => id), ...tried])], beingSent };
 }

@@ -7,6 +7,9 @@ function best(addresses: readonly RecipientAddress[]): RecipientAddress[] {
   return chosen === undefined ? [] : [chosen];
 }
 
+const isFirstOfItsMailbox = ({ normalized }: RecipientAddress, place: number, all: readonly RecipientAddress[]) =>
+  all.findIndex((one) => one.normalized === normalized) === place;
+
 /**
  * The addresses of one kind that a policy writes to, never one that does not accept contact (J5, A9):
  * `preferred` the preferred one, else the first; `personal-first`, `institutional-first` that of the role, else of the
@@ -32,7 +35,7 @@ export function chooseAddresses(
     case 'institutional-first':
       return inOrder(institutional, personal);
     case 'both':
-      return inOrder([...personal, ...institutional]);
+      return inOrder([...personal, ...institutional].filter(isFirstOfItsMailbox));
     case 'explicit':
       return [];
     default:

@@ -91,6 +91,23 @@ export function readAddresses(given: readonly GivenAddress[], country: Country =
   return addresses;
 }
 
+/**
+ * Addresses that are to replace others: one of which nothing is said keeps the refusal that was said of it (J5). Saying
+ * nothing is no yes.
+ * @param unsaid whether contact was left unsaid, by place.
+ */
+export function keepRefusals(
+  addresses: readonly RecipientAddress[],
+  unsaid: readonly boolean[],
+  before: readonly RecipientAddress[],
+): RecipientAddress[] {
+  return addresses.map((address, place) => {
+    const { kind, normalized } = address;
+    const refused = before.some((one) => one.kind === kind && one.normalized === normalized && !one.acceptsContact);
+    return unsaid[place] && refused ? { ...address, acceptsContact: false } : address;
+  });
+}
+
 /** What a number was compared by before it was read as one: rows of other plans than the French still are. */
 function digitsAsWritten(text: string): string[] {
   const digits = text.replace(/[\s().\u00a0\u202f/-]/g, '');

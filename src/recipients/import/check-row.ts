@@ -17,6 +17,8 @@ export interface GivenRecipient {
   fields: { displayName?: string | null; locale?: string | null; preferredChannel?: string | null };
   attributes: Record<string, unknown> | undefined;
   addresses: RecipientAddress[] | undefined;
+  /** By place, whether a row leaves unsaid that contact by the address is accepted. */
+  contactUnsaid: boolean[];
   /** Absent: it says nothing of them. */
   relations?: GivenRelations;
 }
@@ -73,7 +75,8 @@ function checkValue(value: Record<string, unknown>, reading: RowReading): Checke
     }),
   ];
   if (late.length > 0) return { kind: 'refused', faults: late };
-  const given = { type, externalId, fields, attributes, addresses: read };
+  const contactUnsaid = (addresses ?? []).map(({ acceptsContact }) => acceptsContact === undefined);
+  const given = { type, externalId, fields, attributes, addresses: read, contactUnsaid };
   const relations = givenOf({ householdOf, referenceContactOf, partOf });
   return { kind: 'given', given: relations === null ? given : { ...given, relations } };
 }

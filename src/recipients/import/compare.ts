@@ -1,4 +1,4 @@
-import type { RecipientAddress } from '../addresses/read-addresses.ts';
+import { keepRefusals, type RecipientAddress } from '../addresses/read-addresses.ts';
 import type { RecipientWithAddresses } from '../store.ts';
 import type { GivenRecipient } from './check-row.ts';
 
@@ -52,7 +52,8 @@ function sameAddresses(left: readonly RecipientAddress[], right: readonly Recipi
 /** What a row makes of a recipient. The same object: it changes nothing. */
 export function applyRow(before: RecipientState, given: GivenRecipient): RecipientState {
   const after = { ...before, ...given.fields };
-  const { attributes, addresses } = given;
+  const { attributes } = given;
+  const addresses = given.addresses && keepRefusals(given.addresses, given.contactUnsaid, before.addresses);
   if (attributes !== undefined && !sameJson(attributes, before.attributes)) after.attributes = attributes;
   if (addresses !== undefined && !sameAddresses(addresses, before.addresses)) after.addresses = addresses;
   const keys = Object.keys(after) as (keyof RecipientState)[];

@@ -71,7 +71,8 @@ function readColumn(
       return;
     case 'address': {
       const { header, addressKind: kind, role } = column;
-      byColumn.set(header, { kind, value: cell, role });
+      // Blanks around an address, no-break ones too, are what spreadsheets leave behind.
+      byColumn.set(header, { kind, value: kind === 'postal' ? cell : cell.trim(), role });
       return;
     }
     case 'none':

@@ -30,7 +30,7 @@ export interface GivenChoice {
 
 /**
  * The whole catalogue as one person sees it: each type by key, each channel it is offered on. A person of a household
- * has the choices of its member.
+ * has the choices of its member; what they refused themselves stays refused.
  * @throws AppError `not_found`.
  */
 export async function heldChoices(db: Db | Tx, tenantId: string, reference: string): Promise<HeldChoice[]> {
@@ -40,10 +40,12 @@ export async function heldChoices(db: Db | Tx, tenantId: string, reference: stri
   const rows = await db
     .select()
     .from(choices)
-    .where(and(eq(choices.tenantId, tenantId), eq(choices.recipientId, heldBy)));
+    .where(and(eq(choices.tenantId, tenantId), sql`${choices.recipientId} = any(${idList([person.id, heldBy])})`));
   return types.flatMap((type) =>
     type.channels.map((channel) => {
-      const row = rows.find((one) => one.notificationTypeId === type.id && one.channel === channel);
+      const said = rows.filter((one) => one.notificationTypeId === type.id && one.channel === channel);
+      const own = said.find((one) => one.recipientId === person.id && !one.accepted);
+      const row = own ?? said.find((one) => one.recipientId === heldBy);
       if (row === undefined) return { type, channel, accepted: type.defaultChoice === 'on', said: null };
       const { accepted, source, author, updatedAt } = row;
       return { type, channel, accepted, said: { source, author, at: updatedAt } };
@@ -78,8 +80,12 @@ function readChoices(types: readonly NotificationTypeRow[], given: readonly Give
   return [...read.values()];
 }
 
-/** Keeps what was chosen, and that it was (M10). */
-async function keepChoices(deps: { newId: NewId }, tx: Tx, rows: (typeof choices.$inferInsert)[]): Promise<void> {
+/** Keeps what was chosen, and that it was (M10). The people are locked in this transaction. */
+export async function keepChoices(
+  deps: { newId: NewId },
+  tx: Tx,
+  rows: (typeof choices.$inferInsert)[],
+): Promise<void> {
   await tx
     .insert(choices)
     .values(rows)
@@ -97,17 +103,17 @@ async function keepChoices(deps: { newId: NewId }, tx: Tx, rows: (typeof choices
     .values(rows.map(({ createdAt: at, updatedAt: _updatedAt, ...row }) => ({ ...row, id: deps.newId(), at })));
 }
 
-/** Those of the recipients who said no themselves, whatever the default of the type. */
+/** Those of the recipients who said no themselves, whatever the default of the type, and when. */
 export async function whoRefused(
   db: Db | Tx,
   tenantId: string,
   notificationTypeId: string,
   channel: string,
   recipientIds: readonly string[],
-): Promise<Set<string>> {
-  if (recipientIds.length === 0) return new Set();
+): Promise<Map<string, Date>> {
+  if (recipientIds.length === 0) return new Map();
   const rows = await db
-    .select({ recipientId: choices.recipientId })
+    .select({ recipientId: choices.recipientId, at: choices.updatedAt })
     .from(choices)
     .where(
       and(
@@ -118,7 +124,7 @@ export async function whoRefused(
         sql`${choices.recipientId} = any(${idList(recipientIds)})`,
       ),
     );
-  return new Set(rows.map(({ recipientId }) => recipientId));
+  return new Map(rows.map(({ recipientId, at }) => [recipientId, at]));
 }
 
 /**

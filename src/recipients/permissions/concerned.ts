@@ -17,8 +17,18 @@ export interface PersonConcerned {
   holderId: string;
   /** Whether they accept contact by the address they were found by (J5). */
   acceptsContact: boolean;
-  /** By mail. Null: never said, so that the default of the organisation holds. */
+  /** By mail, of the holder. Null: never said, so that the default of the organisation holds. */
   consent: HeldConsent | null;
+  /** Their own, where another one is the holder: it counts where it goes less far. */
+  ownConsent: HeldConsent | null;
+}
+
+/** The consent that decides for somebody: the holder's, or their own where it goes less far. Null: the default does. */
+export function decidingConsent(
+  { consent, ownConsent }: Pick<PersonConcerned, 'consent' | 'ownConsent'>,
+  defaultLevel: number,
+): HeldConsent | null {
+  return ownConsent !== null && ownConsent.level < (consent?.level ?? defaultLevel) ? ownConsent : consent;
 }
 
 /** People, as they were asked for. */
@@ -39,6 +49,9 @@ const concernedOf = prepareOnce((db) =>
       consentId: sql<string | null>`held.id`,
       level: sql<ConsentLevel | null>`held.level`,
       sinceMs: sql<number | null>`(extract(epoch from held.since) * 1000)::float8`,
+      ownConsentId: sql<string | null>`own.id`,
+      ownLevel: sql<ConsentLevel | null>`own.level`,
+      ownSinceMs: sql<number | null>`(extract(epoch from own.since) * 1000)::float8`,
     })
     .from(
       sql`(
@@ -58,9 +71,19 @@ const concernedOf = prepareOnce((db) =>
         where tenant_id = ${sql.placeholder('tenantId')}::uuid and recipient_id = person.holder
           and address_kind = 'mail'
         order by since desc, id desc limit 1
-      ) held on true`,
+      ) held on true
+      left join lateral (
+        select id, level, since from consents
+        where person.holder <> concerned.id and tenant_id = ${sql.placeholder('tenantId')}::uuid
+          and recipient_id = concerned.id and address_kind = 'mail'
+        order by since desc, id desc limit 1
+      ) own on true`,
     ),
 );
+
+function heldOf(id: string | null, level: ConsentLevel | null, sinceMs: number | null): HeldConsent | null {
+  return id === null || level === null || sinceMs === null ? null : { id, level, since: new Date(sinceMs) };
+}
 
 /** Those concerned by mail to these addresses (`parseAddrSpec`: normalized) or to these people: one statement. */
 export async function findConcerned(
@@ -76,12 +99,9 @@ export async function findConcerned(
     normalized: JSON.stringify(asked.normalized),
     ids: JSON.stringify(asked.ids),
   });
-  for (const { normalized, consentId, level, sinceMs, ...person } of rows) {
-    const consent =
-      consentId === null || level === null || sinceMs === null
-        ? null
-        : { id: consentId, level, since: new Date(sinceMs) };
-    const found = { ...person, consent };
+  for (const { normalized, consentId, level, sinceMs, ownConsentId, ownLevel, ownSinceMs, ...person } of rows) {
+    const consent = heldOf(consentId, level, sinceMs);
+    const found = { ...person, consent, ownConsent: heldOf(ownConsentId, ownLevel, ownSinceMs) };
     if (normalized === null) byId.set(found.id, found);
     else byAddress.set(normalized, [...(byAddress.get(normalized) ?? []), found]);
   }

@@ -1,4 +1,4 @@
-import { and, desc, eq, lte } from 'drizzle-orm';
+import { and, desc, eq, inArray, lte } from 'drizzle-orm';
 import type { Clock, NewId } from '../../clock.ts';
 import type { Db, Tx } from '../../db/client.ts';
 import { consents } from '../../db/tables/permissions.ts';
@@ -40,28 +40,31 @@ const historyLimit = 1_000;
 
 /**
  * What a person allows at a moment, with the history (M8). A person of a household has the consents of its member, by
- * the household of today.
+ * the household of today; their own counts where it goes less far.
  * @throws AppError `not_found`.
  */
 export async function heldConsents(db: Db | Tx, tenantId: string, reference: string, at: Date): Promise<HeldConsents> {
   const person = await getRecipient(db, tenantId, reference);
   const heldBy = person.householdOf ?? person.id;
   const { defaultConsentLevel } = await getTenant(db, tenantId);
-  const ofHolder = and(eq(consents.tenantId, tenantId), eq(consents.recipientId, heldBy));
+  const ofBoth = and(eq(consents.tenantId, tenantId), inArray(consents.recipientId, [...new Set([person.id, heldBy])]));
   const newest = [desc(consents.since), desc(consents.id)];
   const history = await db
     .select()
     .from(consents)
-    .where(ofHolder)
+    .where(ofBoth)
     .orderBy(...newest)
     .limit(historyLimit);
   const held = await db
-    .selectDistinctOn([consents.addressKind])
+    .selectDistinctOn([consents.recipientId, consents.addressKind])
     .from(consents)
-    .where(and(ofHolder, lte(consents.since, at)))
-    .orderBy(consents.addressKind, ...newest);
+    .where(and(ofBoth, lte(consents.since, at)))
+    .orderBy(consents.recipientId, consents.addressKind, ...newest);
   const levels = consentKinds.map((addressKind) => {
-    const given = held.find((one) => one.addressKind === addressKind) ?? null;
+    const saidBy = (id: string) =>
+      held.find((one) => one.addressKind === addressKind && one.recipientId === id) ?? null;
+    const [ofHolder, own] = [saidBy(heldBy), saidBy(person.id)];
+    const given = own !== null && own.level < (ofHolder?.level ?? defaultConsentLevel) ? own : ofHolder;
     return { addressKind, level: (given?.level ?? defaultConsentLevel) as ConsentLevel, given };
   });
   return { at, heldBy, levels, history };

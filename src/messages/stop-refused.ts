@@ -1,0 +1,55 @@
+import { and, asc, eq, inArray, or, sql } from 'drizzle-orm';
+import type { Tx } from '../db/client.ts';
+import { messages } from '../db/tables/messages.ts';
+import { lockRelations } from '../recipients/relations.ts';
+import { getRecipient, lockRecipient, type RecipientWithAddresses } from '../recipients/store.ts';
+import type { Actor } from '../tenants/rights.ts';
+import { blockMessages } from './act.ts';
+import { applyRules } from './rules.ts';
+import { lockMessages } from './store.ts';
+import type { MoveDeps } from './to-valid.ts';
+
+async function waitingFor(tx: Tx, tenantId: string, { id, addresses }: RecipientWithAddresses) {
+  const normalized = addresses.filter(({ kind }) => kind === 'mail').map((one) => one.normalized);
+  const theirs = sql`${messages.toNormalized} in (select json_array_elements_text(${JSON.stringify(normalized)}::json))`;
+  const found = await tx
+    .select({ id: messages.id })
+    .from(messages)
+    .where(
+      and(
+        eq(messages.tenantId, tenantId),
+        inArray(messages.status, ['E', 'V']),
+        or(eq(messages.recipientId, id), theirs),
+      ),
+    )
+    .orderBy(asc(messages.id));
+  const ids = found.map((one) => one.id);
+  const locked = await lockMessages(tx, { tenantId, testOnly: false }, ids);
+  return locked.filter(
+    ({ status, dispatchState }) => (status === 'E' || status === 'V') && dispatchState !== 'sending',
+  );
+}
+
+/**
+ * Blocks what waits for somebody and is refused now, before their word is gone with their record, or with an address that
+ * does not accept contact: when it leaves, nobody would know of it any more. What is being sent is left to its end.
+ * @param to.related whether relations are changed in the same transaction.
+ */
+export async function stopRefused(
+  deps: MoveDeps,
+  tx: Tx,
+  to: { tenantId: string; reference: string; actor: Actor; related: boolean },
+): Promise<void> {
+  const { tenantId, reference, actor } = to;
+  // In the order in which changes of a recipient lock.
+  if (to.related) await lockRelations(tx, tenantId);
+  const row = await lockRecipient(tx, tenantId, reference, 'update');
+  if (row === null) return;
+  const waiting = await waitingFor(tx, tenantId, await getRecipient(tx, tenantId, row.id));
+  const subjects = waiting.map((one) => ({ ...one, normalized: one.toNormalized }));
+  const verdicts = await applyRules(deps, tx, tenantId, subjects);
+  for (const [place, one] of waiting.entries()) {
+    const { reason = null, facts = null } = verdicts[place] ?? {};
+    if (reason !== null) await blockMessages(deps, tx, actor, [one], { reason, facts, remark: null });
+  }
+}
