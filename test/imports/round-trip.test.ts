@@ -148,9 +148,9 @@ t.test('a table of recipients has a column for each text and each way to reach t
     'content-disposition': /^attachment; filename="recipients-.*\.csv"$/,
   });
   t.same(file.raw.toString('utf8').split('\r\n'), [
-    '\ufefftype;externalId;displayName;locale;preferredChannel;attributes.agence;mail.personal;mail.personal.preferred;mobile;attributes;addresses',
-    "client;C-1;'=Hélène;;;Nantes;helene@courriel.example;true;'+33612345678;;",
-    'client;C-2;Noël;;;;;;;;',
+    '\ufefftype;externalId;displayName;locale;preferredChannel;householdOf;referenceContactOf;partOf;attributes.agence;mail.personal;mail.personal.preferred;mobile;attributes;addresses',
+    "client;C-1;'=Hélène;;;;;;Nantes;helene@courriel.example;true;'+33612345678;;",
+    'client;C-2;Noël;;;;;;;;;;;',
     '',
   ]);
 });

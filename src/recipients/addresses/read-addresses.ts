@@ -102,8 +102,9 @@ export function keepRefusals(
   before: readonly RecipientAddress[],
 ): RecipientAddress[] {
   return addresses.map((address, place) => {
-    const { kind, normalized } = address;
-    const refused = before.some((one) => one.kind === kind && one.normalized === normalized && !one.acceptsContact);
+    const same = before.filter(({ kind, normalized }) => kind === address.kind && normalized === address.normalized);
+    const ofRole = same.filter(({ role }) => role === address.role);
+    const refused = (ofRole.length > 0 ? ofRole : same).some(({ acceptsContact }) => !acceptsContact);
     return unsaid[place] && refused ? { ...address, acceptsContact: false } : address;
   });
 }
