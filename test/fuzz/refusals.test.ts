@@ -34,7 +34,8 @@ t.test(`${runs} lives of people who refuse: nothing arrives that was refused (FU
     { seed, numRuns: runs },
   );
   t.comment(`${number} lives, seed ${seed}: ${JSON.stringify(Object.fromEntries([...seen].sort()))}`);
-  // Lives in which little happens prove little.
-  const wanted = ['sent', 'stopped when it left', 'a copy left out', 'plain born B', 'typed born B', 'offer born V'];
-  if (runs >= 50) for (const one of wanted) t.ok(seen.has(one), `${one} was seen`);
+  // Lives in which little happens prove little. Few of them may miss what is rare.
+  const common = ['sent', 'plain born B', 'typed born B'];
+  const rare = ['stopped when it left', 'a copy left out', 'offer born V'];
+  for (const one of [...(runs < 50 ? [] : common), ...(runs < 300 ? [] : rare)]) t.ok(seen.has(one), `${one} was seen`);
 });
