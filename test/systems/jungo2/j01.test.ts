@@ -19,6 +19,7 @@ t.test('J1 · a recipient of another type is not written to', async (t) => {
   const fromAddress = 'contact@reseau.example';
   must(await inject('POST', '/v1/senders', { body: { key: 'reseau', fromAddress, isDefault: true } }), 201);
   for (const type of ['porteur', 'entreprise']) {
+    must(await inject('POST', '/v1/recipient-types', { body: { key: type, title: type } }), 201);
     const addresses = [{ kind: 'mail', value: `${type}@courriel.example` }];
     must(
       await inject('POST', '/v1/recipients', { body: { type, externalId: '1', displayName: type, addresses } }),

@@ -31,6 +31,7 @@ t.test('J2 · the full list of available fields can be consulted, with title, ty
     'service sender.name string shared',
     'service sender.address string shared',
     'service sender.signature string shared',
+    'service unsubscribe_url string shared',
   ]);
   t.match(items[0], { title: 'Date', format: 'date-time', example: '2022-03-05T09:30:00+01:00', description: null });
   const other = await service.addTenant('Autre');

@@ -47,8 +47,8 @@ t.test('M4 · fields stand in the subject, the body and the recipient', async (t
 t.test('M4 · the address typed for one mail comes before the template’s, and that before the record’s', async (t) => {
   const service = await startMutual(t);
   const record = { displayName: 'Cabinet', addresses: [{ kind: 'mail', value: 'accueil@cabinet.example' }] };
-  await done(service.inject('PUT', '/v1/recipients/external:praticien:P-1', { body: record }));
-  const recipient = 'external:praticien:P-1';
+  await done(service.inject('PUT', '/v1/recipients/external:provider:P-1', { body: record }));
+  const recipient = 'external:provider:P-1';
   const typed = 'autre@cabinet.example';
   const { messages } = await service.send(
     [
@@ -73,9 +73,9 @@ t.test('M4 · the recipient may be the one who sends, or a record’s own attrib
   await addTemplate(service, { key: 'pour-moi' }, { ...texts, to: '{{ sender.address }}' });
   await addTemplate(service, { key: 'cabinet' }, { ...texts, to: '{{ recipient.attributes.comptable }}' });
   const record = { displayName: 'Cabinet', addresses: [], attributes: { comptable: accountant } };
-  await done(service.inject('PUT', '/v1/recipients/external:praticien:P-1', { body: record }));
+  await done(service.inject('PUT', '/v1/recipients/external:provider:P-1', { body: record }));
   await service.send([{ data: {} }], { template: 'pour-moi' });
-  await service.send([{ recipient: 'external:praticien:P-1', data: {} }], { template: 'cabinet' });
+  await service.send([{ recipient: 'external:provider:P-1', data: {} }], { template: 'cabinet' });
   await service.work();
   t.equal(mailsTo(service.sink, 'office@broker.test').length, 1);
   t.equal(mailsTo(service.sink, accountant).length, 1);
