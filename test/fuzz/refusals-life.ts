@@ -74,6 +74,7 @@ async function remove(life: Life, person: number): Promise<void> {
   if (status !== 204) return;
   stopWaitingFor(life.world, person);
   people.delete(person);
+  for (const one of life.world.messages) if (one.person === person) one.gone = true;
 }
 
 /** Says something for a person: refused where their member speaks for them. */
@@ -117,7 +118,17 @@ async function send(life: Life, command: Extract<Command, { kind: 'send' }>): Pr
   const { messages } = await service.send([row], more);
   const made = await service.message(messages[0] ?? '');
   const to = made.to === null ? null : numberIn(made.to.address);
-  const known = { id: made.id, subject, person, to, copy, copyBlocked: false, status: made.status, why: null } as Known;
+  const known = {
+    id: made.id,
+    subject,
+    person,
+    to,
+    copy,
+    copyBlocked: false,
+    gone: false,
+    status: made.status,
+    why: null,
+  } as Known;
   if (to !== null) {
     known.status = automatic ? 'V' : 'E';
     if (mustNotLeave(world, known)) stop(world, known);
@@ -147,10 +158,9 @@ async function validate({ service, world }: Life): Promise<void> {
   if (asked.length === 0) return;
   await done(service.post('/v1/messages/validate', { ids: asked.map(({ id }) => id) }));
   for (const one of asked) {
-    const gone = one.person !== null && !world.people.has(one.person);
     if (one.status === 'E' && mustNotLeave(world, one)) stop(world, one);
     // Nobody can take back the word of somebody whose record is gone.
-    else if (!mustNotLeave(world, one) && !(gone && one.status === 'B' && one.why === 'word')) one.status = 'V';
+    else if (!mustNotLeave(world, one) && !(one.gone && one.status === 'B' && one.why === 'word')) one.status = 'V';
   }
 }
 

@@ -27,6 +27,8 @@ export interface Known {
   subject: Subject;
   /** The recipient that was named; null: none. */
   person: number | null;
+  /** Their record is gone: who is kept under the same reference later is another one. */
+  gone: boolean;
   /** Its address by number; null: it has none, and can never be sent. */
   to: number | null;
   copy: number | null;
@@ -69,10 +71,10 @@ function refusesContact(world: World, number: number, address: number): boolean 
 }
 
 /** Whether a message must not go to its own address now. */
-export function mustNotLeave(world: World, { person, to, subject }: Known): boolean {
+export function mustNotLeave(world: World, { person, gone, to, subject }: Known): boolean {
   if (to === null || world.suppressed.has(to)) return true;
   const owners = ownersOf(world, to);
-  const named = person !== null && world.people.has(person) ? [person] : [];
+  const named = person !== null && !gone && world.people.has(person) ? [person] : [];
   const concerned = named.some((one) => owners.includes(one)) ? named : [...named, ...owners];
   if (concerned.length === 0) {
     return defaultLevel < subjects[subject].level || (subjects[subject].typed && !world.typeActive);
@@ -90,7 +92,7 @@ export function stop(world: World, one: Known): void {
 export function stopWaitingFor(world: World, person: number): void {
   const addresses = world.people.get(person)?.addresses;
   for (const one of world.messages) {
-    const theirs = one.person === person || (one.to !== null && addresses?.has(one.to));
+    const theirs = (one.person === person && !one.gone) || (one.to !== null && addresses?.has(one.to));
     if (theirs && (one.status === 'E' || one.status === 'V') && mustNotLeave(world, one)) stop(world, one);
   }
 }
