@@ -125,6 +125,7 @@ async function send(life: Life, command: Extract<Command, { kind: 'send' }>): Pr
     to,
     copy,
     copyBlocked: false,
+    copySkipped: false,
     gone: false,
     status: made.status,
     why: null,
@@ -160,7 +161,10 @@ async function validate({ service, world }: Life): Promise<void> {
   for (const one of asked) {
     if (one.status === 'E' && mustNotLeave(world, one)) stop(world, one);
     // Nobody can take back the word of somebody whose record is gone.
-    else if (!mustNotLeave(world, one) && !(one.gone && one.status === 'B' && one.why === 'word')) one.status = 'V';
+    else if (!mustNotLeave(world, one) && !(one.gone && one.status === 'B' && one.why === 'word')) {
+      one.status = 'V';
+      one.copySkipped = one.copy !== null && mustNotCopy(world, one, one.copy);
+    }
   }
 }
 
@@ -186,7 +190,7 @@ async function work(life: Life): Promise<void> {
     saw(life, 'sent');
     one.status = 'OK';
     wanted.add(`${one.id} ${one.to}`);
-    if (one.copy === null || one.copy === one.to || one.copyBlocked) continue;
+    if (one.copy === null || one.copy === one.to || one.copyBlocked || one.copySkipped) continue;
     if (mustNotCopy(world, one, one.copy)) saw(life, 'a copy left out');
     else wanted.add(`${one.id} ${one.copy}`);
   }

@@ -34,6 +34,8 @@ export interface Known {
   copy: number | null;
   /** It was left out when the content was made: what was approved has no such copy. */
   copyBlocked: boolean;
+  /** It was left out when the message was validated last. */
+  copySkipped: boolean;
   status: 'E' | 'V' | 'B' | 'OK' | 'KO';
   /** What stopped it, where it is `B`: the address is suppressed, or it is somebody's own word. */
   why: 'suppressed' | 'word' | null;
