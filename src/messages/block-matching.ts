@@ -2,7 +2,7 @@ import type { Tx } from '../db/client.ts';
 import type { Actor } from '../tenants/rights.ts';
 import { type Blocking, blockMessages } from './act.ts';
 import type { MessageFilter, Viewer } from './filter.ts';
-import { lockMessages, matchingIds } from './store.ts';
+import { lockWaiting, matchingIds } from './store.ts';
 import type { MoveDeps } from './to-valid.ts';
 
 const messagesPerStep = 1_000;
@@ -33,9 +33,9 @@ export async function blockMatching(
   while (true) {
     const page = { sources: ['E', 'V'] as const, after, limit: messagesPerStep };
     const ids: string[] = await matchingIds(tx, viewer, filter, page);
-    const rows = (await lockMessages(tx, viewer, ids)).filter(({ status }) => status === 'E' || status === 'V');
-    const stoppable = rows.filter(({ dispatchState }) => dispatchState !== 'sending');
-    for (const { id, dispatchState } of rows) if (dispatchState === 'sending') beingSent.push(id);
+    const waiting = await lockWaiting(tx, viewer, ids);
+    const { stoppable } = waiting;
+    beingSent.push(...waiting.beingSent.map(({ id }) => id));
     await blockMessages(deps, tx, actor, stoppable, { ...why, remark: null });
     blocked += stoppable.length;
     after = ids.at(-1) ?? null;

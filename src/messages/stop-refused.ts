@@ -2,14 +2,18 @@ import { and, asc, eq, inArray, or, sql } from 'drizzle-orm';
 import type { Tx } from '../db/client.ts';
 import { messages } from '../db/tables/messages.ts';
 import { lockRelations } from '../recipients/relations.ts';
-import { getRecipient, lockRecipient, type RecipientWithAddresses } from '../recipients/store.ts';
+import { lockRecipient, type RecipientWithAddresses, withAddresses } from '../recipients/store.ts';
 import type { Actor } from '../tenants/rights.ts';
 import { blockMessages } from './act.ts';
 import { applyRules } from './rules.ts';
-import { lockMessages } from './store.ts';
+import { lockWaiting, type MessageState } from './store.ts';
 import type { MoveDeps } from './to-valid.ts';
 
-async function waitingFor(tx: Tx, tenantId: string, { id, addresses }: RecipientWithAddresses) {
+async function waitingFor(
+  tx: Tx,
+  tenantId: string,
+  { id, addresses }: RecipientWithAddresses,
+): Promise<MessageState[]> {
   const normalized = addresses.filter(({ kind }) => kind === 'mail').map((one) => one.normalized);
   const theirs = sql`${messages.toNormalized} in (select json_array_elements_text(${JSON.stringify(normalized)}::json))`;
   const found = await tx
@@ -24,10 +28,7 @@ async function waitingFor(tx: Tx, tenantId: string, { id, addresses }: Recipient
     )
     .orderBy(asc(messages.id));
   const ids = found.map((one) => one.id);
-  const locked = await lockMessages(tx, { tenantId, testOnly: false }, ids);
-  return locked.filter(
-    ({ status, dispatchState }) => (status === 'E' || status === 'V') && dispatchState !== 'sending',
-  );
+  return (await lockWaiting(tx, { tenantId, testOnly: false }, ids)).stoppable;
 }
 
 /**
@@ -45,11 +46,15 @@ export async function stopRefused(
   if (to.related) await lockRelations(tx, tenantId);
   const row = await lockRecipient(tx, tenantId, reference, 'update');
   if (row === null) return;
-  const waiting = await waitingFor(tx, tenantId, await getRecipient(tx, tenantId, row.id));
+  const [person] = await withAddresses(tx, tenantId, [row]);
+  const waiting = person === undefined ? [] : await waitingFor(tx, tenantId, person);
   const subjects = waiting.map((one) => ({ ...one, normalized: one.toNormalized }));
   const verdicts = await applyRules(deps, tx, tenantId, subjects);
-  for (const [place, one] of waiting.entries()) {
-    const { reason = null, facts = null } = verdicts[place] ?? {};
-    if (reason !== null) await blockMessages(deps, tx, actor, [one], { reason, facts, remark: null });
+  const judged = waiting.map((one, place) => ({ one, reason: null, facts: null, ...verdicts[place] }));
+  const alike = Map.groupBy(judged, ({ reason, facts }) => JSON.stringify([reason, facts]));
+  for (const list of alike.values()) {
+    const { reason = null, facts = null } = list[0] ?? {};
+    const rows = list.map(({ one }) => one);
+    if (reason !== null) await blockMessages(deps, tx, actor, rows, { reason, facts, remark: null });
   }
 }

@@ -104,6 +104,18 @@ export function lockMessages(tx: Tx, viewer: Viewer, ids: readonly string[]): Pr
     .for('update');
 }
 
+/** Of messages of these ids those that wait (`E`, `V`), locked: those that can be stopped, and those being sent. */
+export async function lockWaiting(
+  tx: Tx,
+  viewer: Viewer,
+  ids: readonly string[],
+): Promise<{ stoppable: MessageState[]; beingSent: MessageState[] }> {
+  if (ids.length === 0) return { stoppable: [], beingSent: [] };
+  const rows = (await lockMessages(tx, viewer, ids)).filter(({ status }) => status === 'E' || status === 'V');
+  const isSending = ({ dispatchState }: MessageState) => dispatchState === 'sending';
+  return { stoppable: rows.filter((row) => !isSending(row)), beingSent: rows.filter(isSending) };
+}
+
 /** Whether a message is erased, or will be: what was stopped for it waits for the erasure to come to it. */
 export const isErased = ({ erasedAt, status, reason }: Pick<MessageRow, 'erasedAt' | 'status' | 'reason'>): boolean =>
   erasedAt !== null || (status === 'B' && reason === 'erased');

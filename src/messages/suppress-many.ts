@@ -8,7 +8,7 @@ import type { ReadSuppression } from '../suppressions/import-row.ts';
 import type { Actor } from '../tenants/rights.ts';
 import { blockMessages } from './act.ts';
 import { factsOfSuppression } from './rule-facts.ts';
-import { lockMessages } from './store.ts';
+import { lockWaiting, type MessageState } from './store.ts';
 import type { MoveDeps } from './to-valid.ts';
 
 const messagesPerStep = 1_000;
@@ -79,16 +79,19 @@ async function stopWaiting(
       .orderBy(asc(messages.id))
       .limit(messagesPerStep);
     const ids = found.map(({ id }) => id);
-    const rows = (await lockMessages(tx, viewer, ids)).filter(({ status }) => status === 'E' || status === 'V');
-    const stoppable = rows.filter(({ dispatchState }) => dispatchState !== 'sending');
+    const { stoppable, beingSent } = await lockWaiting(tx, viewer, ids);
     for (const [address, list] of Map.groupBy(stoppable, ({ toNormalized }) => toNormalized)) {
       const facts = factsOf.get(address ?? '') ?? null;
       await blockMessages(deps, tx, actor, list, { reason: 'suppressed', facts, remark: null });
     }
-    for (const { toNormalized, dispatchState } of rows) {
-      const counts = stopped.get(toNormalized ?? '');
-      if (counts !== undefined) counts[dispatchState === 'sending' ? 'beingSent' : 'blocked'] += 1;
-    }
+    const count = (rows: readonly MessageState[], as: 'blocked' | 'beingSent') => {
+      for (const { toNormalized } of rows) {
+        const counts = stopped.get(toNormalized ?? '');
+        if (counts !== undefined) counts[as] += 1;
+      }
+    };
+    count(stoppable, 'blocked');
+    count(beingSent, 'beingSent');
     after = ids.at(-1) ?? null;
     if (ids.length < messagesPerStep) return stopped;
   }

@@ -23,8 +23,17 @@ import { firstId, nextSpan } from '../personal-data/erasure/walk.ts';
 import { messagesOf, type Person, readPerson } from '../personal-data/person.ts';
 import { lockRecipient } from '../recipients/store.ts';
 import { recordAudit } from '../tenants/audit.ts';
-import { type Actor, actorOf, type Caller, serviceActor } from '../tenants/rights.ts';
-import { createOperation, type OperationDeps, type OperationRow, type Progress, recordStep } from './store.ts';
+import { actorOf, type Caller } from '../tenants/rights.ts';
+import { lockTenant } from '../tenants/store.ts';
+import {
+  actorOfOperation,
+  createOperation,
+  type OperationDeps,
+  type OperationRow,
+  type Progress,
+  recordStep,
+  serviceCaller,
+} from './store.ts';
 
 /** Messages of one transaction: few enough that no row is locked for long. */
 const messagesPerStep = 200;
@@ -169,8 +178,7 @@ async function forgetThem({ deps, tx, row, person }: Step): Promise<Next> {
   const forgotten = await forgetPerson(deps, tx, person);
   await eraseRecipientFiles(tx, tenantId);
   await hideIdempotencyKeys(deps, tx, tenantId, [...forgotten, row.id]);
-  const { keyId, user } = row.actor as { keyId: string | null; user: string | null };
-  const actor: Actor = keyId === null ? serviceActor : { kind: 'key', keyId, user };
+  const actor = actorOfOperation(row);
   await recordAudit(deps, tx, { tenantId, actor, action: 'erased', resourceType: 'recipient', resourceId: id });
   const event = { tenantId, type: 'recipient.erased' as const, test: false, resourceId: id };
   await recordEvents(deps, tx, [{ ...event, data: { operation: row.id } }]);
@@ -218,10 +226,9 @@ export async function eraseLatecomers(deps: OperationDeps, since: Date): Promise
   let started = 0;
   for (const { tenant_id: tenantId, recipient } of late) {
     await deps.db.transaction(async (tx) => {
-      await tx.execute(sql`select 1 from tenants where id = ${tenantId} for no key update`);
+      await lockTenant(tx, tenantId);
       if ((await runningErasure(tx, tenantId, recipient)) !== undefined) return;
-      const service = { tenantId, testOnly: false, user: null, keyId: null };
-      await createOperation(deps, tx, service, { kind: 'erase', parameters: { recipient }, total: 0 });
+      await createOperation(deps, tx, serviceCaller(tenantId), { kind: 'erase', parameters: { recipient }, total: 0 });
       started += 1;
     });
   }

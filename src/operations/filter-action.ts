@@ -4,7 +4,7 @@ import type { MessageFilter } from '../messages/filter.ts';
 import { sourcesOf } from '../messages/status.ts';
 import { countMatching, matchingIds } from '../messages/store.ts';
 import type { Caller } from '../tenants/rights.ts';
-import { createOperation, type OperationDeps, type OperationRow, recordStep } from './store.ts';
+import { actorOfOperation, createOperation, type OperationDeps, type OperationRow, recordStep } from './store.ts';
 
 /** An action on all messages that match, as an operation keeps it. */
 export interface FilterAction {
@@ -47,11 +47,10 @@ export async function stepFilterAction(deps: OperationDeps, tx: Tx, row: Operati
   });
   const last = ids.at(-1);
   if (last === undefined) return false;
-  const { keyId, user } = row.actor as { keyId: string; user: string | null };
   // What a person did since is newer than this order. Blocking is the safe side, and the dispatcher touches what waits.
   const since = action.action === 'block' ? {} : { unchangedSince: row.createdAt };
   const options = { remark: action.remark, contentHash: null, ...since };
-  const result = await actOnMessages(deps, tx, viewer, { kind: 'key', keyId, user }, action.action, ids, options);
+  const result = await actOnMessages(deps, tx, viewer, actorOfOperation(row), action.action, ids, options);
   const { done, refused } = result;
   await recordStep(deps, tx, row, { cursor: last, done: ids.length, succeeded: done.length, refused });
   return ids.length === messagesPerStep;

@@ -14,7 +14,7 @@ import { eraseOutboxFiles } from '../personal-data/erasure/outbox-files.ts';
 import { firstId, firstIdAt, nextSpan } from '../personal-data/erasure/walk.ts';
 import { midnightDaysAgo } from '../templates/language/civil-time.ts';
 import { lockTenant, type TenantRow } from '../tenants/store.ts';
-import { createOperation, type OperationDeps, type OperationRow, recordStep } from './store.ts';
+import { createOperation, type OperationDeps, type OperationRow, recordStep, serviceCaller } from './store.ts';
 
 const messagesPerStep = 500;
 
@@ -47,9 +47,8 @@ async function startFor(deps: OperationDeps, tenant: TenantRow): Promise<boolean
     await lockTenant(tx, tenant.id);
     // Another worker may have been faster.
     if (await isDone(tx)) return false;
-    const service = { tenantId: tenant.id, testOnly: false, user: null, keyId: null };
     const parameters = { cutoffs: cutoffsOf(tenant, now) };
-    await createOperation(deps, tx, service, { kind: 'retention', parameters, total: 0 });
+    await createOperation(deps, tx, serviceCaller(tenant.id), { kind: 'retention', parameters, total: 0 });
     return true;
   });
 }

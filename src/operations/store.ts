@@ -11,7 +11,7 @@ import type { ErasureDeps } from '../personal-data/erasure/deps.ts';
 import type { OutboxDeps } from '../personal-data/erasure/outbox-files.ts';
 import type { JobQueue, OperationJobData } from '../queue/boss.ts';
 import { queueNames } from '../queue/queues.ts';
-import type { Caller } from '../tenants/rights.ts';
+import { type Actor, type Caller, serviceActor } from '../tenants/rights.ts';
 
 /** What operations need. */
 export interface OperationDeps extends ErasureDeps, OutboxDeps {
@@ -26,11 +26,25 @@ export type Progress = 'more' | 'later' | 'waiting' | 'done';
 /** Refusals that are kept by name; the others are counted. */
 export const keptRefusals = 1_000;
 
+/** Who asks for an operation; without a key the service itself. */
+type OperationCaller = Pick<Caller, 'tenantId' | 'testOnly' | 'user'> & { keyId: string | null };
+
+/** The service itself, for what nobody asked for. */
+export function serviceCaller(tenantId: string): OperationCaller {
+  return { tenantId, testOnly: false, user: null, keyId: null };
+}
+
+/** Who asked for an operation: in whose name its work is done. */
+export function actorOfOperation({ actor }: Pick<OperationRow, 'actor'>): Actor {
+  const { keyId, user } = actor as Pick<OperationCaller, 'keyId' | 'user'>;
+  return keyId === null ? serviceActor : { kind: 'key', keyId, user };
+}
+
 /** Stores an operation with its job, in the transaction of the request that asks for it. */
 export async function createOperation(
   deps: { clock: Clock; newId: NewId; jobs: JobQueue },
   tx: Tx,
-  caller: Pick<Caller, 'tenantId' | 'testOnly' | 'user'> & { keyId: string | null },
+  caller: OperationCaller,
   operation: { kind: string; parameters: Record<string, unknown>; total: number; imported?: StoredImport },
 ): Promise<OperationRow> {
   const now = deps.clock.now();

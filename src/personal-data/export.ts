@@ -14,6 +14,7 @@ import type { ResponseRow } from '../recipients/responses/store.ts';
 import type { RecipientWithAddresses } from '../recipients/store.ts';
 import type { AddressHashes } from '../suppressions/address-hashes.ts';
 import type { SuppressionRow } from '../suppressions/store.ts';
+import { firstId } from './erasure/walk.ts';
 import { messagesOf, type Person, readPerson } from './person.ts';
 
 /** What exporting needs. */
@@ -105,7 +106,7 @@ async function textOf(deps: ExportDeps, content: ContentCache, row: MessageRow):
 async function* readMessages(deps: ExportDeps, person: Person, show: PersonShown): AsyncGenerator<object> {
   const { db } = deps;
   const content = createContentCache(db);
-  let after = '00000000-0000-0000-0000-000000000000';
+  let after = firstId;
   while (true) {
     const page = await db
       .select()

@@ -112,9 +112,11 @@ async function readReplacing(
   before: RecipientRow,
   given: readonly GivenAddress[],
 ): Promise<RecipientAddress[]> {
-  const [kept] = await withAddresses(tx, before.tenantId, [before]);
+  const read = await readTenantAddresses(tx, before.tenantId, given);
   const unsaid = given.map(({ acceptsContact }) => acceptsContact === undefined);
-  return keepRefusals(await readTenantAddresses(tx, before.tenantId, given), unsaid, kept?.addresses ?? []);
+  if (!unsaid.includes(true)) return read;
+  const [kept] = await withAddresses(tx, before.tenantId, [before]);
+  return keepRefusals(read, unsaid, kept?.addresses ?? []);
 }
 
 async function changeLocked(

@@ -3,8 +3,8 @@ import { and, asc, eq, isNotNull, or, sql } from 'drizzle-orm';
 import type { Db, Tx } from '../db/client.ts';
 import { idList } from '../db/rows.ts';
 import { recipients } from '../db/tables/people.ts';
-import { tenants } from '../db/tables/tenants.ts';
 import { AppError, invalidField } from '../errors.ts';
+import { lockTenant } from '../tenants/store.ts';
 import { parseRecipientReference, type RecipientReference } from './reference.ts';
 
 /** Names of the relations, as the fields of a recipient. */
@@ -31,7 +31,7 @@ export const hasRelations = (given: GivenRelations): boolean => relationNames.so
  * itself can make a loop together. Before any recipient is locked, so that nobody waits in a circle.
  */
 export async function lockRelations(tx: Tx, tenantId: string): Promise<void> {
-  await tx.select({ id: tenants.id }).from(tenants).where(eq(tenants.id, tenantId)).for('no key update');
+  await lockTenant(tx, tenantId);
 }
 
 async function findRelated(tx: Tx, tenantId: string, reference: RecipientReference): Promise<Related | null> {

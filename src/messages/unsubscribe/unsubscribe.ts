@@ -87,11 +87,15 @@ async function refuseAll(deps: UnsubscribeDeps, tx: Tx, linked: Linked): Promise
   return true;
 }
 
-/** Does it, once: what is refused already stays as it is. */
-async function refuse(deps: UnsubscribeDeps, tx: Tx, link: LinkedMessage, wanted: Refusal): Promise<void> {
-  const before = await readLinked(deps, tx, link);
-  if (before === null) return;
-  const locked = await lockPeople(tx, before);
+/** Does it, once: what is refused already stays as it is. @param found what the link was about a moment ago. */
+async function refuse(
+  deps: UnsubscribeDeps,
+  tx: Tx,
+  link: LinkedMessage,
+  found: Linked,
+  wanted: Refusal,
+): Promise<void> {
+  const locked = await lockPeople(tx, found);
   // Read again behind the lock: whose word it is may have changed until then.
   const linked = await readLinked(deps, tx, link);
   if (linked === null) return;
@@ -124,11 +128,11 @@ export async function unsubscribe(deps: UnsubscribeDeps, token: string, wanted: 
   if (found.trial) return standingOf(deps, found);
   await deps.addressHashes.prepare(deps.db, link.tenantId);
   await deps.db
-    .transaction((tx) => refuse(deps, tx, link, wanted))
+    .transaction((tx) => refuse(deps, tx, link, found, wanted))
     .catch((error: unknown) => {
       // Somebody else suppressed the address, or lifted that, at this moment: once more, by what is there now.
       if (!(error instanceof AppError)) throw error;
-      return deps.db.transaction((tx) => refuse(deps, tx, link, wanted));
+      return deps.db.transaction((tx) => refuse(deps, tx, link, found, wanted));
     });
   const after = await readLinked(deps, deps.db, link);
   return after === null ? null : standingOf(deps, after);

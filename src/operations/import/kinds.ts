@@ -4,7 +4,7 @@ import { suppressAddresses } from '../../messages/suppress-many.ts';
 import type { MoveDeps } from '../../messages/to-valid.ts';
 import { checkRow as checkRecipient, type GivenRecipient } from '../../recipients/import/check-row.ts';
 import { recipientColumns } from '../../recipients/import/columns.ts';
-import { isRelated, keepRelated } from '../../recipients/import/keep-related.ts';
+import { keepRelated } from '../../recipients/import/keep-related.ts';
 import { readPlaceOfRows } from '../../recipients/import/row-reading.ts';
 import { upsertRecipients } from '../../recipients/import/upsert.ts';
 import { lockRelations } from '../../recipients/relations.ts';
@@ -49,7 +49,7 @@ async function writeRecipients(
   to: { tenantId: string; actor: Actor },
   rows: readonly (Place & { given: GivenRecipient })[],
 ): Promise<RowsDone> {
-  const related = new Set(rows.filter(({ given }) => isRelated(given)).map(({ given }) => keyOf(given)));
+  const related = new Set(rows.filter(({ given }) => given.relations !== undefined).map(({ given }) => keyOf(given)));
   if (related.size > 0) await lockRelations(tx, to.tenantId);
   const plain = rows.filter(({ given }) => !related.has(keyOf(given)));
   const counts = await upsertRecipients(

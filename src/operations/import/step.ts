@@ -3,8 +3,7 @@ import type { Tx } from '../../db/client.ts';
 import { operations, type StoredImport, type StoredRowFault } from '../../db/tables/dispatch.ts';
 import type { ErrorItem } from '../../errors.ts';
 import { type RowCursor, readRows } from '../../row-files/read-rows.ts';
-import type { Actor } from '../../tenants/rights.ts';
-import { keptRefusals, type OperationDeps, type OperationRow, type Progress } from '../store.ts';
+import { actorOfOperation, keptRefusals, type OperationDeps, type OperationRow, type Progress } from '../store.ts';
 import type { ImportFile } from './file.ts';
 import { importKinds, type RowsDone } from './kinds.ts';
 import { deleteUpload, getUpload, readPiece, type UploadRow, waitForMore } from './uploads.ts';
@@ -86,8 +85,7 @@ export async function stepImport(deps: OperationDeps, tx: Tx, row: OperationRow)
     const whole = upload.state === 'complete' && before.offset + bytes.length >= upload.receivedBytes;
     const { rows, cursor } = readRows(file.format, { bytes, atEnd: whole }, before, rowsPerStep);
     if (cursor.offset > before.offset) {
-      const { keyId, user } = row.actor as { keyId: string; user: string | null };
-      const actor: Actor = { kind: 'key', keyId, user };
+      const actor = actorOfOperation(row);
       const done =
         rows.length === 0
           ? nothingDone

@@ -1,6 +1,7 @@
 import { and, asc, eq, gt, isNull, sql } from 'drizzle-orm';
 import type { Tx } from '../../db/client.ts';
 import { exportChunks, operations } from '../../db/tables/dispatch.ts';
+import { firstId } from './walk.ts';
 
 const ids = /[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}/g;
 
@@ -20,7 +21,7 @@ export async function holdExports(tx: Tx, tenantId: string): Promise<void> {
 /** Exports whose file has one of these messages. Page by page: a file may be larger than memory. */
 async function exportsWith(tx: Tx, tenantId: string, messageIds: ReadonlySet<string>): Promise<Set<string>> {
   const found = new Set<string>();
-  let last = { operationId: '00000000-0000-0000-0000-000000000000', number: 0 };
+  let last = { operationId: firstId, number: 0 };
   while (true) {
     const [page] = await tx
       .select()

@@ -11,7 +11,7 @@ import {
 import { type Country, countryOf } from './telephone.ts';
 
 /** Where an organisation dials numbers without a country code: in the region of its locale. */
-async function dialledIn(db: Db | Tx, tenantId: string): Promise<Country> {
+export async function dialledIn(db: Db | Tx, tenantId: string): Promise<Country> {
   return countryOf((await getPlace(db, tenantId)).locale);
 }
 

@@ -21,9 +21,12 @@ async function keep(
   const reference = `external:${type}:${externalId}`;
   const locked = await lockRecipient(tx, tenantId, reference, 'update');
   if (locked === null) {
-    const { displayName, locale, preferredChannel, attributes, addresses } = applyRow(emptyState, given);
-    const own = { displayName, locale, preferredChannel, attributes, addresses };
-    await createRecipient(deps, tx, tenantId, actor, { type, externalId, ...own, ...relations });
+    await createRecipient(deps, tx, tenantId, actor, {
+      type,
+      externalId,
+      ...applyRow(emptyState, given),
+      ...relations,
+    });
     return 'created';
   }
   const before = await getRecipient(tx, tenantId, locked.id);
@@ -64,7 +67,3 @@ export async function keepRelated(
     throw error;
   }
 }
-
-/** Whether a row says whom its recipient belongs to. */
-export const isRelated = ({ relations = {} }: GivenRecipient): boolean =>
-  relationNames.some((name) => relations[name] !== undefined);
