@@ -25,13 +25,13 @@ import { lockRecipient } from '../recipients/store.ts';
 import { recordAudit } from '../tenants/audit.ts';
 import { actorOf, type Caller } from '../tenants/rights.ts';
 import { lockTenant } from '../tenants/store.ts';
+import { type Next, stepStages } from './stages.ts';
 import {
   actorOfOperation,
   createOperation,
   type OperationDeps,
   type OperationRow,
   type Progress,
-  recordStep,
   serviceCaller,
 } from './store.ts';
 
@@ -83,6 +83,9 @@ export async function startErasure(deps: MoveDeps, tx: Tx, caller: Caller, refer
   return createOperation(deps, tx, caller, { kind: 'erase', parameters: { recipient: recipient.id }, total });
 }
 
+/** In this order: a person's record goes last, so that an erasure that was interrupted knows whom it is about. */
+type Stage = 'messages' | 'requests' | 'drafts' | 'walk' | 'documents' | 'files' | 'person';
+
 /** A step of the work: what it is done with, and where it goes on. */
 interface Step {
   deps: OperationDeps;
@@ -93,15 +96,7 @@ interface Step {
   after: string;
 }
 
-/** Where an erasure goes on, and how many messages it emptied. `later`: something is in the way at this moment. */
-interface Next {
-  stage: Stage | 'end';
-  after?: string;
-  emptied?: number;
-  later?: boolean;
-}
-
-async function emptyTheirMessages({ deps, tx, row, person, after }: Step): Promise<Next> {
+async function emptyTheirMessages({ deps, tx, row, person, after }: Step): Promise<Next<Stage>> {
   const { tenantId } = person;
   await holdExports(tx, tenantId);
   const found = await tx
@@ -121,17 +116,17 @@ async function emptyTheirMessages({ deps, tx, row, person, after }: Step): Promi
   await hideIdempotencyKeys(deps, tx, tenantId, named);
   const last = ids.at(-1);
   const more = ids.length === messagesPerStep && last !== undefined;
-  return { stage: more ? 'messages' : 'requests', after: more ? last : '', emptied: emptied.ids.length };
+  return { stage: more ? 'messages' : 'requests', after: more ? last : '', done: emptied.ids.length };
 }
 
-async function forgetTheirRequests({ deps, tx, person }: Step): Promise<Next> {
+async function forgetTheirRequests({ deps, tx, person }: Step): Promise<Next<Stage>> {
   const suppressed = await forgetSuppressed(deps, tx, person, [...person.addresses]);
   const filters = await forgetInFilters(tx, person, new Set());
   await hideIdempotencyKeys(deps, tx, person.tenantId, [...suppressed, ...filters]);
   return { stage: 'drafts' };
 }
 
-async function forgetTheirDrafts({ deps, tx, person, after }: Step): Promise<Next> {
+async function forgetTheirDrafts({ deps, tx, person, after }: Step): Promise<Next<Stage>> {
   const draft = await forgetInNextDraft(deps, tx, person, after);
   if (draft === null) return { stage: 'walk' };
   await hideIdempotencyKeys(deps, tx, person.tenantId, [draft]);
@@ -139,7 +134,7 @@ async function forgetTheirDrafts({ deps, tx, person, after }: Step): Promise<Nex
 }
 
 /** Everybody's messages: copies for the person, and documents that are somebody else's too. */
-async function walkMessages({ deps, tx, row, person, after }: Step): Promise<Next> {
+async function walkMessages({ deps, tx, row, person, after }: Step): Promise<Next<Stage>> {
   const { tenantId, addresses } = person;
   const erasure = { tenantId, operationId: row.id };
   if (after === '') await adoptDocuments(tx, erasure);
@@ -155,17 +150,17 @@ async function walkMessages({ deps, tx, row, person, after }: Step): Promise<Nex
   return { stage: 'walk', after: span.to };
 }
 
-async function deleteTheirDocuments({ tx, row }: Step): Promise<Next> {
+async function deleteTheirDocuments({ tx, row }: Step): Promise<Next<Stage>> {
   await deleteDoubtedDocuments(tx, { tenantId: row.tenantId, operationId: row.id });
   return { stage: 'files' };
 }
 
-async function deleteTheirFiles({ deps, tx }: Step): Promise<Next> {
+async function deleteTheirFiles({ deps, tx }: Step): Promise<Next<Stage>> {
   await eraseOutboxFiles(deps, tx);
   return { stage: 'person' };
 }
 
-async function forgetThem({ deps, tx, row, person }: Step): Promise<Next> {
+async function forgetThem({ deps, tx, row, person }: Step): Promise<Next<Stage>> {
   const { tenantId, id } = person;
   await lockRecipient(tx, tenantId, id, 'update');
   const left = await tx
@@ -185,8 +180,7 @@ async function forgetThem({ deps, tx, row, person }: Step): Promise<Next> {
   return { stage: 'end' };
 }
 
-/** In this order: a person's record goes last, so that an erasure that was interrupted knows whom it is about. */
-const stages = {
+const stages: Record<Stage, (step: Step) => Promise<Next<Stage>>> = {
   messages: emptyTheirMessages,
   requests: forgetTheirRequests,
   drafts: forgetTheirDrafts,
@@ -194,21 +188,15 @@ const stages = {
   documents: deleteTheirDocuments,
   files: deleteTheirFiles,
   person: forgetThem,
-} satisfies Record<string, (step: Step) => Promise<Next>>;
-
-type Stage = keyof typeof stages;
+};
 
 /** Does the next step of an erasure. Killed at any point, it goes on from the last step that was committed. */
 export async function stepErasure(deps: OperationDeps, tx: Tx, row: OperationRow): Promise<Progress> {
   const { recipient } = row.parameters as { recipient: string };
-  const [stage = 'messages', after = ''] = (row.cursor ?? '').split(':').filter(Boolean) as [Stage?, string?];
   const person = await readPerson(tx, row.tenantId, recipient);
-  const next = await stages[stage]({ deps, tx, row, person, after });
-  const emptied = next.emptied ?? 0;
-  const cursor = `${next.stage}:${next.after ?? ''}`;
-  await recordStep(deps, tx, row, { cursor, done: emptied, succeeded: emptied, refused: [] });
-  if (next.stage === 'end') return 'done';
-  return next.later ? 'later' : 'more';
+  return stepStages<Stage>(deps, tx, row, 'messages', (stage, after) =>
+    stages[stage]({ deps, tx, row, person, after }),
+  );
 }
 
 /**

@@ -14,7 +14,8 @@ import { eraseOutboxFiles } from '../personal-data/erasure/outbox-files.ts';
 import { firstId, firstIdAt, nextSpan } from '../personal-data/erasure/walk.ts';
 import { midnightDaysAgo } from '../templates/language/civil-time.ts';
 import { lockTenant, type TenantRow } from '../tenants/store.ts';
-import { createOperation, type OperationDeps, type OperationRow, recordStep, serviceCaller } from './store.ts';
+import { type Next, stepStages } from './stages.ts';
+import { createOperation, type OperationDeps, type OperationRow, type Progress, serviceCaller } from './store.ts';
 
 const messagesPerStep = 500;
 
@@ -64,6 +65,8 @@ export async function startRetention(deps: OperationDeps): Promise<number> {
   return started;
 }
 
+type Stage = 'messages' | 'requests' | 'walk' | 'documents' | 'files';
+
 interface Step {
   deps: OperationDeps;
   tx: Tx;
@@ -72,14 +75,8 @@ interface Step {
   after: string;
 }
 
-interface Next {
-  stage: Stage | 'end';
-  after?: string;
-  emptied?: number;
-}
-
 /** Those that ended, and of which nothing happened since. What waits, for a person or for its time, stays. */
-async function emptyOldMessages({ deps, tx, row, cutoffs, after }: Step): Promise<Next> {
+async function emptyOldMessages({ deps, tx, row, cutoffs, after }: Step): Promise<Next<Stage>> {
   const { tenantId } = row;
   const latest = cutoffs.reduce((last, { before }) => (before > last ? before : last), '');
   const span = await nextSpan(tx, tenantId, after || firstId);
@@ -100,10 +97,10 @@ async function emptyOldMessages({ deps, tx, row, cutoffs, after }: Step): Promis
   );
   await emptyMessages(deps, tx, { tenantId, operationId: row.id }, ended);
   const full = ids.length === messagesPerStep;
-  return { stage: 'messages', after: (full ? ids.at(-1) : undefined) ?? span.to, emptied: ended.length };
+  return { stage: 'messages', after: (full ? ids.at(-1) : undefined) ?? span.to, done: ended.length };
 }
 
-async function forgetOldRequests({ deps, tx, row, cutoffs }: Step): Promise<Next> {
+async function forgetOldRequests({ deps, tx, row, cutoffs }: Step): Promise<Next<Stage>> {
   const ended = await endOldDrafts(deps, tx, row.tenantId, cutoffs);
   if (ended > 0) return { stage: 'requests' };
   // What a filter was about, and so its category, is not known: it is kept as long as anything.
@@ -114,7 +111,7 @@ async function forgetOldRequests({ deps, tx, row, cutoffs }: Step): Promise<Next
   return { stage: 'walk' };
 }
 
-async function walkDocuments({ tx, row, after }: Step): Promise<Next> {
+async function walkDocuments({ tx, row, after }: Step): Promise<Next<Stage>> {
   const erasure = { tenantId: row.tenantId, operationId: row.id };
   if (after === '') await adoptDocuments(tx, erasure);
   const span = (await hasDoubtedDocuments(tx, erasure)) ? await nextSpan(tx, row.tenantId, after || firstId) : null;
@@ -123,33 +120,28 @@ async function walkDocuments({ tx, row, after }: Step): Promise<Next> {
   return { stage: 'walk', after: span.to };
 }
 
-async function deleteOldDocuments({ tx, row }: Step): Promise<Next> {
+async function deleteOldDocuments({ tx, row }: Step): Promise<Next<Stage>> {
   await deleteDoubtedDocuments(tx, { tenantId: row.tenantId, operationId: row.id });
   return { stage: 'files' };
 }
 
-async function deleteOldFiles({ deps, tx }: Step): Promise<Next> {
+async function deleteOldFiles({ deps, tx }: Step): Promise<Next<Stage>> {
   await eraseOutboxFiles(deps, tx);
   return { stage: 'end' };
 }
 
-const stages = {
+const stages: Record<Stage, (step: Step) => Promise<Next<Stage>>> = {
   messages: emptyOldMessages,
   requests: forgetOldRequests,
   walk: walkDocuments,
   documents: deleteOldDocuments,
   files: deleteOldFiles,
-} satisfies Record<string, (step: Step) => Promise<Next>>;
+};
 
-type Stage = keyof typeof stages;
-
-/** Does the next step of a day's retention. @returns whether there is more. */
-export async function stepRetention(deps: OperationDeps, tx: Tx, row: OperationRow): Promise<boolean> {
+/** Does the next step of a day's retention. */
+export async function stepRetention(deps: OperationDeps, tx: Tx, row: OperationRow): Promise<Progress> {
   const { cutoffs } = row.parameters as unknown as { cutoffs: Cutoff[] };
-  const [stage = 'messages', after = ''] = (row.cursor ?? '').split(':').filter(Boolean) as [Stage?, string?];
-  const next = await stages[stage]({ deps, tx, row, cutoffs, after });
-  const emptied = next.emptied ?? 0;
-  const cursor = `${next.stage}:${next.after ?? ''}`;
-  await recordStep(deps, tx, row, { cursor, done: emptied, succeeded: emptied, refused: [] });
-  return next.stage !== 'end';
+  return stepStages<Stage>(deps, tx, row, 'messages', (stage, after) =>
+    stages[stage]({ deps, tx, row, cutoffs, after }),
+  );
 }

@@ -31,7 +31,7 @@ async function doStep(deps: RunDeps, tx: Tx, row: OperationRow): Promise<Progres
     case 'erase':
       return stepErasure(deps, tx, row);
     case 'retention':
-      return (await stepRetention(deps, tx, row)) ? 'more' : 'done';
+      return stepRetention(deps, tx, row);
     default:
       return (await stepFilterAction(deps, tx, row)) ? 'more' : 'done';
   }

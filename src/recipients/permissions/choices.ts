@@ -103,6 +103,29 @@ export async function keepChoices(
     .values(rows.map(({ createdAt: at, updatedAt: _updatedAt, ...row }) => ({ ...row, id: deps.newId(), at })));
 }
 
+/** What people said themselves about a kind of notice and a channel, and when, by recipient. */
+async function saidChoices(
+  db: Db | Tx,
+  tenantId: string,
+  notificationTypeId: string,
+  channel: string,
+  recipientIds: readonly string[],
+): Promise<Map<string, { accepted: boolean; at: Date }>> {
+  if (recipientIds.length === 0) return new Map();
+  const rows = await db
+    .select({ recipientId: choices.recipientId, accepted: choices.accepted, at: choices.updatedAt })
+    .from(choices)
+    .where(
+      and(
+        eq(choices.tenantId, tenantId),
+        eq(choices.notificationTypeId, notificationTypeId),
+        eq(choices.channel, channel),
+        sql`${choices.recipientId} = any(${idList(recipientIds)})`,
+      ),
+    );
+  return new Map(rows.map(({ recipientId, ...said }) => [recipientId, said]));
+}
+
 /** Those of the recipients who said no themselves, whatever the default of the type, and when. */
 export async function whoRefused(
   db: Db | Tx,
@@ -111,20 +134,8 @@ export async function whoRefused(
   channel: string,
   recipientIds: readonly string[],
 ): Promise<Map<string, Date>> {
-  if (recipientIds.length === 0) return new Map();
-  const rows = await db
-    .select({ recipientId: choices.recipientId, at: choices.updatedAt })
-    .from(choices)
-    .where(
-      and(
-        eq(choices.tenantId, tenantId),
-        eq(choices.notificationTypeId, notificationTypeId),
-        eq(choices.channel, channel),
-        eq(choices.accepted, false),
-        sql`${choices.recipientId} = any(${idList(recipientIds)})`,
-      ),
-    );
-  return new Map(rows.map(({ recipientId, at }) => [recipientId, at]));
+  const said = await saidChoices(db, tenantId, notificationTypeId, channel, recipientIds);
+  return new Map([...said].flatMap(([id, { accepted, at }]) => (accepted ? [] : [[id, at] as const])));
 }
 
 /**
@@ -255,24 +266,12 @@ export async function refusingHolders(
   channel: string,
   holderIds: readonly string[],
 ): Promise<Map<string, Date | null>> {
-  if (holderIds.length === 0) return new Map();
   if (refusesAll(type, channel)) return new Map(holderIds.map((id) => [id, null]));
-  const said = await db
-    .select({ recipientId: choices.recipientId, accepted: choices.accepted, at: choices.updatedAt })
-    .from(choices)
-    .where(
-      and(
-        eq(choices.tenantId, tenantId),
-        eq(choices.notificationTypeId, type.id),
-        eq(choices.channel, channel),
-        sql`${choices.recipientId} = any(${idList(holderIds)})`,
-      ),
-    );
-  const known = new Map(said.map((row) => [row.recipientId, row]));
+  const said = await saidChoices(db, tenantId, type.id, channel, holderIds);
   const refusing = new Map<string, Date | null>();
   for (const id of holderIds) {
-    const row = known.get(id);
-    if (!(row?.accepted ?? type.defaultChoice === 'on')) refusing.set(id, row?.at ?? null);
+    const one = said.get(id);
+    if (!(one?.accepted ?? type.defaultChoice === 'on')) refusing.set(id, one?.at ?? null);
   }
   return refusing;
 }

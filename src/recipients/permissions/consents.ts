@@ -1,6 +1,7 @@
-import { and, desc, eq, inArray, lte } from 'drizzle-orm';
+import { and, desc, eq, inArray, lte, sql } from 'drizzle-orm';
 import type { Clock, NewId } from '../../clock.ts';
 import type { Db, Tx } from '../../db/client.ts';
+import { idList } from '../../db/rows.ts';
 import { consents } from '../../db/tables/permissions.ts';
 import { AppError, type ErrorItem, notFound } from '../../errors.ts';
 import { recordAudit } from '../../tenants/audit.ts';
@@ -38,6 +39,33 @@ export interface HeldConsents {
 
 const historyLimit = 1_000;
 
+const newest = [desc(consents.since), desc(consents.id)];
+
+/**
+ * What people said themselves, the newest of each kind of address. @param only of one kind, or what had begun by a
+ * moment; default: all.
+ */
+export function newestConsents(
+  db: Db | Tx,
+  tenantId: string,
+  recipientIds: readonly string[],
+  only: { addressKind?: ConsentKind; until?: Date } = {},
+): Promise<ConsentRow[]> {
+  const { addressKind, until } = only;
+  return db
+    .selectDistinctOn([consents.recipientId, consents.addressKind])
+    .from(consents)
+    .where(
+      and(
+        eq(consents.tenantId, tenantId),
+        sql`${consents.recipientId} = any(${idList(recipientIds)})`,
+        addressKind === undefined ? undefined : eq(consents.addressKind, addressKind),
+        until === undefined ? undefined : lte(consents.since, until),
+      ),
+    )
+    .orderBy(consents.recipientId, consents.addressKind, ...newest);
+}
+
 /**
  * What a person allows at a moment, with the history (M8). A person of a household has the consents of its member, by
  * the household of today; their own counts where it goes less far.
@@ -48,18 +76,13 @@ export async function heldConsents(db: Db | Tx, tenantId: string, reference: str
   const heldBy = person.householdOf ?? person.id;
   const { defaultConsentLevel } = await getTenant(db, tenantId);
   const ofBoth = and(eq(consents.tenantId, tenantId), inArray(consents.recipientId, [...new Set([person.id, heldBy])]));
-  const newest = [desc(consents.since), desc(consents.id)];
   const history = await db
     .select()
     .from(consents)
     .where(ofBoth)
     .orderBy(...newest)
     .limit(historyLimit);
-  const held = await db
-    .selectDistinctOn([consents.recipientId, consents.addressKind])
-    .from(consents)
-    .where(and(ofBoth, lte(consents.since, at)))
-    .orderBy(consents.recipientId, consents.addressKind, ...newest);
+  const held = await newestConsents(db, tenantId, [person.id, heldBy], { until: at });
   const levels = consentKinds.map((addressKind) => {
     const saidBy = (id: string) =>
       held.find((one) => one.addressKind === addressKind && one.recipientId === id) ?? null;

@@ -5,6 +5,7 @@ import type { Tx } from '../../db/client.ts';
 import { idList, insertRows } from '../../db/rows.ts';
 import { choices, consents } from '../../db/tables/permissions.ts';
 import { keepChoices } from './choices.ts';
+import { newestConsents } from './consents.ts';
 
 type Deps = { clock: Clock; newId: NewId };
 
@@ -20,13 +21,7 @@ interface Leaving {
 const source = 'household';
 
 async function handDownConsents(deps: Deps, tx: Tx, { tenantId, memberId, personIds }: Leaving): Promise<void> {
-  const newest = await tx
-    .selectDistinctOn([consents.recipientId, consents.addressKind])
-    .from(consents)
-    .where(
-      and(eq(consents.tenantId, tenantId), sql`${consents.recipientId} = any(${idList([memberId, ...personIds])})`),
-    )
-    .orderBy(consents.recipientId, consents.addressKind, sql`${consents.since} desc`, sql`${consents.id} desc`);
+  const newest = await newestConsents(tx, tenantId, [memberId, ...personIds]);
   const now = deps.clock.now();
   const given = newest
     .filter(({ recipientId }) => recipientId === memberId)

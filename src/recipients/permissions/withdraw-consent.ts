@@ -1,10 +1,7 @@
-import { and, desc, eq, sql } from 'drizzle-orm';
 import type { Clock, NewId } from '../../clock.ts';
 import type { Db, Tx } from '../../db/client.ts';
-import { idList } from '../../db/rows.ts';
-import { consents } from '../../db/tables/permissions.ts';
 import type { Actor } from '../../tenants/rights.ts';
-import { appendConsents } from './consents.ts';
+import { appendConsents, newestConsents } from './consents.ts';
 
 /** What management needs (M8): what is left of a consent when prospecting is refused. */
 const managementOnly = 1;
@@ -15,18 +12,7 @@ async function saidLevels(
   tenantId: string,
   recipientIds: readonly string[],
 ): Promise<Map<string, number>> {
-  if (recipientIds.length === 0) return new Map();
-  const rows = await db
-    .selectDistinctOn([consents.recipientId], { recipientId: consents.recipientId, level: consents.level })
-    .from(consents)
-    .where(
-      and(
-        eq(consents.tenantId, tenantId),
-        eq(consents.addressKind, 'mail'),
-        sql`${consents.recipientId} = any(${idList(recipientIds)})`,
-      ),
-    )
-    .orderBy(consents.recipientId, desc(consents.since), desc(consents.id));
+  const rows = await newestConsents(db, tenantId, recipientIds, { addressKind: 'mail' });
   return new Map(rows.map(({ recipientId, level }) => [recipientId, level]));
 }
 
