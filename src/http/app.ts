@@ -3,7 +3,6 @@ import multipart from '@fastify/multipart';
 import rateLimit from '@fastify/rate-limit';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import { type FastifyInstance, fastify } from 'fastify';
-import { isUnavailable } from '../db/client.ts';
 import { AppError, errorCodes } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
 import { parseStrictJson } from '../strict-json.ts';
@@ -12,7 +11,7 @@ import { useAuthentication } from './auth.ts';
 import { useDocs } from './docs.ts';
 import { useOpenapi } from './openapi.ts';
 import { checkPlainText } from './plain-text.ts';
-import { appErrorOf, problemAt, sendProblem } from './problem.ts';
+import { appErrorOf, problemAt, sendProblem, toldFault } from './problem.ts';
 import { registerRoutes } from './routes/index.ts';
 import { useStrictValidation } from './validation.ts';
 
@@ -21,11 +20,7 @@ const bodyLimitBytes = 32 * 1024 * 1024;
 
 function useProblems(app: FastifyInstance, runtime: Runtime): void {
   app.setErrorHandler((error, request, reply) => {
-    const shown = isUnavailable(error) ? new AppError('unavailable', { cause: error }) : appErrorOf(error);
-    if (shown.code === 'internal' || shown.code === 'unavailable') {
-      runtime.log.error({ err: error, requestId: request.id, route: request.routeOptions.url }, 'request.failed');
-    }
-    return sendProblem(request, reply, shown);
+    return sendProblem(request, reply, toldFault(runtime.log, request, error));
   });
   app.setNotFoundHandler((request, reply) => sendProblem(request, reply, new AppError('not_found')));
 }

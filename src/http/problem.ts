@@ -1,4 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Logger } from 'pino';
+import { isUnavailable } from '../db/client.ts';
 import { AppError, type ErrorCode, errorCodes, type Language } from '../errors.ts';
 import { itemsOf, type ValidationFault } from '../schema-check.ts';
 import { RendererOverloadedError } from '../templates/rendering/renderer.ts';
@@ -107,4 +109,13 @@ export function appErrorOf(error: unknown): AppError {
     return new AppError('invalid_body', { cause: error });
   }
   return new AppError('internal', { cause: error });
+}
+
+/** What is told of whatever was thrown; the log has what is not foreseen, and what the database did not do. */
+export function toldFault(log: Logger, request: FastifyRequest, error: unknown): AppError {
+  const told = isUnavailable(error) ? new AppError('unavailable', { cause: error }) : appErrorOf(error);
+  if (told.code === 'internal' || told.code === 'unavailable') {
+    log.error({ err: error, requestId: request.id, route: request.routeOptions.url }, 'request.failed');
+  }
+  return told;
 }

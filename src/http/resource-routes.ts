@@ -11,6 +11,7 @@ import { operation } from './openapi.ts';
 import type { tags } from './openapi-operation.ts';
 import { type Page, pageOf, pageQuery, paginate, readPage } from './pagination.ts';
 import { expectedRevision, shown } from './precondition.ts';
+import { inTransaction } from './transaction.ts';
 import type { App } from './validation.ts';
 
 /** A kind of resource, with how its rows are read and shown. */
@@ -173,7 +174,7 @@ export function changeRoute<Row extends EditedRow, Body extends TSchema, Prepare
       const target = { tenantId: caller.tenantId, id: idIn(request.params), actor: actorOf(caller), revision };
       const body = request.body as Static<Body>;
       const prepared = (await prepare?.(target, body)) as Prepared;
-      const row = await runtime.db.transaction((tx) => change(tx, target, body, caller, prepared));
+      const row = await inTransaction(runtime, (tx) => change(tx, target, body, caller, prepared));
       return shown(reply, (await resource.complete?.(row)) ?? row, resource.present);
     },
   );
@@ -184,9 +185,13 @@ export function deleteRoute<Row extends EditedRow>(
   app: App,
   runtime: Runtime,
   resource: Resource<Row>,
-  route: Description & { remove(tx: Tx, tenantId: string, actor: Actor, id: string): Promise<void> },
+  route: Description & {
+    /** What takes long, or may not be undone, before the transaction. */
+    prepare?(tenantId: string): Promise<void>;
+    remove(tx: Tx, tenantId: string, actor: Actor, id: string): Promise<void>;
+  },
 ): void {
-  const { remove, ...described } = route;
+  const { prepare, remove, ...described } = route;
   app.delete(
     `${pathOf(resource)}/:id`,
     operation({
@@ -200,7 +205,8 @@ export function deleteRoute<Row extends EditedRow>(
     async (request, reply) => {
       const caller = callerOf(request);
       const id = idIn(request.params);
-      await runtime.db.transaction((tx) => remove(tx, caller.tenantId, actorOf(caller), id));
+      await prepare?.(caller.tenantId);
+      await inTransaction(runtime, (tx) => remove(tx, caller.tenantId, actorOf(caller), id));
       return reply.code(204).send(null);
     },
   );

@@ -37,6 +37,7 @@ const words = {
         'Ouvrez à nouveau le lien du courriel et choisissez ce que vous ne voulez plus recevoir.',
       ],
       busy: ['Trop de demandes', 'Attendez une minute, puis recommencez : rien n’a encore été changé.'],
+      later: ['Ce n’est pas possible en ce moment', 'Recommencez dans quelques minutes : rien n’a encore été changé.'],
     },
   },
   en: {
@@ -67,6 +68,7 @@ const words = {
         'Open the link of the email again and choose what you no longer want to receive.',
       ],
       busy: ['Too many requests', 'Wait a minute and try again: nothing has been changed yet.'],
+      later: ['This is not possible at the moment', 'Try again in a few minutes: nothing has been changed yet.'],
     },
   },
 } as const;

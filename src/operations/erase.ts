@@ -60,7 +60,7 @@ async function runningErasure(tx: Tx, tenantId: string, recipientId: string): Pr
  */
 export async function startErasure(deps: MoveDeps, tx: Tx, caller: Caller, reference: string): Promise<OperationRow> {
   const { tenantId } = caller;
-  const recipient = await lockRecipient(tx, tenantId, reference, 'update');
+  const recipient = await lockRecipient(tx, tenantId, reference, 'delete');
   if (recipient === null) throw notFound();
   const running = await runningErasure(tx, tenantId, recipient.id);
   if (running !== undefined) return running;
@@ -162,7 +162,7 @@ async function deleteTheirFiles({ deps, tx }: Step): Promise<Next<Stage>> {
 
 async function forgetThem({ deps, tx, row, person }: Step): Promise<Next<Stage>> {
   const { tenantId, id } = person;
-  await lockRecipient(tx, tenantId, id, 'update');
+  await lockRecipient(tx, tenantId, id, 'delete');
   const left = await tx
     .select({ id: messages.id, state: messages.dispatchState })
     .from(messages)

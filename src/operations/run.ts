@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
-import { databaseError, isUnavailable, type Tx } from '../db/client.ts';
+import { isUnavailable, type Tx } from '../db/client.ts';
+import { pastDeadlocks } from '../db/deadlocks.ts';
 import type { ClaimedJob, OperationJobData } from '../queue/boss.ts';
 import { queueNames } from '../queue/queues.ts';
 import { stepErasure } from './erase.ts';
@@ -15,9 +16,6 @@ const stepsPerPass = 10;
 const laterSeconds = 1;
 /** Claims after which an operation that faults each time is given up. */
 const maximumClaims = 5;
-
-const deadlock = '40P01';
-const triesOfDeadlock = 3;
 
 type RunDeps = OperationDeps & { log: Logger };
 type Job = ClaimedJob<OperationJobData>;
@@ -61,17 +59,6 @@ async function step(deps: RunDeps, job: Job, last: boolean): Promise<boolean> {
   });
 }
 
-/** Another that locks the same rows in another order is rare, and gone at the next try. */
-async function stepPastDeadlocks(deps: RunDeps, job: Job, last: boolean): Promise<boolean> {
-  for (let turn = 1; ; turn += 1) {
-    try {
-      return await step(deps, job, last);
-    } catch (error) {
-      if (turn === triesOfDeadlock || databaseError(error)?.code !== deadlock) throw error;
-    }
-  }
-}
-
 /** What was done stays done, and is told; the rest is not tried again. */
 async function giveUp(deps: RunDeps, job: Job): Promise<void> {
   const { tenantId, operationId } = job.data;
@@ -84,7 +71,7 @@ async function giveUp(deps: RunDeps, job: Job): Promise<void> {
 
 async function work(deps: RunDeps, job: Job): Promise<void> {
   for (let turn = 1; turn <= stepsPerPass; turn += 1) {
-    if (!(await stepPastDeadlocks(deps, job, turn === stepsPerPass))) return;
+    if (!(await pastDeadlocks(() => step(deps, job, turn === stepsPerPass)))) return;
     if (turn === stepsPerPass) return;
     const lost = await deps.jobs.touch(deps.db, queueNames.operations, [job]);
     if (!lost.has(job.id)) continue;

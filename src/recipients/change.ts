@@ -10,12 +10,14 @@ import { holdRecipientType } from '../tenants/recipient-types.ts';
 import type { Actor } from '../tenants/rights.ts';
 import { type GivenAddress, keepRefusals, type RecipientAddress } from './addresses/read-addresses.ts';
 import { readTenantAddresses } from './addresses/tenant-addresses.ts';
+import { type BeforeLeaving, leavingRecord } from './leaving.ts';
 import { handDown } from './permissions/hand-down.ts';
 import { parseRecipientReference } from './reference.ts';
 import { hasRelations, lockRelations, readRelations, refuseWhereRelated } from './relations.ts';
 import { lockRecipient, type RecipientRow, withAddresses } from './store.ts';
 
 type Deps = { clock: Clock; newId: NewId };
+type ChangeDeps = Deps & { beforeLeaving: BeforeLeaving };
 
 /** What callers say of a recipient. */
 export interface RecipientFields {
@@ -106,21 +108,29 @@ export async function createRecipient(
   return row;
 }
 
-/** Addresses that replace those of a record. */
+async function addressesOf(tx: Tx, row: RecipientRow): Promise<readonly RecipientAddress[]> {
+  const [kept] = await withAddresses(tx, row.tenantId, [row]);
+  return kept?.addresses ?? [];
+}
+
+/** Addresses that replace those of a record. What is refused is not lost with those that go. */
 async function readReplacing(
+  { beforeLeaving }: ChangeDeps,
   tx: Tx,
   before: RecipientRow,
+  actor: Actor,
   given: readonly GivenAddress[],
 ): Promise<RecipientAddress[]> {
-  const read = await readTenantAddresses(tx, before.tenantId, given);
+  const { tenantId, id } = before;
+  const read = await readTenantAddresses(tx, tenantId, given);
   const unsaid = given.map(({ acceptsContact }) => acceptsContact === undefined);
-  if (!unsaid.includes(true)) return read;
-  const [kept] = await withAddresses(tx, before.tenantId, [before]);
-  return keepRefusals(read, unsaid, kept?.addresses ?? []);
+  const kept = await addressesOf(tx, before);
+  await beforeLeaving(tx, { tenantId, actor }, [leavingRecord(id, kept, read)]);
+  return keepRefusals(read, unsaid, kept);
 }
 
 async function changeLocked(
-  deps: Deps,
+  deps: ChangeDeps,
   tx: Tx,
   before: RecipientRow,
   target: RecipientTarget,
@@ -130,7 +140,7 @@ async function changeLocked(
   const { addresses, ...own } = change;
   if (own.attributes !== undefined) checkAttributes(own.attributes);
   const { tenantId, id } = before;
-  const checked = addresses === undefined ? null : await readReplacing(tx, before, addresses);
+  const checked = addresses === undefined ? null : await readReplacing(deps, tx, before, target.actor, addresses);
   if (own.type !== undefined && own.type !== before.type) await holdRecipientType(tx, tenantId, own.type);
   const relations = await readRelations(tx, tenantId, id, own);
   const { householdOf } = relations;
@@ -171,13 +181,13 @@ async function changeLocked(
  * @throws AppError `not_found`, `precondition_failed`, `conflict`, `unprocessable`.
  */
 export async function updateRecipient(
-  deps: Deps,
+  deps: ChangeDeps,
   tx: Tx,
   target: RecipientTarget,
   change: Partial<RecipientFields>,
 ): Promise<RecipientRow> {
   if (hasRelations(change)) await lockRelations(tx, target.tenantId);
-  const before = await lockRecipient(tx, target.tenantId, target.reference, 'update');
+  const before = await lockRecipient(tx, target.tenantId, target.reference, 'change');
   if (before === null) throw notFound();
   return changeLocked(deps, tx, before, target, change);
 }
@@ -188,7 +198,7 @@ export async function updateRecipient(
  * @throws AppError `not_found` for an unknown id, `precondition_failed`, `conflict`, `unprocessable`.
  */
 export async function putRecipient(
-  deps: Deps,
+  deps: ChangeDeps,
   tx: Tx,
   target: RecipientTarget & { mustExist: boolean },
   content: Omit<RecipientFields, 'type' | 'externalId'> & { type?: string; externalId?: string },
@@ -205,7 +215,7 @@ export async function putRecipient(
   if (hasRelations(content)) await lockRelations(tx, target.tenantId);
   // A second round: someone else may make or delete it between the two looks.
   for (let round = 1; round <= 3; round += 1) {
-    const before = await lockRecipient(tx, target.tenantId, target.reference, 'update');
+    const before = await lockRecipient(tx, target.tenantId, target.reference, 'change');
     if (before !== null) return { row: await changeLocked(deps, tx, before, target, content), created: false };
     if (reference.kind === 'id') throw notFound();
     if (target.mustExist) throw new AppError('precondition_failed');
@@ -217,20 +227,22 @@ export async function putRecipient(
 }
 
 /**
- * Deletes a recipient with addresses, choices, consents and responses. Their messages stay.
+ * Deletes a recipient with addresses, choices, consents and responses. Their messages stay, and what they refused all mail
+ * by is kept (`beforeLeaving`).
  * @throws AppError `not_found`, `in_use` while others follow them.
  */
 export async function deleteRecipient(
-  deps: Deps,
+  deps: ChangeDeps,
   tx: Tx,
   tenantId: string,
   actor: Actor,
   reference: string,
 ): Promise<void> {
-  const row = await lockRecipient(tx, tenantId, reference, 'update');
+  const row = await lockRecipient(tx, tenantId, reference, 'delete');
   if (row === null) throw notFound();
   const { id } = row;
   await refuseWhereRelated(tx, tenantId, id);
+  await deps.beforeLeaving(tx, { tenantId, actor }, [leavingRecord(id, await addressesOf(tx, row), [])]);
   for (const table of [recipientAddresses, choices, choiceChanges, consents, responses]) {
     await tx.delete(table).where(and(eq(table.tenantId, tenantId), eq(table.recipientId, id)));
   }

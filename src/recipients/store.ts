@@ -47,16 +47,22 @@ function named(tenantId: string, reference: string): SQL | null {
   return and(own, eq(recipients.type, parsed.type), eq(recipients.externalId, parsed.externalId)) ?? null;
 }
 
-/** Locks the recipient until the end of the transaction. `share` is enough to keep it from being deleted. */
+/**
+ * How a recipient is locked. `share` keeps it as it is; `change` lets others name it meanwhile as the one they belong to, so
+ * that two changes of a household never wait for each other; `delete` does not.
+ */
+const lockStrengths = { share: 'share', change: 'no key update', delete: 'update' } as const;
+
+/** Locks the recipient until the end of the transaction; null where there is none. */
 export async function lockRecipient(
   tx: Tx,
   tenantId: string,
   reference: string,
-  strength: 'update' | 'share',
+  strength: keyof typeof lockStrengths,
 ): Promise<RecipientRow | null> {
   const where = named(tenantId, reference);
   if (where === null) return null;
-  const [row] = await tx.select().from(recipients).where(where).for(strength);
+  const [row] = await tx.select().from(recipients).where(where).for(lockStrengths[strength]);
   return row ?? null;
 }
 

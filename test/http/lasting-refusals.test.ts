@@ -36,7 +36,7 @@ t.test(
     t.match(await message(messages[0] ?? ''), { status: 'B', reason: 'consent_refused' });
     t.match(await inject('POST', `/v1/messages/${messages[0]}/validate`, { body: {} }), {
       status: 409,
-      body: { code: 'blocked_by_rule', reason: 'consent_refused' },
+      body: { code: 'blocked_by_rule', reason: 'suppressed' },
     });
     await put('client:2', { addresses: [mail('p2@people.test', refusing)] });
     await put('client:2', { addresses: [mail('other@people.test')] });

@@ -231,16 +231,22 @@ t.test('a link holds when a new key is put in front, and no longer when the olde
   t.equal(made(fresh).read(token), null);
 });
 
-t.test('one address may look and act 600 times in a minute', async (t) => {
-  const service = await startWithLink(t);
-  const statuses: number[] = [];
-  for (let turn = 0; turn < 601; turn += 1) statuses.push((await look(service, '/u/x', {})).status);
-  t.same([statuses.slice(0, 600).every((status) => status === 404), statuses[600]], [true, 429]);
-  const page = await look(service, service.path);
-  t.match(page, { status: 429, headers: { 'retry-after': String } });
-  t.match(page.body, 'Trop de demandes');
-  t.equal((await click(service, service.path)).status, 200, 'who only looks does not use up the clicks');
-});
+t.test(
+  'who asks for links that are none may do so 600 times in a minute; whoever has a link is not held up by that',
+  async (t) => {
+    const service = await startWithLink(t);
+    const statuses: number[] = [];
+    for (let turn = 0; turn < 601; turn += 1) statuses.push((await look(service, '/u/x', {})).status);
+    t.same([statuses.slice(0, 600).every((status) => status === 404), statuses[600]], [true, 429]);
+    const page = await look(service, '/u/y');
+    t.match(page, { status: 429, headers: { 'retry-after': String } });
+    t.match(page.body, 'Trop de demandes');
+    t.equal((await look(service, service.path)).status, 200, 'behind the same proxy');
+    for (let turn = 0; turn < 599; turn += 1) await look(service, service.path);
+    t.equal((await look(service, service.path)).status, 429);
+    t.equal((await click(service, service.path)).status, 200, 'who only looks does not use up the clicks');
+  },
+);
 
 t.test('nothing of it reaches the log but the route', async (t) => {
   const logLines: string[] = [];

@@ -87,7 +87,7 @@ function importRoute<Query extends TSchema>(
     try {
       if (alsoScope !== undefined) demand(caller, alsoScope);
       const order = { resource, format: formatOf(request), type };
-      if (resource === 'suppressions') await runtime.addressHashes.prepare(runtime.db, caller.tenantId);
+      await runtime.addressHashes.prepare(runtime.db, caller.tenantId);
       const operationId = await receiveImport(runtime, caller, order, bytesOf(request, stopped));
       return reply
         .code(202)

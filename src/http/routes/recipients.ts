@@ -5,7 +5,6 @@ import { stopRefused } from '../../messages/stop-refused.ts';
 import { doubtsAbout } from '../../recipients/addresses/doubts.ts';
 import { createRecipient, deleteRecipient, putRecipient, updateRecipient } from '../../recipients/change.ts';
 import { recipientReferencePattern } from '../../recipients/reference.ts';
-import { hasRelations } from '../../recipients/relations.ts';
 import { NewRecipient, Recipient, RecipientChange, RecipientContent } from '../../recipients/schema.ts';
 import { getRecipient, listRecipients, type RecipientWithAddresses } from '../../recipients/store.ts';
 import type { Runtime } from '../../runtime.ts';
@@ -14,6 +13,7 @@ import { callerOf } from '../auth.ts';
 import { operation } from '../openapi.ts';
 import { expectedRevision, shown } from '../precondition.ts';
 import { changeRoute, createRoute, deleteRoute, listRoute, type Resource, readRoute } from '../resource-routes.ts';
+import { inTransaction } from '../transaction.ts';
 import type { App } from '../validation.ts';
 
 /** How a recipient is named in paths. */
@@ -52,6 +52,9 @@ function optionalRevision(request: FastifyRequest): { revision: number | null; m
   return { revision: given ? expectedRevision(request) : null, mustExist: given };
 }
 
+/** What changing a record needs: what is refused there stays refused. */
+const changing = (runtime: Runtime) => ({ ...runtime, beforeLeaving: stopRefused(runtime) });
+
 function putRoute(app: App, runtime: Runtime): void {
   app.put(
     '/v1/recipients/:id',
@@ -76,9 +79,9 @@ function putRoute(app: App, runtime: Runtime): void {
       const { tenantId } = caller;
       const target = { tenantId, reference: request.params.id, actor: actorOf(caller), ...optionalRevision(request) };
       const content = { ...nothing, ...request.body };
-      const { row, created } = await runtime.db.transaction(async (tx) => {
-        await stopRefused(runtime, tx, { ...target, related: hasRelations(content) });
-        const put = await putRecipient(runtime, tx, target, content);
+      await runtime.addressHashes.prepare(runtime.db, tenantId);
+      const { row, created } = await inTransaction(runtime, async (tx) => {
+        const put = await putRecipient(changing(runtime), tx, target, content);
         return { ...put, row: await getRecipient(tx, tenantId, put.row.id) };
       });
       if (created) reply.code(201).header('location', `/v1/recipients/${row.id}`);
@@ -98,6 +101,7 @@ const filter = {
 /** Recipients. */
 export function recipientRoutes(app: App, runtime: Runtime): void {
   for (const component of [Recipient]) app.addSchema(component);
+  const prepare = (tenantId: string) => runtime.addressHashes.prepare(runtime.db, tenantId);
   const recipients: Resource<RecipientWithAddresses> = {
     name: 'recipients',
     component: 'Recipient',
@@ -119,10 +123,9 @@ export function recipientRoutes(app: App, runtime: Runtime): void {
     description: '`addresses` and `attributes` are replaced as a whole. Messages that exist keep their address.',
     body: RecipientChange,
     errors: ['conflict', 'unprocessable'],
+    prepare: ({ tenantId }) => prepare(tenantId),
     async change(tx, { id: reference, ...target }, body) {
-      const stopping = { ...target, reference, related: hasRelations(body) };
-      if (body.addresses !== undefined) await stopRefused(runtime, tx, stopping);
-      const changed = await updateRecipient(runtime, tx, { ...target, reference }, body);
+      const changed = await updateRecipient(changing(runtime), tx, { ...target, reference }, body);
       return getRecipient(tx, target.tenantId, changed.id);
     },
   });
@@ -131,10 +134,8 @@ export function recipientRoutes(app: App, runtime: Runtime): void {
     description:
       'Their messages stay, and what waits against their word is blocked: to have nothing personal left, erase them. Refused while others are of their household, or parts or contacts of the structure.',
     errors: ['in_use'],
-    async remove(tx, tenantId, actor, reference) {
-      await stopRefused(runtime, tx, { tenantId, reference, actor, related: false });
-      await deleteRecipient(runtime, tx, tenantId, actor, reference);
-    },
+    prepare,
+    remove: (tx, tenantId, actor, reference) => deleteRecipient(changing(runtime), tx, tenantId, actor, reference),
   });
   listRoute(app, runtime, recipients, {
     summary: 'List recipients',

@@ -1,11 +1,12 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Logger } from 'pino';
 import Type from 'typebox';
 import { AppError, errorCodes, type Language } from '../../errors.ts';
 import { closed } from '../../fields.ts';
 import { getStanding, type Refusal, type Standing, unsubscribe } from '../../messages/unsubscribe/unsubscribe.ts';
 import type { Runtime } from '../../runtime.ts';
 import { operation } from '../openapi.ts';
-import { appErrorOf, languageOf, sendProblem } from '../problem.ts';
+import { languageOf, sendProblem, toldFault } from '../problem.ts';
 import { faultPage, sendPage, standingPage } from '../unsubscribe-page.ts';
 import type { App } from '../validation.ts';
 
@@ -38,7 +39,11 @@ const formTypes = ['application/x-www-form-urlencoded', 'multipart/form-data'];
 /** Far more than one field takes. */
 const formBytes = 4_096;
 
-/** Of one address, in a minute. Tokens cannot be guessed: it is only for the load. Looking and acting are counted apart. */
+/**
+ * In a minute, of one link, or of one network address that asks for links that are none: tokens cannot be guessed, it is only
+ * for the load. Not of the network address of those who have a link: it may be a mail provider's, or a proxy's, and a click
+ * that is refused may not come again. Looking and acting are counted apart.
+ */
 const perMinute = 600;
 
 /** @throws AppError `invalid_body` when it is no form. */
@@ -82,22 +87,28 @@ const faultPages: Partial<Record<AppError['code'], Parameters<typeof faultPage>[
   invalid_body: 'choice',
   body_too_large: 'choice',
   unsupported_media_type: 'choice',
+  unavailable: 'later',
+  internal: 'later',
 };
 
 /** People get a page, programs a problem document. */
-function answerFault(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const told = appErrorOf(error);
+function answerFault(log: Logger, error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const told = toldFault(log, request, error);
   // A path that cannot be read is no link of ours either, and is told the same.
   const shown = told.code === 'invalid_query' ? new AppError('not_found', { cause: error }) : told;
   const fault = faultPages[shown.code];
-  // The application's own handler, which says it in the log.
-  if (fault === undefined) throw error;
   const forPeople = /\btext\/html\b/i.test(request.headers.accept ?? '');
-  if (!forPeople) return sendProblem(request, reply.header('cache-control', 'no-store'), shown);
+  if (fault === undefined || !forPeople) return sendProblem(request, reply.header('cache-control', 'no-store'), shown);
   return sendPage(reply, errorCodes[shown.code].status, faultPage(languageOf(request), fault));
 }
 
-const limited = { rateLimit: { max: perMinute, timeWindow: 60_000 } };
+function limited({ links }: Runtime) {
+  const keyGenerator = (request: FastifyRequest) => {
+    const { token = '' } = request.params as { token?: string };
+    return links.read(token) === null ? request.ip : token;
+  };
+  return { rateLimit: { max: perMinute, timeWindow: 60_000, keyGenerator } };
+}
 
 function showRoute(app: App, runtime: Runtime): void {
   const described = operation({
@@ -110,7 +121,7 @@ function showRoute(app: App, runtime: Runtime): void {
     params,
     answers: { 200: pageAnswer as never },
   });
-  app.get('/u/:token', { ...described, config: { ...described.config, ...limited } }, async (request, reply) =>
+  app.get('/u/:token', { ...described, config: { ...described.config, ...limited(runtime) } }, async (request, reply) =>
     answer(request, reply, await getStanding(runtime, request.params.token), false),
   );
 }
@@ -134,7 +145,7 @@ function actRoute(app: App, runtime: Runtime): void {
       ...described,
       // The form is read by hand: there is no value to hold against the schema.
       validatorCompiler: () => () => true,
-      config: { ...described.config, ...limited },
+      config: { ...described.config, ...limited(runtime) },
     },
     async (request, reply) => {
       const { token } = request.params as { token: string };
@@ -155,7 +166,7 @@ export async function unsubscribeRoutes(app: App, runtime: Runtime): Promise<voi
       { parseAs: 'buffer', bodyLimit: formBytes },
       async (request: FastifyRequest, bytes: Buffer) => readForm(request.headers['content-type'] ?? '', bytes),
     );
-    scope.setErrorHandler(answerFault);
+    scope.setErrorHandler((error, request, reply) => answerFault(runtime.log, error, request, reply));
     showRoute(scope as unknown as App, runtime);
     actRoute(scope as unknown as App, runtime);
   });

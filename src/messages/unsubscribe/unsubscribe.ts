@@ -1,5 +1,6 @@
 import { and, asc, eq, sql } from 'drizzle-orm';
 import type { Db, Tx } from '../../db/client.ts';
+import { pastDeadlocks } from '../../db/deadlocks.ts';
 import { idList } from '../../db/rows.ts';
 import { recipients } from '../../db/tables/people.ts';
 import { AppError } from '../../errors.ts';
@@ -59,7 +60,8 @@ async function lockPeople(tx: Tx, { tenantId, people }: Linked): Promise<string[
     .from(recipients)
     .where(and(eq(recipients.tenantId, tenantId), sql`${recipients.id} = any(${idList(people)})`))
     .orderBy(asc(recipients.id))
-    .for('update');
+    // Not more: who is just named as somebody's member is not waited for, by whoever waits for this.
+    .for('no key update');
   return rows.map(({ id }) => id);
 }
 
@@ -127,13 +129,13 @@ export async function unsubscribe(deps: UnsubscribeDeps, token: string, wanted: 
   if (link === null || found === null) return null;
   if (found.trial) return standingOf(deps, found);
   await deps.addressHashes.prepare(deps.db, link.tenantId);
-  await deps.db
-    .transaction((tx) => refuse(deps, tx, link, found, wanted))
-    .catch((error: unknown) => {
-      // Somebody else suppressed the address, or lifted that, at this moment: once more, by what is there now.
-      if (!(error instanceof AppError)) throw error;
-      return deps.db.transaction((tx) => refuse(deps, tx, link, found, wanted));
-    });
+  // A click may not come twice: what it meets at this moment does not undo it.
+  const act = () => pastDeadlocks(() => deps.db.transaction((tx) => refuse(deps, tx, link, found, wanted)));
+  await act().catch((error: unknown) => {
+    // Somebody else suppressed the address, or lifted that, at this moment: once more, by what is there now.
+    if (!(error instanceof AppError)) throw error;
+    return act();
+  });
   const after = await readLinked(deps, deps.db, link);
   return after === null ? null : standingOf(deps, after);
 }

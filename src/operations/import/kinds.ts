@@ -1,5 +1,6 @@
 import type { Tx } from '../../db/client.ts';
 import type { ErrorItem } from '../../errors.ts';
+import { stopRefused } from '../../messages/stop-refused.ts';
 import { suppressAddresses } from '../../messages/suppress-many.ts';
 import type { MoveDeps } from '../../messages/to-valid.ts';
 import { checkRow as checkRecipient, type GivenRecipient } from '../../recipients/import/check-row.ts';
@@ -51,17 +52,18 @@ async function writeRecipients(
 ): Promise<RowsDone> {
   const related = new Set(rows.filter(({ given }) => given.relations !== undefined).map(({ given }) => keyOf(given)));
   if (related.size > 0) await lockRelations(tx, to.tenantId);
+  const keeping = { ...deps, beforeLeaving: stopRefused(deps) };
   const plain = rows.filter(({ given }) => !related.has(keyOf(given)));
   const counts = await upsertRecipients(
-    deps,
+    keeping,
     tx,
-    to.tenantId,
+    to,
     plain.map(({ given }) => given),
   );
   const done: RowsDone = { ...counts, refused: [] };
   for (const { given, ...at } of rows) {
     if (!related.has(keyOf(given))) continue;
-    const kept = await keepRelated(deps, tx, to, given);
+    const kept = await keepRelated(keeping, tx, to, given);
     if (kept.kind === 'refused') done.refused.push({ ...at, faults: kept.faults });
     else done[kept.kind] += 1;
   }

@@ -4,11 +4,10 @@ import type { Tx } from '../../db/client.ts';
 import { at } from '../../db/rows.ts';
 import { recipientAddresses, recipients, responses } from '../../db/tables/people.ts';
 import { choiceChanges, choices, consents, suppressions } from '../../db/tables/permissions.ts';
-import { decidingConsent, findConcerned } from '../../recipients/permissions/concerned.ts';
 import { handDown } from '../../recipients/permissions/hand-down.ts';
+import { findLastRefusals } from '../../recipients/permissions/refused-addresses.ts';
 import { findSuppression, hashOfAddress, insertSuppression } from '../../suppressions/store.ts';
 import { serviceActor } from '../../tenants/rights.ts';
-import { getTenant } from '../../tenants/store.ts';
 import type { Person } from '../person.ts';
 import type { ErasureDeps } from './deps.ts';
 
@@ -72,14 +71,8 @@ async function releaseDependants(deps: Deps, tx: Tx, { tenantId, id }: Person): 
  * known again tomorrow has refused still.
  */
 async function keepRefusals(deps: ErasureDeps, tx: Tx, { tenantId, id, addresses }: Person): Promise<void> {
-  const { byAddress } = await findConcerned(tx, tenantId, { normalized: [...addresses], ids: [] });
-  const { defaultConsentLevel } = await getTenant(tx, tenantId);
-  for (const [address, owners] of byAddress) {
-    const [owner] = owners;
-    if (owner === undefined || owners.length > 1 || owner.id !== id) continue;
-    // A default is nobody's word.
-    const said = decidingConsent(owner, defaultConsentLevel);
-    if (owner.acceptsContact && said?.level !== 0) continue;
+  const leaving = new Map([...addresses].map((address) => [address, new Set([id])]));
+  for (const address of await findLastRefusals(tx, tenantId, leaving)) {
     const addressHash = await hashOfAddress(deps, tx, { tenantId, channel: 'mail', address });
     if (addressHash === null || (await findSuppression(tx, tenantId, 'mail', addressHash)) !== null) continue;
     const kept = { channel: 'mail' as const, address: null, addressHash, cause: 'manual' as const, note: null };

@@ -3,23 +3,26 @@ import type { Tx } from '../../db/client.ts';
 import { AppError, type ErrorItem } from '../../errors.ts';
 import type { Actor } from '../../tenants/rights.ts';
 import { createRecipient, updateRecipient } from '../change.ts';
+import type { BeforeLeaving } from '../leaving.ts';
 import { readRelations, relationNames } from '../relations.ts';
 import { getRecipient, lockRecipient } from '../store.ts';
 import type { GivenRecipient } from './check-row.ts';
 import { applyRow, emptyState, stateOf } from './compare.ts';
 
+type Deps = { clock: Clock; newId: NewId; beforeLeaving: BeforeLeaving };
+
 /** What became of a row: one thing, or why nothing. */
 export type Kept = { kind: 'created' | 'changed' | 'unchanged' } | { kind: 'refused'; faults: readonly ErrorItem[] };
 
 async function keep(
-  deps: { clock: Clock; newId: NewId },
+  deps: Deps,
   tx: Tx,
   { tenantId, actor }: { tenantId: string; actor: Actor },
   given: GivenRecipient,
 ): Promise<Exclude<Kept['kind'], 'refused'>> {
   const { type, externalId, relations = {} } = given;
   const reference = `external:${type}:${externalId}`;
-  const locked = await lockRecipient(tx, tenantId, reference, 'update');
+  const locked = await lockRecipient(tx, tenantId, reference, 'change');
   if (locked === null) {
     await createRecipient(deps, tx, tenantId, actor, {
       type,
@@ -54,7 +57,7 @@ async function keep(
  * @param tx holds `lockRelations`.
  */
 export async function keepRelated(
-  deps: { clock: Clock; newId: NewId },
+  deps: Deps,
   tx: Tx,
   to: { tenantId: string; actor: Actor },
   given: GivenRecipient,

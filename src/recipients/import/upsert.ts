@@ -3,11 +3,18 @@ import type { Clock, NewId } from '../../clock.ts';
 import type { Tx } from '../../db/client.ts';
 import { at, idList, insertOrLock, insertRows, mustReachAll } from '../../db/rows.ts';
 import { recipientAddresses, recipients } from '../../db/tables/people.ts';
+import type { Actor } from '../../tenants/rights.ts';
+import { type BeforeLeaving, leavingRecord } from '../leaving.ts';
 import { withAddresses } from '../store.ts';
 import type { GivenRecipient } from './check-row.ts';
 import { applyRow, emptyState, type RecipientState, sameState, stateOf } from './compare.ts';
 
-type Deps = { clock: Clock; newId: NewId };
+type Deps = { clock: Clock; newId: NewId; beforeLeaving: BeforeLeaving };
+
+interface Target {
+  tenantId: string;
+  actor: Actor;
+}
 
 /** What became of the rows of a batch: their sum is how many there were. */
 export interface UpsertCounts {
@@ -127,6 +134,16 @@ async function updateChanged(deps: Deps, tx: Tx, tenantId: string, subjects: rea
   mustReachAll(updated.count, subjects, 'changed');
 }
 
+/** What is refused is not lost with the addresses that go. */
+async function keepRefused(deps: Deps, tx: Tx, target: Target, changed: readonly Subject[]): Promise<void> {
+  const records = changed.map(({ id, before, after }) => leavingRecord(id, before.addresses, after.addresses));
+  await deps.beforeLeaving(
+    tx,
+    target,
+    records.filter(({ leaving }) => leaving.length > 0),
+  );
+}
+
 async function writeAddresses(tx: Tx, tenantId: string, made: readonly Subject[], changed: readonly Subject[]) {
   const moved = changed.filter(({ before, after }) => before.addresses !== after.addresses);
   if (moved.length > 0) {
@@ -151,9 +168,10 @@ async function writeAddresses(tx: Tx, tenantId: string, made: readonly Subject[]
 export async function upsertRecipients(
   deps: Deps,
   tx: Tx,
-  tenantId: string,
+  target: Target,
   rows: readonly GivenRecipient[],
 ): Promise<UpsertCounts> {
+  const { tenantId } = target;
   if (rows.length === 0) return { created: 0, changed: 0, unchanged: 0 };
   const subjects = subjectsOf(deps, rows);
   const made = await makeAbsent(deps, tx, tenantId, subjects);
@@ -162,6 +180,7 @@ export async function upsertRecipients(
   await readKept(tx, tenantId, kept);
   const counts = fold(subjects, made);
   const changed = kept.filter(({ before, after }) => before !== after && !sameState(before, after));
+  await keepRefused(deps, tx, target, changed);
   await updateChanged(deps, tx, tenantId, changed);
   await writeAddresses(tx, tenantId, subjects.filter(isMade), changed);
   return counts;
