@@ -48,6 +48,31 @@ t.test('J5 · a partner company is reached through its reference contact, and th
   t.same([named.outcomes, arrived()], [['OK'], ['autre@e1.example']]);
 });
 
+t.test('J5 · a part of a partner company reaches it through its contact only, as it is reached itself', async (t) => {
+  const { put, write, arrived, inject } = await startPeople(t);
+  const type = { key: 'partner-company', title: 'Entreprise partenaire', reachedThrough: 'contact' };
+  must(await inject('POST', '/v1/recipient-types', { body: type }), 201);
+  await put('structure:group', { addresses: [mail('groupe@e.example')] });
+  for (const n of [1, 2]) {
+    await put(`partner-company:${n}`, {
+      addresses: [mail(`accueil@e${n}.example`)],
+      partOf: 'external:structure:group',
+    });
+    await put(`structure:site-${n}`, { partOf: `external:partner-company:${n}` });
+    await put(`structure:unit-${n}`, { partOf: `external:structure:site-${n}` });
+  }
+  await put('contact:1', { addresses: [mail('roy@e1.example')], referenceContactOf: 'external:partner-company:1' });
+  const { outcomes } = await write([1, 2].flatMap((n) => [`structure:site-${n}`, `structure:unit-${n}`]));
+  const missing = 'KO address_missing';
+  t.same(outcomes, ['OK', 'OK', missing, missing], 'without a contact neither the company nor its group serves');
+  t.same(arrived(), ['roy@e1.example', 'roy@e1.example']);
+  await put('company:1', { addresses: [mail('siege@c1.example')] });
+  await put('contact:2', { addresses: [mail('roux@c1.example')], referenceContactOf: 'external:company:1' });
+  await put('structure:branch', { partOf: 'external:company:1' });
+  await write(['structure:branch']);
+  t.same(arrived(), ['roux@c1.example'], 'of a company the contact comes first, from below too');
+});
+
 t.test('J5 · what the company refuses holds for mail to its contact, and the contact’s own word too', async (t) => {
   const { put, write, consent, arrived } = await startPeople(t);
   await put('company:1', { addresses: [] });
