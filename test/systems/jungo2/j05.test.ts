@@ -28,6 +28,17 @@ t.test('J5 · contact is accepted by that very address, or the message is blocke
   t.same(arrived(), ['oui@c1.example']);
 });
 
+t.test('J5 · a mailbox that stands twice in a record is refused by either, and hides no other', async (t) => {
+  const { put, write, arrived } = await startPeople(t);
+  const no = mail('x@c.example', { role: 'personal', acceptsContact: false });
+  const yes = mail('X@c.example', { role: 'institutional', preferred: true });
+  await put('client:1', { addresses: [no, yes, mail('y@c.example')] });
+  await put('client:2', { addresses: [yes, no] });
+  t.same((await write(['client:1', 'client:2'])).outcomes, ['OK', 'B contact_refused']);
+  t.same((await write(['client:1'], { addressPolicy: 'both' })).outcomes, ['OK']);
+  t.same(arrived(), ['y@c.example', 'y@c.example']);
+});
+
 t.test('J5 · a partner company is reached through its reference contact, and through nobody else', async (t) => {
   const { put, write, arrived, inject } = await startPeople(t);
   const type = { key: 'partner-company', title: 'Entreprise partenaire', reachedThrough: 'contact' };
