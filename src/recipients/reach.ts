@@ -27,7 +27,7 @@ export interface Reach {
    * Where a recipient is written to by mail. In this order, the first who has an address that the policy chooses: the
    * contact that the request names (D3); the reference contact of a structure that is reached through it (J5, D3); the
    * member of a household (M11); they themselves; the structures they are part of (M11), each as if it were written to
-   * itself, so that nobody gets around the contact of one from below (J5).
+   * itself, so that nobody gets around the contact of one from below (J5). A dead mailbox comes behind all others.
    * @param contact the one that the request names; null: none.
    */
   of(recipient: RecipientWithAddresses, policy: AddressPolicy, contact: RecipientWithAddresses | null): Reached;
@@ -41,11 +41,20 @@ async function readById(db: Db | Tx, tenantId: string, ids: Iterable<string>) {
 const present = <Value>(values: readonly (Value | null | undefined)[]): Value[] =>
   values.filter((value) => value != null);
 
-/** Reads everybody through whom these recipients may be reached: a few statements for any number of them. */
+/** Mailboxes (normalized) that take nothing any more, among those that are asked about. */
+export type DeadAmong = (normalized: readonly string[]) => Promise<ReadonlySet<string>>;
+
+const noneDead: ReadonlySet<string> = new Set();
+
+/**
+ * Reads everybody through whom these recipients may be reached: a few statements for any number of them.
+ * @param deadAmong asked once at most: a dead mailbox serves only where nothing else does.
+ */
 export async function readReach(
   db: Db | Tx,
   tenantId: string,
   recipients: readonly RecipientWithAddresses[],
+  deadAmong: DeadAmong,
 ): Promise<Reach> {
   const types = recipients.length === 0 ? new Map() : await readReachedThrough(db, tenantId);
   const throughOf = ({ type }: RecipientWithAddresses) => types.get(type) ?? 'own';
@@ -60,6 +69,11 @@ export async function readReach(
   );
   const members = present(reached.map(({ householdOf }) => householdOf));
   const others = await readById(db, tenantId, [...contacts.values(), ...members]);
+
+  const everybody = [...reached, ...others.values()].flatMap(({ addresses }) => addresses);
+  const mailboxes = new Set(everybody.filter(({ kind }) => kind === 'mail').map(({ normalized }) => normalized));
+  // Where there is one mailbox in all, there is no other to choose.
+  const dead = mailboxes.size > 1 ? await deadAmong([...mailboxes]) : noneDead;
 
   const waysTo = (one: RecipientWithAddresses) => {
     const reference = others.get(contacts.get(one.id) ?? '');
@@ -80,9 +94,11 @@ export async function readReach(
     of(recipient, policy, contact) {
       const candidates = candidatesOf(recipient, contact);
       if (candidates.length === 0) return { kind: 'no-contact' };
-      for (const owner of candidates) {
-        const chosen = chooseAddresses(owner.addresses, 'mail', policy);
-        if (chosen.length > 0) return { kind: 'reached', addresses: chosen.map((address) => ({ owner, address })) };
+      for (const passedOver of [dead, noneDead]) {
+        for (const owner of candidates) {
+          const chosen = chooseAddresses(owner.addresses, 'mail', policy, passedOver);
+          if (chosen.length > 0) return { kind: 'reached', addresses: chosen.map((address) => ({ owner, address })) };
+        }
       }
       const refused = candidates.some(({ addresses }) =>
         addresses.some(({ kind, acceptsContact }) => kind === 'mail' && !acceptsContact),

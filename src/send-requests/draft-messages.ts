@@ -7,13 +7,13 @@ import { applyRules, type RuleDeps } from '../messages/rules.ts';
 import { priorityNumber } from '../messages/status.ts';
 import { findRecipients } from '../recipients/lookup.ts';
 import { levelOf } from '../recipients/permissions/consent-levels.ts';
-import { readReach } from '../recipients/reach.ts';
 import type { IncidentDeps } from '../templates/incidents.ts';
 import type { Renderer } from '../templates/rendering/renderer.ts';
 import { constantsFor, localeOf } from '../templates/version-content.ts';
 import type { Caller } from '../tenants/rights.ts';
 import { expressAddresses } from './express-addresses.ts';
 import type { RowExtracts } from './extract.ts';
+import { type People, readPeople } from './people.ts';
 import type { Plan, PlannedTemplate } from './plan.ts';
 import {
   copiesOf,
@@ -21,7 +21,6 @@ import {
   dataOfRecipient,
   documentsOf,
   type ExpressedAddress,
-  type People,
   type RowBody,
   type Target,
   targetsOf,
@@ -266,7 +265,7 @@ export async function draftMessages(
     plan,
     caller,
     extracts,
-    people: { byReference, reach: await readReach(deps.db, caller.tenantId, [...byReference.values()]) },
+    people: await readPeople(deps, caller.tenantId, byReference),
     documents: await findDocuments(deps.db, caller.tenantId, [...documentIds]),
   };
   const drafts: DraftMessage[] = [];

@@ -3,12 +3,12 @@ import type { Reason } from '../messages/reasons.ts';
 import { applyRules, type RuleDeps } from '../messages/rules.ts';
 import { findRecipients, type RecipientWithAddresses } from '../recipients/lookup.ts';
 import { levelOf } from '../recipients/permissions/consent-levels.ts';
-import { readReach } from '../recipients/reach.ts';
 import type { SenderRow } from '../senders/store.ts';
 import type { TemplateRow } from '../templates/store.ts';
 import { readAddressPolicy } from '../tenants/address-policy.ts';
 import type { TenantRow } from '../tenants/store.ts';
 import { plannedFaults } from './draft-messages.ts';
+import { readPeople } from './people.ts';
 import { dataOfRecipient, type ExpressedAddress, type Target, targetsOf } from './row-parts.ts';
 
 /** What a template would do for somebody, before anything is sent (M7). */
@@ -36,7 +36,7 @@ export async function lookFirst(
   const byReference = await findRecipients(deps.db, tenant.id, [reference]);
   const recipient = byReference.get(reference);
   if (recipient === undefined) return null;
-  const people = { byReference, reach: await readReach(deps.db, tenant.id, [recipient]) };
+  const people = await readPeople(deps, tenant.id, byReference);
   const policy = readAddressPolicy(template.addressPolicy ?? tenant.addressPolicy);
   return {
     recipient,

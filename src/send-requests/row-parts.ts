@@ -5,8 +5,8 @@ import { attachDocuments } from '../documents/attach.ts';
 import type { findDocuments } from '../documents/store.ts';
 import type { Reason } from '../messages/reasons.ts';
 import type { RecipientWithAddresses } from '../recipients/lookup.ts';
-import type { Reach } from '../recipients/reach.ts';
 import type { AddressPolicy } from '../tenants/address-policy.ts';
+import type { People } from './people.ts';
 import type { SendRequestBody } from './schema.ts';
 
 /** One row of a request. */
@@ -57,13 +57,6 @@ function readAddress(
     return { recipient, name, address: given.address, normalized: null, fault, block: null };
   }
   return { recipient, name, address: parsed.address, normalized: parsed.normalized, fault: null, block: null };
-}
-
-/** The people that a request names, and those through whom they are reached. */
-export interface People {
-  /** By the reference that was given. Those that do not exist are absent. */
-  byReference: ReadonlyMap<string, RecipientWithAddresses>;
-  reach: Reach;
 }
 
 const unknownRecipient = (pointer: string): Fault => ({

@@ -16,16 +16,18 @@ const isFirstOfItsMailbox = ({ normalized }: RecipientAddress, place: number, al
  * `preferred` the preferred one, else the first; `personal-first`, `institutional-first` that of the role, else of the
  * other, else as `preferred`; `both` one of each, else as `preferred`; `role:{role}` that of the role and no other;
  * `explicit` none: only what a request itself names.
+ * @param dead mailboxes (normalized) that take nothing any more: as if they were not there.
  * @returns none where there is none; two at most.
  */
 export function chooseAddresses(
   addresses: readonly RecipientAddress[],
   kind: AddressKind,
   policy: AddressPolicy,
+  dead: ReadonlySet<string>,
 ): RecipientAddress[] {
   const ofKind = addresses.filter((address) => address.kind === kind);
   const refused = new Set(ofKind.filter((one) => !one.acceptsContact).map(({ normalized }) => normalized));
-  const usable = ofKind.filter(({ normalized }) => !refused.has(normalized));
+  const usable = ofKind.filter(({ normalized }) => !refused.has(normalized) && !dead.has(normalized));
   const ofRole = (wanted: string) => best(usable.filter(({ role }) => role === wanted));
   const personal = ofRole('personal');
   const institutional = ofRole('institutional');
