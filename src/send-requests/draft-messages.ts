@@ -5,7 +5,6 @@ import type { MessageRow } from '../messages/content.ts';
 import type { Reason } from '../messages/reasons.ts';
 import { applyRules, type RuleDeps } from '../messages/rules.ts';
 import { priorityNumber } from '../messages/status.ts';
-import { findRecipients } from '../recipients/lookup.ts';
 import { levelOf } from '../recipients/permissions/consent-levels.ts';
 import type { IncidentDeps } from '../templates/incidents.ts';
 import type { Renderer } from '../templates/rendering/renderer.ts';
@@ -13,7 +12,7 @@ import { constantsFor, localeOf } from '../templates/version-content.ts';
 import type { Caller } from '../tenants/rights.ts';
 import { expressAddresses } from './express-addresses.ts';
 import type { RowExtracts } from './extract.ts';
-import { type People, readPeople } from './people.ts';
+import type { People } from './people.ts';
 import type { Plan, PlannedTemplate } from './plan.ts';
 import {
   copiesOf,
@@ -67,7 +66,7 @@ function overridesOf({ overrides = {} }: SendRequestBody): MessageRow['overrides
   };
 }
 
-/** Where a draft comes from. */
+/** What drafts are made of. */
 interface Source {
   body: SendRequestBody;
   plan: Plan;
@@ -244,34 +243,33 @@ async function applyRulesToDrafts(
 
 /**
  * Makes a draft of every message of the request, still without its texts: who, with what, and whether a fault of
- * the row (`KO`) or a rule (`B`) stops it. Nobody is left out: each row and template gives one draft.
+ * the row (`KO`) or a rule (`B`) stops it. Nobody is left out: each row gives a draft in each round.
  */
 export async function draftMessages(
   deps: IncidentDeps & RuleDeps & { renderer: Renderer },
   caller: Caller,
-  plan: Plan,
-  body: SendRequestBody,
-  extracts: RowExtracts,
+  read: Omit<Source, 'caller' | 'documents'>,
 ): Promise<DraftMessage[]> {
-  const references = body.recipients.flatMap(({ recipient, contact }) => [recipient, contact]);
-  const named = [...new Set(references.filter((one) => one !== undefined))];
-  const byReference = await findRecipients(deps.db, caller.tenantId, named);
+  const { body, plan } = read;
   const documentIds = new Set([
     ...(body.documents ?? []),
     ...body.recipients.flatMap(({ documents = [] }) => documents),
   ]);
   const source: Source = {
-    body,
-    plan,
+    ...read,
     caller,
-    extracts,
-    people: await readPeople(deps, caller.tenantId, byReference),
     documents: await findDocuments(deps.db, caller.tenantId, [...documentIds]),
   };
   const drafts: DraftMessage[] = [];
-  for (const planned of plan.templates) {
-    const rows = body.recipients.map((row, index) => ({ planned, index, row, data: dataOf(source, planned, row) }));
-    const expressed = await expressAddresses(deps, plan, planned, rows);
+  for (const round of plan.rounds) {
+    const rows = body.recipients.map((row, index) => {
+      const planned = round(index);
+      return { planned, index, row, data: dataOf(source, planned, row) };
+    });
+    const expressed = new Map<number, ExpressedAddress>();
+    for (const [planned, served] of Map.groupBy(rows, (row) => row.planned)) {
+      for (const [index, address] of await expressAddresses(deps, plan, planned, served)) expressed.set(index, address);
+    }
     for (const row of rows) {
       drafts.push(...draftsOf(deps.newId, source, { ...row, expressed: expressed.get(row.index) ?? null }));
     }
