@@ -15,6 +15,7 @@ import type { RowExtracts } from './extract.ts';
 import type { People } from './people.ts';
 import type { Plan, PlannedTemplate } from './plan.ts';
 import {
+  contactFault,
   copiesOf,
   type Documents,
   dataOfRecipient,
@@ -165,7 +166,8 @@ function draftOf(
   const extracted = source.extracts.of(planned, row);
   // Without what it was to give, the address and the rest may be missing, too.
   const targetFault = extracted.fault !== null && version.to !== null ? null : target.fault;
-  const found = [extracted.fault, targetFault, ...copyFaults, attached.fault, ...plannedFaults(planned, target)];
+  const whom = [extracted.fault, targetFault, contactFault(row, source.people)];
+  const found = [...whom, ...copyFaults, attached.fault, ...plannedFaults(planned, target)];
   const faults = found.filter((fault) => fault !== null);
   const status = faults.length > 0 ? 'KO' : target.block !== null ? 'B' : validation === 'automatic' ? 'V' : 'E';
   const context = row.context ?? body.context ?? null;

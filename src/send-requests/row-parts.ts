@@ -65,6 +65,15 @@ const unknownRecipient = (pointer: string): Fault => ({
   message: 'the recipient does not exist',
 });
 
+/**
+ * A contact that does not exist is told in every row. A corrected `to` mends it, because a contact only says which
+ * addresses of records serve.
+ */
+export function contactFault({ contact }: RowBody, { byReference }: People): Fault | null {
+  if (contact === undefined || byReference.has(contact)) return null;
+  return unknownRecipient('/contact');
+}
+
 /** Where the record of a recipient says that they are written to: one target for each address (A9, J5, M11, D3). */
 function reachedTargets(
   recipient: RecipientWithAddresses,
@@ -114,15 +123,14 @@ export function targetsOf(
   if (row.recipient !== undefined && recipient === null) {
     return [{ ...nowhere, recipient, fault: unknownRecipient('/recipient') }];
   }
-  if (row.contact !== undefined && contact === null) {
-    return [{ ...nowhere, recipient, fault: unknownRecipient('/contact') }];
-  }
   const fallbackName = recipient?.displayName ?? null;
   if (row.to !== undefined) {
     return [readAddress(recipient, '/to/address', { address: row.to.address, name: row.to.name ?? fallbackName })];
   }
   if (expressed?.kind === 'fault') return [{ ...nowhere, name: fallbackName, recipient, fault: expressed.fault }];
   if (expressed?.kind === 'address') return [readAddress(recipient, '/to', { address: expressed.address, name: null })];
+  // Told beside: whom it was to go to is not known, and the address that serves without a contact is a guess.
+  if (contactFault(row, people) !== null) return [{ ...nowhere, name: fallbackName, recipient, fault: null }];
   if (recipient !== null) return reachedTargets(recipient, contact, people, policy);
   const message = `${expressed === null ? '' : 'what the template writes to gives nothing; '}give a recipient or an inline to`;
   return [{ ...nowhere, recipient, fault: { pointer: '/to', code: 'address_missing', message } }];
