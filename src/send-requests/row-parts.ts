@@ -22,6 +22,8 @@ export interface Fault {
 /** Whom a row writes to, or why it cannot. */
 export interface Target {
   recipient: RecipientWithAddresses | null;
+  /** Whose address it is, where a record gives it: who reads the message. */
+  owner: RecipientWithAddresses | null;
   name: string | null;
   address: string | null;
   normalized: string | null;
@@ -41,7 +43,7 @@ export function dataOfRecipient({ type, externalId, displayName, attributes }: R
   return { recipient: { type, externalId, displayName, attributes } };
 }
 
-const nowhere = { name: null, address: null, normalized: null, block: null };
+const nowhere = { owner: null, name: null, address: null, normalized: null, block: null };
 
 /** An address as it came, read. */
 function readAddress(
@@ -54,9 +56,9 @@ function readAddress(
   if (parsed.kind === 'invalid') {
     const fault = { pointer, code: 'address_invalid' as const, message: parsed.why };
     // Kept as it came, so that a person sees what is to be corrected.
-    return { recipient, name, address: given.address, normalized: null, fault, block: null };
+    return { ...nowhere, recipient, name, address: given.address, fault };
   }
-  return { recipient, name, address: parsed.address, normalized: parsed.normalized, fault: null, block: null };
+  return { ...nowhere, recipient, name, address: parsed.address, normalized: parsed.normalized, fault: null };
 }
 
 const unknownRecipient = (pointer: string): Fault => ({
@@ -87,6 +89,7 @@ function reachedTargets(
     case 'reached':
       return reached.addresses.map(({ owner, address }) => ({
         recipient,
+        owner,
         name: owner.displayName ?? name,
         address: address.value,
         normalized: address.normalized,
@@ -134,6 +137,14 @@ export function targetsOf(
   if (recipient !== null) return reachedTargets(recipient, contact, people, policy);
   const message = `${expressed === null ? '' : 'what the template writes to gives nothing; '}give a recipient or an inline to`;
   return [{ ...nowhere, recipient, fault: { pointer: '/to', code: 'address_missing', message } }];
+}
+
+/** The language that is asked for: of the row, else of whoever reads it, else of whom it is about; null: none is. */
+export function localeOfRow(
+  { locale }: Pick<RowBody, 'locale'>,
+  { owner, recipient }: Pick<Target, 'owner' | 'recipient'>,
+): string | null {
+  return locale ?? owner?.locale ?? recipient?.locale ?? null;
 }
 
 /** The copies of a row and the sender's archive; of each kind the first address that is not one, if any. */
