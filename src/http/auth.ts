@@ -39,6 +39,7 @@ const liveOnly: ReadonlySet<Scope> = new Set([
   'notification-types:update',
   'recipient-types:create',
   'recipient-types:update',
+  'recipients:create',
   'recipients:update',
   'choices:update',
   'responses:create',

@@ -67,6 +67,8 @@ function remainingFaults(row: MessageRow, change: MessageChangeBody): { code: st
     to: ['to'],
     // A recipient that does not exist, or is not for this template: a person may still give an address.
     recipient: ['to'],
+    // A contact that does not exist was to say where: the address says it.
+    contact: ['to'],
     cc: ['cc'],
     bcc: ['bcc'],
     documents: ['documents'],

@@ -20,7 +20,7 @@ export type Relations = { [Name in RelationName]?: string | null };
 
 type Related = Pick<typeof recipients.$inferSelect, 'id' | RelationName>;
 
-/** Structures of structures that are followed: more is taken for a loop. */
+/** Structures that one may be a part of, one above the other: more is taken for a loop. */
 const longestChain = 10;
 
 /** Whether any relation is among the fields. */
@@ -147,6 +147,27 @@ export async function refuseWhereRelated(tx: Tx, tenantId: string, id: string): 
     detail: `The recipient ${related.id} is ${how} of it.`,
     extra: { recipient: related.id },
   });
+}
+
+/**
+ * Ids of structures and of all above them, however many: one statement, which would end at a loop too. Those that do
+ * not exist are absent.
+ */
+export async function findStructuresAbove(
+  db: Db | Tx,
+  tenantId: string,
+  structureIds: readonly string[],
+): Promise<string[]> {
+  if (structureIds.length === 0) return [];
+  const rows = await db.execute<{ id: string }>(sql`
+    with recursive above as (
+      select id, part_of from recipients where tenant_id = ${tenantId} and id = any(${idList(structureIds)})
+      union
+      select structure.id, structure.part_of from above
+      join recipients structure on structure.tenant_id = ${tenantId} and structure.id = above.part_of
+    )
+    select id from above`);
+  return rows.map(({ id }) => id);
 }
 
 /** Ids of the reference contacts of structures, by structure. */

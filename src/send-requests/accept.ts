@@ -18,6 +18,7 @@ import { actorOf, type Caller } from '../tenants/rights.ts';
 import { type DraftMessage, draftMessages } from './draft-messages.ts';
 import { extractForRows } from './extract.ts';
 import { outcomeOf, type SendRequestOutcome } from './outcome.ts';
+import { findNamed, readPeople } from './people.ts';
 import { type Plan, planSendRequest } from './plan.ts';
 import { renderDrafts } from './render-drafts.ts';
 import type { SendRequestBody } from './schema.ts';
@@ -49,9 +50,11 @@ export async function prepareSendRequest(
   caller: Caller,
   body: SendRequestBody,
 ): Promise<PreparedRequest> {
-  const plan = await planSendRequest(deps, caller, body);
+  const byReference = await findNamed(deps.db, caller.tenantId, body);
+  const plan = await planSendRequest(deps, caller, body, byReference);
   const extracts = await extractForRows(deps, caller, plan, body);
-  const drafts = await draftMessages(deps, caller, plan, body, extracts);
+  const people = await readPeople(deps, caller.tenantId, byReference);
+  const drafts = await draftMessages(deps, caller, { plan, body, people, extracts });
   await renderDrafts(deps, caller.tenantId, plan, drafts);
   return { body, caller, plan, drafts };
 }

@@ -5,23 +5,23 @@ import type { MessageRow } from '../messages/content.ts';
 import type { Reason } from '../messages/reasons.ts';
 import { applyRules, type RuleDeps } from '../messages/rules.ts';
 import { priorityNumber } from '../messages/status.ts';
-import { findRecipients } from '../recipients/lookup.ts';
 import { levelOf } from '../recipients/permissions/consent-levels.ts';
-import { readReach } from '../recipients/reach.ts';
 import type { IncidentDeps } from '../templates/incidents.ts';
 import type { Renderer } from '../templates/rendering/renderer.ts';
 import { constantsFor, localeOf } from '../templates/version-content.ts';
 import type { Caller } from '../tenants/rights.ts';
 import { expressAddresses } from './express-addresses.ts';
 import type { RowExtracts } from './extract.ts';
+import type { People } from './people.ts';
 import type { Plan, PlannedTemplate } from './plan.ts';
 import {
+  contactFault,
   copiesOf,
   type Documents,
   dataOfRecipient,
   documentsOf,
   type ExpressedAddress,
-  type People,
+  localeOfRow,
   type RowBody,
   type Target,
   targetsOf,
@@ -68,7 +68,7 @@ function overridesOf({ overrides = {} }: SendRequestBody): MessageRow['overrides
   };
 }
 
-/** Where a draft comes from. */
+/** What drafts are made of. */
 interface Source {
   body: SendRequestBody;
   plan: Plan;
@@ -167,7 +167,8 @@ function draftOf(
   const extracted = source.extracts.of(planned, row);
   // Without what it was to give, the address and the rest may be missing, too.
   const targetFault = extracted.fault !== null && version.to !== null ? null : target.fault;
-  const found = [extracted.fault, targetFault, ...copyFaults, attached.fault, ...plannedFaults(planned, target)];
+  const whom = [extracted.fault, targetFault, contactFault(row, source.people)];
+  const found = [...whom, ...copyFaults, attached.fault, ...plannedFaults(planned, target)];
   const faults = found.filter((fault) => fault !== null);
   const status = faults.length > 0 ? 'KO' : target.block !== null ? 'B' : validation === 'automatic' ? 'V' : 'E';
   const context = row.context ?? body.context ?? null;
@@ -201,7 +202,7 @@ function draftOf(
       toNormalized: target.normalized,
       copies,
       data,
-      locale: localeOf(version, row.locale ?? target.recipient?.locale ?? null, plan.tenant.locale),
+      locale: localeOf(version, localeOfRow(row, target), plan.tenant.locale),
       documents: attached.documents,
       validation,
       releaseAt: status === 'V' ? (plan.sendAt ?? plan.now) : null,
@@ -245,34 +246,33 @@ async function applyRulesToDrafts(
 
 /**
  * Makes a draft of every message of the request, still without its texts: who, with what, and whether a fault of
- * the row (`KO`) or a rule (`B`) stops it. Nobody is left out: each row and template gives one draft.
+ * the row (`KO`) or a rule (`B`) stops it. Nobody is left out: each row gives a draft in each round.
  */
 export async function draftMessages(
   deps: IncidentDeps & RuleDeps & { renderer: Renderer },
   caller: Caller,
-  plan: Plan,
-  body: SendRequestBody,
-  extracts: RowExtracts,
+  read: Omit<Source, 'caller' | 'documents'>,
 ): Promise<DraftMessage[]> {
-  const references = body.recipients.flatMap(({ recipient, contact }) => [recipient, contact]);
-  const named = [...new Set(references.filter((one) => one !== undefined))];
-  const byReference = await findRecipients(deps.db, caller.tenantId, named);
+  const { body, plan } = read;
   const documentIds = new Set([
     ...(body.documents ?? []),
     ...body.recipients.flatMap(({ documents = [] }) => documents),
   ]);
   const source: Source = {
-    body,
-    plan,
+    ...read,
     caller,
-    extracts,
-    people: { byReference, reach: await readReach(deps.db, caller.tenantId, [...byReference.values()]) },
     documents: await findDocuments(deps.db, caller.tenantId, [...documentIds]),
   };
   const drafts: DraftMessage[] = [];
-  for (const planned of plan.templates) {
-    const rows = body.recipients.map((row, index) => ({ planned, index, row, data: dataOf(source, planned, row) }));
-    const expressed = await expressAddresses(deps, plan, planned, rows);
+  for (const round of plan.rounds) {
+    const rows = body.recipients.map((row, index) => {
+      const planned = round(index);
+      return { planned, index, row, data: dataOf(source, planned, row) };
+    });
+    const expressed = new Map<number, ExpressedAddress>();
+    for (const [planned, served] of Map.groupBy(rows, (row) => row.planned)) {
+      for (const [index, address] of await expressAddresses(deps, plan, planned, served)) expressed.set(index, address);
+    }
     for (const row of rows) {
       drafts.push(...draftsOf(deps.newId, source, { ...row, expressed: expressed.get(row.index) ?? null }));
     }

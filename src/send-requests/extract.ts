@@ -48,8 +48,8 @@ function checkVolume(body: SendRequestBody, plan: Plan, extracts: RowExtracts): 
   for (const [index, row] of body.recipients.entries()) {
     if (row.key === undefined) continue;
     const own = shared + sizeOf(row.data);
-    for (const planned of plan.templates) {
-      const { data } = extracts.of(planned, row);
+    for (const round of plan.rounds) {
+      const { data } = extracts.of(round(index), row);
       const size = sizes.get(data) ?? sizeOf(data);
       sizes.set(data, size);
       total += size;
@@ -62,6 +62,25 @@ function checkVolume(body: SendRequestBody, plan: Plan, extracts: RowExtracts): 
   if (total <= maximumExtracted) return;
   const message = `extractions give all messages ${total} characters together, more than ${maximumExtracted}`;
   throw invalidField('/recipients', 'too_large', `${message}: send fewer rows at once`);
+}
+
+/** The keys that each extraction is asked about: those of the rows that its templates serve. */
+function keysByExtraction(
+  { recipients }: SendRequestBody,
+  { rounds }: Plan,
+  idOf: (planned: PlannedTemplate) => string | null,
+): Map<string, Set<string>> {
+  const keysOf = new Map<string, Set<string>>();
+  for (const [index, { key }] of recipients.entries()) {
+    if (key === undefined) continue;
+    for (const round of rounds) {
+      const id = idOf(round(index));
+      if (id === null) continue;
+      const keys = keysOf.get(id) ?? new Set();
+      keysOf.set(id, keys.add(key));
+    }
+  }
+  return keysOf;
 }
 
 /**
@@ -77,17 +96,16 @@ export async function extractForRows(
   body: SendRequestBody,
 ): Promise<RowExtracts> {
   const named = await namedExtraction(deps.db, caller, body);
-  const keys = new Set(body.recipients.map(({ key }) => key).filter((key) => key !== undefined));
-  if (keys.size === 0) return noExtracts;
+  const first = body.recipients.findIndex(({ key }) => key !== undefined);
+  if (first === -1) return noExtracts;
   const idOf = ({ template }: PlannedTemplate) => named?.id ?? template.extractionId;
-  const ids = new Set(plan.templates.map(idOf).filter((id) => id !== null));
-  if (ids.size === 0) {
-    const index = body.recipients.findIndex(({ key }) => key !== undefined);
+  const keysOf = keysByExtraction(body, plan, idOf);
+  if (keysOf.size === 0) {
     const message = 'neither the request nor its template names an extraction';
-    throw invalidField(`/recipients/${index}/key`, 'extraction_choice', message);
+    throw invalidField(`/recipients/${first}/key`, 'extraction_choice', message);
   }
   const found = new Map<string, Extracted>();
-  for (const id of ids) {
+  for (const [id, keys] of keysOf) {
     const extraction: ExtractionRow | null = named ?? (await findExtraction(deps.db, caller.tenantId, id));
     if (extraction === null) throw invalidField('/extraction', 'extraction_unknown', 'the extraction was deleted');
     found.set(id, await runExtraction(deps, extraction, [...keys]));

@@ -4,17 +4,13 @@ import type { Db } from '../db/client.ts';
 import { AppError, invalidField } from '../errors.ts';
 import { uuidPattern } from '../fields.ts';
 import type { UnsubscribeLinks } from '../messages/unsubscribe/links.ts';
+import type { RecipientWithAddresses } from '../recipients/lookup.ts';
 import { levelOf } from '../recipients/permissions/consent-levels.ts';
 import { findNotificationType } from '../recipients/permissions/notification-types.ts';
 import { findSender, getSender, type SenderRow } from '../senders/store.ts';
 import { whyInactive } from '../templates/incidents.ts';
 import { LONGEST_DATA } from '../templates/rendering/renderer.ts';
-import {
-  findTemplate,
-  findTemplateOfDocumentType,
-  findTemplatesOfNotificationType,
-  type TemplateRow,
-} from '../templates/store.ts';
+import type { TemplateRow } from '../templates/store.ts';
 import { readsUnsubscribeLink } from '../templates/version-content.ts';
 import { getTemplateVersion } from '../templates/versions.ts';
 import { type AddressPolicy, readAddressPolicy } from '../tenants/address-policy.ts';
@@ -22,6 +18,7 @@ import { type Caller, may } from '../tenants/rights.ts';
 import type { TenantRow } from '../tenants/store.ts';
 import { type Defaults, type PlannedVersion, readDefaults } from './defaults.ts';
 import type { SendRequestBody } from './schema.ts';
+import { findWantedTemplates, type Round } from './wanted-templates.ts';
 
 /** A template of the request, with the version and the sender it pins. */
 export interface PlannedTemplate {
@@ -41,7 +38,10 @@ export interface Plan {
   trial: boolean;
   /** The person who asks, inside the calling application. */
   asker: string | null;
+  /** Those that serve a row at least. */
   templates: PlannedTemplate[];
+  /** In each round one of them serves a row. */
+  rounds: Round<PlannedTemplate>[];
   accountId: string | null;
   replyTo: string | null;
   now: Date;
@@ -108,63 +108,6 @@ function checkVolume(body: SendRequestBody): void {
   if (total <= maximumContent) return;
   const message = `the data and texts of all messages have ${total} characters together, more than ${maximumContent}`;
   throw invalidField('/recipients', 'too_large', `${message}: send fewer rows at once`);
-}
-
-/**
- * A kind of notice goes by every channel that has a template for it; whether the organisation offers the channel and
- * the person wants it is the rules' (M9).
- */
-async function templatesOfNotificationType(
-  db: Db,
-  tenantId: string,
-  idOrKey: string,
-): Promise<[string, TemplateRow][]> {
-  const pointer = '/notificationType';
-  const type = await findNotificationType(db, tenantId, idOrKey);
-  if (type === null) {
-    throw invalidField(pointer, 'notification_type_unknown', `there is no notification type ${idOrKey}`);
-  }
-  const found = await findTemplatesOfNotificationType(db, tenantId, type.id);
-  if (found.length > 0) return found.map((template) => [pointer, template]);
-  throw invalidField(pointer, 'template_unknown', `no active published template has the notification type ${type.key}`);
-}
-
-async function wantedTemplates(
-  db: Db,
-  { tenant, template: known }: Defaults,
-  body: SendRequestBody,
-): Promise<[string, TemplateRow][]> {
-  const { notificationType } = body;
-  const named = [body.template, body.templates, body.documentType, notificationType].filter((one) => one !== undefined);
-  if (named.length !== 1) {
-    const message = 'give exactly one of template, templates, documentType, notificationType';
-    throw invalidField('/template', 'template_choice', message);
-  }
-  if (body.templateVersion !== undefined && body.template === undefined) {
-    throw invalidField('/templateVersion', 'template_choice', 'a version goes with template only');
-  }
-  if (notificationType !== undefined) return templatesOfNotificationType(db, tenant.id, notificationType);
-  if (body.documentType !== undefined) {
-    const own = await findTemplateOfDocumentType(db, tenant.id, body.documentType);
-    const template = own ?? (tenant.defaultTemplate && (await findTemplate(db, tenant.id, tenant.defaultTemplate)));
-    if (!template) {
-      const message = `no template has the document type ${body.documentType}, and there is no default content`;
-      throw invalidField('/documentType', 'template_unknown', message);
-    }
-    return [['/documentType', template]];
-  }
-  const keys = body.templates ?? [body.template ?? ''];
-  const found: [string, TemplateRow][] = [];
-  for (const [index, key] of keys.entries()) {
-    const pointer = body.templates === undefined ? '/template' : `/templates/${index}`;
-    const template = known?.key === key ? known : await findTemplate(db, tenant.id, key);
-    if (template === null) throw invalidField(pointer, 'template_unknown', `there is no template ${key}`);
-    if (found.some(([, { id }]) => id === template.id)) {
-      throw invalidField(pointer, 'repeated', `the template ${key} is there twice`);
-    }
-    found.push([pointer, template]);
-  }
-  return found;
 }
 
 async function publishedVersion(
@@ -245,7 +188,8 @@ function replyToOf(body: SendRequestBody): string | null {
 }
 
 /**
- * Reads everything a request pins, before any of its rows is looked at.
+ * Reads everything a request pins, before it is looked at what becomes of its rows.
+ * @param byReference the recipients that the request names: a kind of notice may have templates of their own for some.
  * @throws AppError `unprocessable` naming the field: unknown, inactive or unpublished template, unknown sender,
  * times in the past or in the wrong order, more content than can be kept, a link to unsubscribe that the service cannot
  * give; `validation_not_allowed`.
@@ -254,6 +198,7 @@ export async function planSendRequest(
   deps: { db: Db; clock: Clock; links: UnsubscribeLinks },
   caller: Caller,
   body: SendRequestBody,
+  byReference: ReadonlyMap<string, RecipientWithAddresses>,
 ): Promise<Plan> {
   checkVolume(body);
   const now = deps.clock.now();
@@ -263,12 +208,13 @@ export async function planSendRequest(
   const asker = askerOf(body, caller);
   const defaults = await readDefaults(deps.db, { tenantId, test, template: key, user: asker ?? '' });
   const { tenant, accountId } = defaults;
-  const templates: PlannedTemplate[] = [];
-  for (const [pointer, template] of await wantedTemplates(deps.db, defaults, body)) {
+  const wanted = await findWantedTemplates(deps.db, defaults, body, byReference);
+  const planned = new Map<TemplateRow, PlannedTemplate>();
+  for (const [pointer, template] of wanted.templates) {
     const version = await publishedVersion(deps.db, defaults, pointer, template, body.templateVersion);
     const subscription = await isSubscription(deps.db, template);
     checkLink(deps.links, pointer, { subscription, version });
-    templates.push({
+    planned.set(template, {
       template,
       version,
       sender: await senderOf(deps.db, defaults, version, body.overrides?.sender),
@@ -278,5 +224,20 @@ export async function planSendRequest(
     });
   }
   const trial = test || body.dryRun === true;
-  return { tenant, trial, asker, templates, accountId, replyTo: replyToOf(body), now, ...times };
+  const rounds = wanted.rounds.map((round) => (index: number) => {
+    const serving = planned.get(round(index));
+    if (serving === undefined) throw new Error(`the template of the row ${index} was not planned`);
+    return serving;
+  });
+  return {
+    tenant,
+    trial,
+    asker,
+    templates: [...planned.values()],
+    rounds,
+    accountId,
+    replyTo: replyToOf(body),
+    now,
+    ...times,
+  };
 }

@@ -5,8 +5,8 @@ import { attachDocuments } from '../documents/attach.ts';
 import type { findDocuments } from '../documents/store.ts';
 import type { Reason } from '../messages/reasons.ts';
 import type { RecipientWithAddresses } from '../recipients/lookup.ts';
-import type { Reach } from '../recipients/reach.ts';
 import type { AddressPolicy } from '../tenants/address-policy.ts';
+import type { People } from './people.ts';
 import type { SendRequestBody } from './schema.ts';
 
 /** One row of a request. */
@@ -22,6 +22,8 @@ export interface Fault {
 /** Whom a row writes to, or why it cannot. */
 export interface Target {
   recipient: RecipientWithAddresses | null;
+  /** Whose address it is, where a record gives it: who reads the message. */
+  owner: RecipientWithAddresses | null;
   name: string | null;
   address: string | null;
   normalized: string | null;
@@ -41,7 +43,7 @@ export function dataOfRecipient({ type, externalId, displayName, attributes }: R
   return { recipient: { type, externalId, displayName, attributes } };
 }
 
-const nowhere = { name: null, address: null, normalized: null, block: null };
+const nowhere = { owner: null, name: null, address: null, normalized: null, block: null };
 
 /** An address as it came, read. */
 function readAddress(
@@ -54,16 +56,9 @@ function readAddress(
   if (parsed.kind === 'invalid') {
     const fault = { pointer, code: 'address_invalid' as const, message: parsed.why };
     // Kept as it came, so that a person sees what is to be corrected.
-    return { recipient, name, address: given.address, normalized: null, fault, block: null };
+    return { ...nowhere, recipient, name, address: given.address, fault };
   }
-  return { recipient, name, address: parsed.address, normalized: parsed.normalized, fault: null, block: null };
-}
-
-/** The people that a request names, and those through whom they are reached. */
-export interface People {
-  /** By the reference that was given. Those that do not exist are absent. */
-  byReference: ReadonlyMap<string, RecipientWithAddresses>;
-  reach: Reach;
+  return { ...nowhere, recipient, name, address: parsed.address, normalized: parsed.normalized, fault: null };
 }
 
 const unknownRecipient = (pointer: string): Fault => ({
@@ -71,6 +66,15 @@ const unknownRecipient = (pointer: string): Fault => ({
   code: 'recipient_unknown',
   message: 'the recipient does not exist',
 });
+
+/**
+ * A contact that does not exist is told in every row. A corrected `to` mends it, because a contact only says which
+ * addresses of records serve.
+ */
+export function contactFault({ contact }: RowBody, { byReference }: People): Fault | null {
+  if (contact === undefined || byReference.has(contact)) return null;
+  return unknownRecipient('/contact');
+}
 
 /** Where the record of a recipient says that they are written to: one target for each address (A9, J5, M11, D3). */
 function reachedTargets(
@@ -85,6 +89,7 @@ function reachedTargets(
     case 'reached':
       return reached.addresses.map(({ owner, address }) => ({
         recipient,
+        owner,
         name: owner.displayName ?? name,
         address: address.value,
         normalized: address.normalized,
@@ -121,18 +126,25 @@ export function targetsOf(
   if (row.recipient !== undefined && recipient === null) {
     return [{ ...nowhere, recipient, fault: unknownRecipient('/recipient') }];
   }
-  if (row.contact !== undefined && contact === null) {
-    return [{ ...nowhere, recipient, fault: unknownRecipient('/contact') }];
-  }
   const fallbackName = recipient?.displayName ?? null;
   if (row.to !== undefined) {
     return [readAddress(recipient, '/to/address', { address: row.to.address, name: row.to.name ?? fallbackName })];
   }
   if (expressed?.kind === 'fault') return [{ ...nowhere, name: fallbackName, recipient, fault: expressed.fault }];
   if (expressed?.kind === 'address') return [readAddress(recipient, '/to', { address: expressed.address, name: null })];
+  // Told beside: whom it was to go to is not known, and the address that serves without a contact is a guess.
+  if (contactFault(row, people) !== null) return [{ ...nowhere, name: fallbackName, recipient, fault: null }];
   if (recipient !== null) return reachedTargets(recipient, contact, people, policy);
   const message = `${expressed === null ? '' : 'what the template writes to gives nothing; '}give a recipient or an inline to`;
   return [{ ...nowhere, recipient, fault: { pointer: '/to', code: 'address_missing', message } }];
+}
+
+/** The language that is asked for: of the row, else of whoever reads it, else of whom it is about; null: none is. */
+export function localeOfRow(
+  { locale }: Pick<RowBody, 'locale'>,
+  { owner, recipient }: Pick<Target, 'owner' | 'recipient'>,
+): string | null {
+  return locale ?? owner?.locale ?? recipient?.locale ?? null;
 }
 
 /** The copies of a row and the sender's archive; of each kind the first address that is not one, if any. */

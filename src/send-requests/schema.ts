@@ -134,7 +134,7 @@ export const NewSendRequest = closed(
     notificationType: Type.Optional(
       line(100, {
         description:
-          'In the place of a template: key or id of a kind of notice. Each person gets it by every channel that the organisation offers, the person accepts, and an active template serves: one message each (M9).',
+          'In the place of a template: key or id of a kind of notice. Each person gets it by every channel that the organisation offers, the person accepts, and an active template serves: one message each (M9). Of several templates of a channel the one whose `recipientTypes` name the type of the recipient, else the oldest that is for all.',
         examples: ['avis-echeance'],
       }),
     ),

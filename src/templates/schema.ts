@@ -150,8 +150,18 @@ export const PreviewRequest = closed(
         examples: ['external:client:C-1001'],
       }),
     ),
+    contact: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 400,
+        description: 'The person through whom the `recipient` would be reached for this matter, as in a send request.',
+      }),
+    ),
     locale: Type.Optional(
-      Type.String({ pattern: languageTag, description: 'Language of a recipient; default: the tenant’s.' }),
+      Type.String({
+        pattern: languageTag,
+        description: 'Language of the texts; default: that of whoever would be written to, else the tenant’s.',
+      }),
     ),
   },
   {
@@ -183,6 +193,13 @@ export const TemplatePreview = closed(
         ),
         reason: nullable(
           Type.String({ description: 'Why it could not be sent as it is, e.g. `consent_refused`; null: it can.' }),
+        ),
+        also: Type.Array(
+          closed({
+            to: closed({ name: nullable(Type.String()), address: nullable(Type.String()) }),
+            reason: nullable(Type.String()),
+          }),
+          { description: 'Further messages, where the address policy writes to several addresses.' },
         ),
       }),
     ),

@@ -113,14 +113,14 @@ export async function findTemplateOfDocumentType(
   return row ?? null;
 }
 
-/** The active published templates of a kind of notice: of each channel one, the oldest where several claim it (M9). */
+/** The active published templates of a kind of notice, by channel, the oldest first (M9). */
 export async function findTemplatesOfNotificationType(
   db: Db | Tx,
   tenantId: string,
   notificationTypeId: string,
 ): Promise<TemplateRow[]> {
   return db
-    .selectDistinctOn([templates.channel])
+    .select()
     .from(templates)
     .where(
       and(

@@ -1,5 +1,6 @@
 import t from 'tap';
 import { done } from '../support/broker.ts';
+import { mail, startPeople } from '../support/people.ts';
 import { addDispatcher, receiverOf, type Sending, startSending } from '../support/sending.ts';
 
 t.setTimeout(120_000);
@@ -43,6 +44,36 @@ t.test('at intake a message to a suppressed address is B, in any spelling, whoev
   t.match(await service.message(again), stopped, 'it comes before the choice');
   const tried = await service.send([to('ann@bücher.test')], {}, { key: service.tenant.testKey });
   t.match(await service.message(tried.messages[0] ?? ''), { ...stopped, test: true }, 'a test message is no exception');
+});
+
+t.test('a dead mailbox gives way to another address of the record; what somebody refused does not', async (t) => {
+  const service = await startPeople(t);
+  const { put, write, arrived, post } = service;
+  const dead = (name: string, more: object = {}) => mail(`dead.${name}@people.test`, { preferred: true, ...more });
+  const [no, suppressed] = [{ acceptsContact: false }, 'B suppressed'];
+  await put('client:two', { addresses: [dead('two'), mail('two@people.test')] });
+  await put('client:one', { addresses: [dead('one')] });
+  await put('client:no', { addresses: [dead('no'), mail('no@people.test', no)] });
+  await put('client:asked', { addresses: [dead('asked'), mail('asked@people.test')] });
+  await put('member:1', { addresses: [dead('member')] });
+  await put('dependant:1', { householdOf: 'external:member:1', addresses: [mail('child@people.test')] });
+  await put('student:1', {
+    addresses: [dead('student', { role: 'personal' }), mail('uni@people.test', { role: 'institutional' })],
+  });
+  for (const name of ['two', 'one', 'no', 'member', 'student']) {
+    await done(post('/v1/suppressions', { address: `dead.${name}@people.test`, cause: 'bounce' }));
+  }
+  await done(post('/v1/suppressions', { address: 'dead.asked@people.test', cause: 'unsubscribed' }));
+  const people = ['two', 'one', 'no', 'asked'].map((name) => `client:${name}`);
+  const { outcomes } = await write([...people, 'dependant:1', { to: { address: 'dead.two@people.test' } }]);
+  t.same(outcomes, ['OK', suppressed, suppressed, suppressed, 'OK', suppressed]);
+  t.same(arrived().sort(), ['child@people.test', 'two@people.test']);
+  t.same((await write(['student:1'], { addressPolicy: 'both' })).outcomes, ['OK'], 'both: each that is not dead');
+  t.same((await write(['client:two'], { addressPolicy: 'role:none' })).outcomes, ['KO address_missing']);
+  t.same(arrived(), ['uni@people.test']);
+  await done(post('/v1/suppressions', { address: 'uni@people.test', cause: 'bounce' }));
+  const both = await write(['student:1'], { addressPolicy: 'both' });
+  t.same(both.outcomes, [suppressed, suppressed], 'nothing is left: as without any other');
 });
 
 t.test('what waits in E or V is stopped at once, and nobody validates over it', async (t) => {

@@ -1,6 +1,8 @@
 import t from 'tap';
 import { uploadText } from '../support/documents.ts';
+import { mail, startPeople } from '../support/people.ts';
 import { startService } from '../support/service.ts';
+import { must } from '../support/templates.ts';
 import { makeNotices } from './notices.ts';
 
 const anna = 'anna@courriel.example';
@@ -108,6 +110,44 @@ t.test('missing fields are given by a correction; then it is sent again (W11)', 
   t.equal((await notices.act(id, 'resend')).status, 200);
   await service.work();
   t.match((await notices.message(id)).body, { status: 'OK', reason: null });
+});
+
+t.test('a contact that does not exist is told, and mended by an address, given before or not', async (t) => {
+  const service = await startPeople(t);
+  const { put, send, work, message, post, inject, arrived } = service;
+  await put('company:1', { addresses: [mail('siege@company.test')] });
+  const contact = 'external:contact:none';
+  const rows = [
+    { recipient: 'external:company:1', contact },
+    { recipient: 'external:company:1', contact, to: { address: 'given@company.test' } },
+    { recipient: 'external:company:1', contact, to: { address: 'not an address' } },
+    { recipient: 'external:company:none', contact },
+  ].map((row) => ({ ...row, data: { name: 'N' } }));
+  const { messages } = await send(rows);
+  const born = await Promise.all(messages.map(message));
+  const partsOf = ({ reasonDetail }: { reasonDetail: { faults: { part: string }[] } }) =>
+    reasonDetail.faults.map(({ part }) => part).join(' ');
+  t.same(
+    born.map((one) => [one.status, one.reason, one.to?.address ?? null, partsOf(one)]),
+    [
+      ['KO', 'recipient_unknown', null, 'contact'],
+      ['KO', 'recipient_unknown', 'given@company.test', 'contact'],
+      ['KO', 'address_invalid', 'not an address', 'to contact'],
+      ['KO', 'recipient_unknown', null, 'recipient contact'],
+    ],
+  );
+  for (const id of messages) {
+    t.match(await post(`/v1/messages/${id}/resend`, {}), { status: 409, body: { code: 'cannot_be_sent' } });
+    const body = { to: { address: 'contact@company.test' } };
+    const mended = await inject('PATCH', `/v1/messages/${id}`, { body, headers: { 'if-match': '*' } });
+    t.match(mended, { status: 200, body: { reasonDetail: null } });
+    must(await post(`/v1/messages/${id}/resend`, {}), 200);
+  }
+  await work();
+  t.same(
+    arrived(),
+    messages.map(() => 'contact@company.test'),
+  );
 });
 
 t.test('rules follow the corrected address: an E that they refuse becomes B', async (t) => {

@@ -35,6 +35,21 @@ t.test('the table names every route that writes the tenant, its keys or its acco
   t.same(written.sort(), ['POST /v1/api-keys', ...known].sort());
 });
 
+t.test('nor does it write people, or anything that is kept about them: every route of theirs refuses it', async (t) => {
+  const { inject, tenant } = await startService(t);
+  const ofPeople = /^\/v1\/(recipients|recipient-types|notification-types|suppressions)(\/|$)/;
+  const reading = ['/v1/recipients/search', '/v1/recipients/count'];
+  const written = operationsOf(await readDocument()).filter(
+    ({ method, path }) => method !== 'GET' && ofPeople.test(path) && !reading.includes(path),
+  );
+  t.ok(written.length > 15, 'they are found');
+  for (const { method, path } of written) {
+    const filled = path.replaceAll(/\{\w+\}/g, '019c0000-0000-7000-8000-000000000000');
+    const answer = await inject(method, filled, { key: tenant.testKey, headers: whatever });
+    t.match(answer, { status: 403, body: { code: 'forbidden', detail: /test key/i } }, `${method} ${path}`);
+  }
+});
+
 t.test('a test key writes neither tenant, nor keys, nor accounts, whatever its scopes', async (t) => {
   const service = await startService(t);
   const { inject, tenant } = service;
@@ -209,6 +224,7 @@ t.test(
       ['POST', '/v1/suppressions', { address: 'ann@people.test', cause: 'manual' }],
       ['PATCH', `/v1/suppressions/${suppression.id}`, { note: 'x' }],
       ['POST', '/v1/recipient-types', { key: 'other', title: 'Other' }],
+      ['POST', '/v1/recipients', { type: 'client', externalId: 'C-1', ...person }],
       ['PUT', '/v1/recipients/external:client:C-1', person],
       ['PUT', '/v1/recipients/external:client:C-1/consents', { consents: [] }],
       ['PUT', '/v1/recipients/external:client:C-1/choices', { choices: [] }],

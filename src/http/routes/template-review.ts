@@ -2,7 +2,7 @@ import Type from 'typebox';
 import { invalidField } from '../../errors.ts';
 import { closed, reference, Uuid } from '../../fields.ts';
 import type { Runtime } from '../../runtime.ts';
-import { type FirstLook, lookFirst } from '../../send-requests/first-look.ts';
+import { type FirstLook, type LookedFor, lookFirst } from '../../send-requests/first-look.ts';
 import { defaultSender, findOwnSender, getSender, type SenderRow, shownSender } from '../../senders/store.ts';
 import { listTexts, listWritten, writtenOf } from '../../templates/authoring/written.ts';
 import { checkTemplate } from '../../templates/check/check.ts';
@@ -76,24 +76,30 @@ async function addressOf(runtime: Runtime, version: TemplateVersionRow, sample: 
   return (await previewTemplate(runtime, expression, sample)).subject;
 }
 
-/** @throws AppError `forbidden`; `unprocessable` where there is no such recipient. */
+/** @throws AppError `forbidden`; `unprocessable` where there is no such recipient or contact. */
 async function lookFor(
   runtime: Runtime,
   caller: Caller,
   tenant: TenantRow,
   template: TemplateRow,
-  reference: string,
+  lookedFor: LookedFor,
 ): Promise<FirstLook> {
   demand(caller, 'recipients:read');
-  const look = await lookFirst(runtime, tenant, template, reference);
-  if (look === null) throw invalidField('/recipient', 'recipient_unknown', 'there is no such recipient');
-  return look;
+  const look = await lookFirst(runtime, tenant, template, lookedFor);
+  if (!('unknown' in look)) return look;
+  throw invalidField(`/${look.unknown}`, 'recipient_unknown', `there is no such ${look.unknown}`);
 }
 
 function presentSender(sender: SenderRow | null) {
   if (sender === null) return null;
   const { id, key, fromName, fromAddress } = sender;
   return { id, key, fromName, fromAddress };
+}
+
+async function defaultsOf(look: FirstLook, expressed: string | null, sender: SenderRow | null) {
+  const [first, ...also] = await look.targets(expressed, sender);
+  if (first === undefined) throw new Error('a look has no target');
+  return { ...first, also, sender: presentSender(sender) };
 }
 
 function previewRoute(app: App, runtime: Runtime): void {
@@ -113,19 +119,20 @@ function previewRoute(app: App, runtime: Runtime): void {
     }),
     async (request) => {
       const caller = callerOf(request);
-      const { data, locale: wanted, recipient, version: asked } = request.body;
+      const { data, locale: wanted, recipient, contact, version: asked } = request.body;
       const { template, version } = await versionOf(runtime, caller.tenantId, request.params.id, asked);
       const tenant = await getTenant(runtime.db, caller.tenantId);
-      const look = recipient === undefined ? null : await lookFor(runtime, caller, tenant, template, recipient);
+      const look =
+        recipient === undefined ? null : await lookFor(runtime, caller, tenant, template, { recipient, contact });
       const sample = await sampleOf(runtime, caller, tenant, version, {
         data: { ...look?.data, ...data },
-        locale: wanted ?? look?.recipient.locale ?? undefined,
+        locale: wanted ?? look?.localeOf(addressParts(version) !== null) ?? undefined,
       });
       const { locale } = sample;
       const preview = await previewTemplate(runtime, textsFor(version, locale), sample);
       const to = await addressOf(runtime, version, sample);
       const sender = await senderOf(runtime, caller, version);
-      const defaults = look === null ? null : { ...(await look.target(to, sender)), sender: presentSender(sender) };
+      const defaults = look === null ? null : await defaultsOf(look, to, sender);
       return { version: version.version, locale, to, defaults, ...preview };
     },
   );

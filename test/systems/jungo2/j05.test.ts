@@ -28,6 +28,17 @@ t.test('J5 · contact is accepted by that very address, or the message is blocke
   t.same(arrived(), ['oui@c1.example']);
 });
 
+t.test('J5 · a mailbox that stands twice in a record is refused by either, and hides no other', async (t) => {
+  const { put, write, arrived } = await startPeople(t);
+  const no = mail('x@c.example', { role: 'personal', acceptsContact: false });
+  const yes = mail('X@c.example', { role: 'institutional', preferred: true });
+  await put('client:1', { addresses: [no, yes, mail('y@c.example')] });
+  await put('client:2', { addresses: [yes, no] });
+  t.same((await write(['client:1', 'client:2'])).outcomes, ['OK', 'B contact_refused']);
+  t.same((await write(['client:1'], { addressPolicy: 'both' })).outcomes, ['OK']);
+  t.same(arrived(), ['y@c.example', 'y@c.example']);
+});
+
 t.test('J5 · a partner company is reached through its reference contact, and through nobody else', async (t) => {
   const { put, write, arrived, inject } = await startPeople(t);
   const type = { key: 'partner-company', title: 'Entreprise partenaire', reachedThrough: 'contact' };
@@ -46,6 +57,31 @@ t.test('J5 · a partner company is reached through its reference contact, and th
   // Named for one matter: it serves where the company has no other.
   const named = await write([{ recipient: 'external:partner-company:3', contact: 'external:contact:4' }]);
   t.same([named.outcomes, arrived()], [['OK'], ['autre@e1.example']]);
+});
+
+t.test('J5 · a part of a partner company reaches it through its contact only, as it is reached itself', async (t) => {
+  const { put, write, arrived, inject } = await startPeople(t);
+  const type = { key: 'partner-company', title: 'Entreprise partenaire', reachedThrough: 'contact' };
+  must(await inject('POST', '/v1/recipient-types', { body: type }), 201);
+  await put('structure:group', { addresses: [mail('groupe@e.example')] });
+  for (const n of [1, 2]) {
+    await put(`partner-company:${n}`, {
+      addresses: [mail(`accueil@e${n}.example`)],
+      partOf: 'external:structure:group',
+    });
+    await put(`structure:site-${n}`, { partOf: `external:partner-company:${n}` });
+    await put(`structure:unit-${n}`, { partOf: `external:structure:site-${n}` });
+  }
+  await put('contact:1', { addresses: [mail('roy@e1.example')], referenceContactOf: 'external:partner-company:1' });
+  const { outcomes } = await write([1, 2].flatMap((n) => [`structure:site-${n}`, `structure:unit-${n}`]));
+  const missing = 'KO address_missing';
+  t.same(outcomes, ['OK', 'OK', missing, missing], 'without a contact neither the company nor its group serves');
+  t.same(arrived(), ['roy@e1.example', 'roy@e1.example']);
+  await put('company:1', { addresses: [mail('siege@c1.example')] });
+  await put('contact:2', { addresses: [mail('roux@c1.example')], referenceContactOf: 'external:company:1' });
+  await put('structure:branch', { partOf: 'external:company:1' });
+  await write(['structure:branch']);
+  t.same(arrived(), ['roux@c1.example'], 'of a company the contact comes first, from below too');
 });
 
 t.test('J5 · what the company refuses holds for mail to its contact, and the contact’s own word too', async (t) => {

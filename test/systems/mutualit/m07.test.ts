@@ -62,6 +62,45 @@ t.test('M7 · the templates of the page, then the defaults: recipient, sender, s
   t.match(unread, { status: 403, body: { scope: 'recipients:read' } });
 });
 
+t.test(
+  'M7 · the preview shows every address of the policy, through whom, in the language of who reads it',
+  async (t) => {
+    const service = await startPeople(t);
+    const { put, inject, write, post, message, arrived } = service;
+    const french = { subject: 'Avis', text: 'Bonjour', html: '<p>Bonjour</p>' };
+    const english = { subject: 'Notice', text: 'Hello', html: '<p>Hello</p>' };
+    const path = await addTemplate(
+      service,
+      { key: 'avis', addressPolicy: 'both' },
+      { ...french, locales: { en: english } },
+    );
+    const look = async (body: object) =>
+      must(await inject('POST', `${path}/preview`, { body: { data: {}, ...body } }), 200);
+    const [personal, institutional] = [{ role: 'personal' }, { role: 'institutional' }];
+    await put('student:1', { addresses: [mail('p@u.example', personal), mail('i@u.example', institutional)] });
+    must(await post('/v1/suppressions', { address: 'i@u.example', cause: 'manual' }), 201);
+    t.match((await look({ recipient: 'external:student:1' })).defaults, {
+      to: { address: 'p@u.example' },
+      reason: null,
+      also: [{ to: { address: 'i@u.example' }, reason: 'suppressed' }],
+    });
+    await put('company:1', { locale: 'fr', addresses: [mail('siege@e.example')] });
+    await put('contact:1', { locale: 'en', displayName: 'Ann', addresses: [mail('ann@e.example')] });
+    const named = { recipient: 'external:company:1', contact: 'external:contact:1' };
+    const shown = await look(named);
+    t.match(shown, { subject: 'Notice', defaults: { to: { name: 'Ann', address: 'ann@e.example' }, also: [] } });
+    t.match(await look({ recipient: 'external:company:1' }), { subject: 'Avis' });
+    const wrong = await inject('POST', `${path}/preview`, {
+      body: { data: {}, ...named, contact: 'external:contact:2' },
+    });
+    t.match(wrong, { status: 422, body: { errors: [{ pointer: '/contact', code: 'recipient_unknown' }] } });
+    const { messages } = await write([named, 'company:1'], { template: 'avis' });
+    const [toContact, toCompany] = await Promise.all(messages.map(message));
+    t.match([toContact, toCompany], [{ subject: 'Notice' }, { subject: 'Avis' }]);
+    t.same(arrived().sort(), ['ann@e.example', 'siege@e.example']);
+  },
+);
+
 t.test('M7 · everything is changed before it is sent', async (t) => {
   const service = await startPeople(t);
   const { put, send, work, sink, inject, message, events } = service;

@@ -54,6 +54,79 @@ t.test('M9 · dependants have the choices of their member', async (t) => {
   });
 });
 
+t.test('M9 · of several templates of a kind each person gets that of their type, else that for all', async (t) => {
+  const service = await startPeople(t);
+  const { put, post, send, work, arrived, message, inject } = service;
+  must(await post('/v1/notification-types', { key: 'avis', title: 'Avis', defaultChoice: 'on' }), 201);
+  const add = (key: string, recipientTypes: string[], more: object = {}) =>
+    addTemplate(
+      service,
+      { key, notificationType: 'avis', recipientTypes, ...more },
+      { text: 'T {{ name }}', html: '<p>T</p>' },
+    );
+  for (const type of ['client', 'member', 'provider']) {
+    await put(`${type}:1`, { addresses: [mail(`${type}@p.example`)] });
+  }
+  const { id } = must(await inject('GET', '/v1/recipients/external:member:1'), 200);
+  const rows = [
+    { recipient: 'external:client:1' },
+    { recipient: id },
+    { recipient: 'external:provider:1' },
+    { recipient: 'external:member:none' },
+    { to: { address: 'nobody@p.example' } },
+  ].map((row) => ({ ...row, data: { name: 'N' } }));
+  const served = async () => {
+    const answer = await send(rows, { template: undefined, notificationType: 'avis' });
+    await work();
+    const became = await Promise.all(answer.messages.map(message));
+    const { templates } = must(await inject('GET', `/v1/send-requests/${answer.id}`), 200);
+    return {
+      became: became.map(({ template, status, reason }) => [template.key, status, reason].filter(Boolean).join(' ')),
+      templates: templates.map(({ key }: { key: string }) => key).sort(),
+      arrived: arrived().sort(),
+    };
+  };
+  await add('for-clients', ['client']);
+  await add('for-members', ['member']);
+  t.same(await served(), {
+    became: [
+      'for-clients OK',
+      'for-members OK',
+      'for-clients KO recipient_type_refused',
+      'for-members KO recipient_unknown',
+      'for-clients OK',
+    ],
+    templates: ['for-clients', 'for-members'],
+    arrived: ['client@p.example', 'member@p.example', 'nobody@p.example'],
+  });
+  await add('for-all', []);
+  await add('for-all-too', []);
+  await add('for-members-too', ['member', 'dependant']);
+  t.same((await served()).became, [
+    'for-clients OK',
+    'for-members OK',
+    'for-all OK',
+    'for-members KO recipient_unknown',
+    'for-all OK',
+  ]);
+});
+
+t.test('M9 · a template that serves no row of a request is not asked for anything', async (t) => {
+  const service = await startPeople(t);
+  const { put, post, send, inject } = service;
+  must(await post('/v1/notification-types', { key: 'avis', title: 'Avis', defaultChoice: 'on' }), 201);
+  const texts = { text: 'T', html: '<p>T</p>' };
+  const kind = { notificationType: 'avis' };
+  await addTemplate(service, { key: 'clients', ...kind, recipientTypes: ['client'], validation: 'manual' }, texts);
+  await addTemplate(service, { key: 'members', ...kind, recipientTypes: ['member'] }, texts);
+  await put('member:1', { addresses: [mail('m@p.example')] });
+  const answer = await send([{ recipient: 'external:member:1' }], { template: undefined, notificationType: 'avis' });
+  t.match(must(await inject('GET', `/v1/send-requests/${answer.id}`), 200), {
+    validation: 'automatic',
+    templates: [{ key: 'members' }],
+  });
+});
+
 t.test('M9 · a kind of notice that is unknown, or that no template serves, is refused by name', async (t) => {
   const { post, inject } = await startPeople(t);
   const ask = (body: object) =>

@@ -19,6 +19,14 @@ t.test('M11 · a structure by its own mail among its other coordinates, else tha
   t.same(arrived(), ['groupe@s.example', 'groupe@s.example', 'site@s.example', 'groupe@s.example']);
 });
 
+t.test('M11 · the structure above is found however many stand between', async (t) => {
+  const { put, write, arrived } = await startPeople(t);
+  await put('structure:0', { addresses: [mail('groupe@s.example')] });
+  for (let n = 1; n <= 10; n += 1) await put(`structure:${n}`, { partOf: `external:structure:${n - 1}` });
+  t.same((await write(['structure:5', 'structure:6', 'structure:10'])).outcomes, ['OK', 'OK', 'OK']);
+  t.same(new Set(arrived()), new Set(['groupe@s.example']));
+});
+
 t.test('M11 · a provider by its own mail, or by the accounting one where the template says so', async (t) => {
   const service = await startPeople(t);
   const { put, write, arrived } = service;
