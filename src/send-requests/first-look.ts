@@ -47,7 +47,7 @@ export async function lookFirst(
       if (first === undefined) throw new Error('a row has no target');
       const to = { name: first.name, address: first.address };
       const faults = [first.fault, ...plannedFaults({ template, sender }, { recipient })];
-      const known = faults.find((fault) => fault !== null)?.code ?? first.block;
+      const known = faults.find((fault) => fault !== null)?.code ?? first.block?.reason ?? null;
       if (known !== null) return { to, reason: known };
       const subject = {
         notificationTypeId: template.notificationTypeId,
