@@ -37,11 +37,6 @@ export const errorCodes = {
   not_found: { status: 404, en: 'Not found.', fr: 'Introuvable.' },
   conflict: { status: 409, en: 'It exists already.', fr: 'Cet élément existe déjà.' },
   in_use: { status: 409, en: 'It is in use.', fr: 'Cet élément est utilisé.' },
-  held_by_member: {
-    status: 409,
-    en: 'It is said by the member of the household.',
-    fr: 'C’est l’adhérent du foyer qui le dit.',
-  },
   illegal_move: {
     status: 409,
     en: 'The message cannot make this move from its status.',

@@ -102,16 +102,24 @@ function tellChoice(facts: Extract<RuleFacts, { rule: 'choice' }>, { say, moment
   );
 }
 
-function tellRule(facts: RuleFacts, teller: Teller): string[] {
+function tellContact({ toAddress, toHash }: MessageRow, { say }: Teller): string {
+  // One that was erased had an address: its hash is left.
+  return toAddress === null && toHash === null
+    ? say(
+        'The record accepts contact by none of the addresses that it could go to.',
+        'La fiche n’accepte le contact à aucune des adresses où il pourrait aller.',
+      )
+    : say(
+        'The record says that contact by this address is not accepted.',
+        'La fiche indique que le contact par cette adresse n’est pas accepté.',
+      );
+}
+
+function tellRule(row: MessageRow, facts: RuleFacts, teller: Teller): string[] {
   const { say, moment } = teller;
   switch (facts.rule) {
     case 'contact':
-      return [
-        say(
-          'The record says that contact by this address is not accepted.',
-          'La fiche indique que le contact par cette adresse n’est pas accepté.',
-        ),
-      ];
+      return [tellContact(row, teller)];
     case 'choice':
       return [tellChoice(facts, teller)];
     case 'consent':
@@ -197,7 +205,7 @@ export function explainMessage({ row, lastMove, lastAttempt }: Explained, langua
     facts,
     sentences: [
       ...tellStatus(row, teller),
-      ...(facts === null ? [] : tellRule(facts, teller)),
+      ...(facts === null ? [] : tellRule(row, facts, teller)),
       ...(row.status === 'E' || lastMove === null ? [] : [tellMove(lastMove, teller)]),
       ...(lastAttempt === null ? [] : tellAttempt(lastAttempt, teller)),
     ],

@@ -70,8 +70,8 @@ const ownReasons = [
   },
   {
     code: 'contact_refused',
-    en: 'The recipient does not accept contact by any of their addresses.',
-    fr: 'Le destinataire n’accepte d’être contacté à aucune de ses adresses.',
+    en: 'The recipient does not accept contact this way.',
+    fr: 'Le destinataire n’accepte pas d’être contacté ainsi.',
   },
   {
     code: 'consent_refused',

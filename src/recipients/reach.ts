@@ -17,7 +17,8 @@ export interface ReachedAddress {
 /** Where somebody is written to, or why nowhere. */
 export type Reached =
   | { kind: 'reached'; addresses: ReachedAddress[] }
-  | { kind: 'refused' }
+  /** There are addresses, and contact by them is not accepted. `owner` is the first who has one. */
+  | { kind: 'refused'; owner: RecipientWithAddresses }
   | { kind: 'missing' }
   | { kind: 'no-contact' };
 
@@ -100,10 +101,10 @@ export async function readReach(
           if (chosen.length > 0) return { kind: 'reached', addresses: chosen.map((address) => ({ owner, address })) };
         }
       }
-      const refused = candidates.some(({ addresses }) =>
+      const refusing = candidates.find(({ addresses }) =>
         addresses.some(({ kind, acceptsContact }) => kind === 'mail' && !acceptsContact),
       );
-      return { kind: refused ? 'refused' : 'missing' };
+      return refusing === undefined ? { kind: 'missing' } : { kind: 'refused', owner: refusing };
     },
   };
 }

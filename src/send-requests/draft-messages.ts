@@ -22,6 +22,7 @@ import {
   documentsOf,
   type ExpressedAddress,
   localeOfRow,
+  type Fault,
   type RowBody,
   type Target,
   targetsOf,
@@ -134,6 +135,14 @@ function sharedColumns({ body, plan, caller }: Source) {
 /** A fault as a message keeps it: its code, and the part of the row it is about. */
 const faultOf = ({ pointer, code }: { pointer: string; code: Reason }) => ({ code, part: pointer.split('/')[1] ?? '' });
 
+/** What a message that cannot be sent, or may not be, keeps beside its reason. */
+function detailOf(faults: readonly Fault[], { block }: Target): MessageRow['reasonDetail'] {
+  const [first] = faults;
+  // All of them: a correction of one must not let the message leave with the others.
+  if (first !== undefined) return { message: first.message, faults: faults.map(faultOf) };
+  return block === null ? null : { facts: block.facts };
+}
+
 /** One row of the request, for one of its templates. */
 interface SourceRow {
   planned: PlannedTemplate;
@@ -185,9 +194,8 @@ function draftOf(
       channel: template.channel,
       status,
       dispatchState: status === 'V' ? 'waiting' : 'idle',
-      reason: faults[0]?.code ?? target.block ?? homeless,
-      // All of them: a correction of one must not let the message leave with the others.
-      reasonDetail: faults[0] === undefined ? null : { message: faults[0].message, faults: faults.map(faultOf) },
+      reason: faults[0]?.code ?? target.block?.reason ?? homeless,
+      reasonDetail: detailOf(faults, target),
       remark: row.remark ?? null,
       templateId: template.id,
       templateVersion: version.version,

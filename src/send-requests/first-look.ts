@@ -83,7 +83,7 @@ export async function lookFirst(
       );
       return targets.map(({ name, address, fault, block }, place) => {
         const faults = [fault, ...plannedFaults({ template, sender }, { recipient })];
-        const known = faults.find((one) => one !== null)?.code ?? block;
+        const known = faults.find((one) => one !== null)?.code ?? block?.reason;
         return { to: { name, address }, reason: known ?? verdicts[place]?.reason ?? null };
       });
     },

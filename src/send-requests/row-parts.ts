@@ -4,6 +4,7 @@ import type { StoredCopy } from '../db/tables/messages.ts';
 import { attachDocuments } from '../documents/attach.ts';
 import type { findDocuments } from '../documents/store.ts';
 import type { Reason } from '../messages/reasons.ts';
+import type { RuleFacts } from '../messages/rule-facts.ts';
 import type { RecipientWithAddresses } from '../recipients/lookup.ts';
 import type { AddressPolicy } from '../tenants/address-policy.ts';
 import type { People } from './people.ts';
@@ -28,8 +29,8 @@ export interface Target {
   address: string | null;
   normalized: string | null;
   fault: Fault | null;
-  /** A rule of the recipient's own record. */
-  block: Reason | null;
+  /** What a record says against it, with what that rests on. */
+  block: { reason: Reason; facts: RuleFacts } | null;
 }
 
 /** What the expression of a template's address gives for a row. */
@@ -96,8 +97,10 @@ function reachedTargets(
         fault: null,
         block: null,
       }));
-    case 'refused':
-      return [{ ...nowhere, name, recipient, fault: null, block: 'contact_refused' }];
+    case 'refused': {
+      const facts: RuleFacts = { rule: 'contact', recipientId: reached.owner.id };
+      return [{ ...nowhere, name, recipient, fault: null, block: { reason: 'contact_refused', facts } }];
+    }
     case 'no-contact': {
       const message = 'the structure is reached through its reference contact, and has none';
       return [{ ...nowhere, name, recipient, fault: { pointer: '/recipient', code: 'contact_missing', message } }];

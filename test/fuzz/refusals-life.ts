@@ -1,89 +1,22 @@
 /** Carries a life out on the service and holds what it shows against the model. */
 import { done } from '../support/broker.ts';
-import type { People } from '../support/people.ts';
 import { messageIdOf, receiverOf } from '../support/sending.ts';
 import type { Command } from './refusals-commands.ts';
-import { type Known, mustNotCopy, mustNotLeave, stop, stopWaitingFor, type World } from './refusals-model.ts';
-
-/** The templates and the kind of notice that all lives share. */
-export interface Stage {
-  service: People;
-  typeId: string;
-  /** How often each thing was seen, so that a run which proves nothing is noticed. */
-  seen: Map<string, number>;
-}
-
-interface Life extends Stage {
-  number: number;
-  world: World;
-}
-
-const spellings = [
-  (text: string) => text,
-  (text: string) => text.toUpperCase(),
-  (text: string) => text.replace('bücher', 'xn--bcher-kva'),
-];
-
-/** Each life has people of its own: what waits at its end is not of the next. */
-const addressOf = ({ number }: Life, address: number, how = 0) =>
-  (spellings[how] ?? String)(`a${address}.${number}@${address === 0 ? 'bücher.test' : 'people.test'}`);
-const referenceOf = ({ number }: Life, person: number) => `external:member:${number}-${person}`;
-const pathOf = (life: Life, person: number) => `/v1/recipients/${encodeURIComponent(referenceOf(life, person))}`;
-const numberIn = (address: string) => Number(/^a(\d)\./i.exec(address)?.[1] ?? -1);
-
-function saw({ seen }: Stage, what: string): void {
-  seen.set(what, (seen.get(what) ?? 0) + 1);
-}
-
-function expectStatus(what: string, status: number, wanted: number): void {
-  if (status !== wanted) throw new Error(`${what} was answered with ${status}, not ${wanted}`);
-}
-
-async function keep(life: Life, { person, addresses, member }: Extract<Command, { kind: 'keep' }>): Promise<void> {
-  const { people } = life.world;
-  const body = {
-    addresses: addresses.map(([one, acceptsContact]) => ({
-      kind: 'mail',
-      value: addressOf(life, one),
-      acceptsContact,
-    })),
-    householdOf: member === null ? null : referenceOf(life, member),
-  };
-  const { status } = await life.service.inject('PUT', pathOf(life, person), { body });
-  const follows = member !== null ? people.get(member) : undefined;
-  const hasDependants = [...people.values()].some((one) => one.member === person);
-  const wrong =
-    member !== null && (member === person || follows === undefined || follows.member !== null || hasDependants);
-  expectStatus('keeping somebody', status, wrong ? 422 : people.has(person) ? 200 : 201);
-  if (wrong) return saw(life, 'a household that cannot be');
-  stopWaitingFor(life.world, person);
-  const before = people.get(person);
-  const own = { level: before?.level ?? null, choice: before?.choice ?? null };
-  // Whoever leaves a household keeps what its member said, where their own word does not go less far.
-  const left = before?.member != null && before.member !== member ? people.get(before.member) : undefined;
-  const level = left?.level == null || (own.level !== null && own.level < left.level) ? own.level : left.level;
-  const choice = left?.choice == null || own.choice === false ? own.choice : left.choice;
-  people.set(person, { addresses: new Map(addresses), member, level, choice });
-}
-
-async function remove(life: Life, person: number): Promise<void> {
-  const { people } = life.world;
-  const { status } = await life.service.inject('DELETE', pathOf(life, person));
-  const followed = [...people.values()].some(({ member }) => member === person);
-  expectStatus('deleting somebody', status, !people.has(person) ? 404 : followed ? 409 : 204);
-  if (status !== 204) return;
-  stopWaitingFor(life.world, person);
-  people.delete(person);
-  for (const one of life.world.messages) if (one.person === person) one.gone = true;
-}
-
-/** Says something for a person: refused where their member speaks for them. */
-async function say(life: Life, number: number, what: 'consents' | 'choices', said: object, keepIt: () => void) {
-  const person = life.world.people.get(number);
-  const { status } = await life.service.inject('PUT', `${pathOf(life, number)}/${what}`, { body: { [what]: [said] } });
-  expectStatus(`${what} of somebody`, status, person === undefined ? 404 : person.member === null ? 200 : 409);
-  if (status === 200) keepIt();
-}
+import { choiceOf, type Known, levelOf, mustNotCopy, mustNotLeave, stop, type World } from './refusals-model.ts';
+import {
+  addressOf,
+  expectStatus,
+  keep,
+  type Life,
+  moveTo,
+  numberIn,
+  pathOf,
+  referenceOf,
+  remove,
+  type Stage,
+  saw,
+  say,
+} from './refusals-people.ts';
 
 async function suppress(life: Life, address: number, how: number): Promise<void> {
   const { suppressed, messages } = life.world;
@@ -200,10 +133,22 @@ async function work(life: Life): Promise<void> {
   if (missing.length > 0) throw new Error(`did not arrive although nobody refused: ${missing}`);
 }
 
-async function compare({ service, world }: Life): Promise<void> {
+async function compare(life: Life): Promise<void> {
+  const { service, world } = life;
   for (const one of world.messages) {
     const { status, reason } = await service.message(one.id);
     if (status !== one.status) throw new Error(`${one.subject} to ${one.to} is ${status} ${reason}, not ${one.status}`);
+  }
+  for (const number of world.people.keys()) {
+    const ask = async (what: string) => done(service.inject('GET', `${pathOf(life, number)}/${what}`));
+    const { consents } = await ask('consents');
+    const { level } = consents.find((one: { addressKind: string }) => one.addressKind === 'mail');
+    const { choices } = await ask('choices');
+    const [shown, wanted] = [
+      [level, choices[0].accepted].join(),
+      [levelOf(world, number), choiceOf(world, number) ?? true].join(),
+    ];
+    if (shown !== wanted) throw new Error(`for person ${number} ${shown} is shown, not ${wanted}`);
   }
 }
 
@@ -213,18 +158,20 @@ async function carryOut(life: Life, command: Command): Promise<void> {
   switch (command.kind) {
     case 'keep':
       return keep(life, command);
+    case 'household':
+      return moveTo(life, command.person, command.member);
     case 'delete':
       return remove(life, command.person);
     case 'consent': {
       const { level } = command;
       return say(life, command.person, 'consents', { addressKind: 'mail', level }, () => {
-        if (person !== undefined) person.level = level;
+        if (person !== undefined) person.level = { own: level, alone: level };
       });
     }
     case 'choose': {
       const { accepted } = command;
       return say(life, command.person, 'choices', { notificationType: 'kind', channel: 'mail', accepted }, () => {
-        if (person !== undefined) person.choice = accepted;
+        if (person !== undefined) person.choice = { own: accepted, alone: accepted };
       });
     }
     case 'suppress':

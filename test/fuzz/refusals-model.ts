@@ -6,10 +6,18 @@ export interface Person {
   addresses: Map<number, boolean>;
   /** The member of their household, by number; null: none. */
   member: number | null;
-  /** By mail. Null: never said. */
-  level: number | null;
-  /** Of the kind of notice. Null: never said. */
-  choice: boolean | null;
+  /** By mail. */
+  level: Word<number>;
+  /** Of the kind of notice. */
+  choice: Word<boolean>;
+}
+
+/** What somebody has by themselves about one thing. Null: nothing. */
+export interface Word<Value> {
+  /** What they said. */
+  own: Value | null;
+  /** What holds for them while they are of no household: what they said, or what the last one handed down, after it. */
+  alone: Value | null;
 }
 
 /** What a message is about: which templates there are. */
@@ -52,16 +60,37 @@ export interface World {
 
 export const defaultLevel = 1;
 
-const holderOf = (world: World, number: number) => world.people.get(number)?.member ?? number;
+/** The level that holds for somebody. */
+export function levelOf(world: World, number: number): number {
+  const person = world.people.get(number);
+  const holder = person?.member == null ? person : world.people.get(person.member);
+  const held = holder?.level.alone ?? defaultLevel;
+  // Their own word counts where it goes less far than that of their household.
+  return holder === person ? held : Math.min(held, person?.level.own ?? 3);
+}
+
+/** What was chosen for somebody; null: nothing. */
+export function choiceOf(world: World, number: number): boolean | null {
+  const person = world.people.get(number);
+  if (person?.member == null) return person?.choice.alone ?? null;
+  return person.choice.own === false ? false : (world.people.get(person.member)?.choice.alone ?? null);
+}
+
+/** Somebody leaves their household: what held in it is kept, and is not what they said. */
+export function leaveHousehold(world: World, number: number): void {
+  const person = world.people.get(number);
+  if (person?.member == null) return;
+  const { level } = world.people.get(person.member) ?? person;
+  const goesLessFar = person.level.own !== null && (level.alone === null || person.level.own < level.alone);
+  person.level.alone = goesLessFar ? person.level.own : level.alone;
+  person.choice.alone = choiceOf(world, number);
+  person.member = null;
+}
 
 /** Whether the word of one person stands against a message. */
 function refuses(world: World, number: number, subject: Subject): boolean {
   const { level, typed } = subjects[subject];
-  const words = [world.people.get(holderOf(world, number)), world.people.get(number)];
-  const [holder, own] = words;
-  // Their own word counts where it goes less far than that of their household.
-  if (Math.min(holder?.level ?? defaultLevel, own?.level ?? 3) < level) return true;
-  return typed && (!world.typeActive || words.some((word) => word?.choice === false));
+  return levelOf(world, number) < level || (typed && (!world.typeActive || choiceOf(world, number) === false));
 }
 
 function ownersOf(world: World, address: number): number[] {

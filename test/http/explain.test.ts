@@ -8,13 +8,12 @@ t.test('each rule says why, with its facts, and without an address', async (t) =
   clock.set('2026-11-23T09:00:00Z');
   for (const n of [1, 2, 3]) await put(`member:${n}`, { addresses: [mail(`m${n}@mutuelle.example`)] });
   await put('dependant:1', { householdOf: 'external:member:1', addresses: [] });
-  await put('member:4', { addresses: [mail('m4@mutuelle.example', { acceptsContact: false })] });
   await consent('member:1', 0);
   await choose('member:2', 'avis', false);
   must(await post('/v1/suppressions', { address: 'm3@mutuelle.example', cause: 'complaint' }), 201);
-  const people = ['member:1', 'dependant:1', 'member:2', 'member:3', 'member:4'];
+  const people = ['member:1', 'dependant:1', 'member:2', 'member:3'];
   const rows = people.map((one) => ({ recipient: `external:${one}`, data: { name: 'N' } }));
-  const { messages } = await send([...rows, { to: { address: 'm4@mutuelle.example' }, data: { name: 'N' } }]);
+  const { messages } = await send(rows);
   const explain = async (index: number, language: string) => {
     const headers = { 'accept-language': language };
     const answer = await inject('GET', `/v1/messages/${messages[index]}/explain`, { headers });
@@ -49,8 +48,51 @@ t.test('each rule says why, with its facts, and without an address', async (t) =
       'The address is not used since 23 November 2026 at 10:00: its owner complained.',
     ],
   });
-  t.match(await explain(5, 'en'), { rule: 'contact', reason: 'contact_refused', sentences: ['It is blocked.'] });
-  t.match(await explain(4, 'fr'), { rule: null, reason: 'contact_refused' }, 'no address was chosen at all');
+});
+
+t.test('contact that is not accepted: of this address, or of all that a record has', async (t) => {
+  const { put, send, inject } = await startPeople(t);
+  const no = { acceptsContact: false };
+  const { id: partly } = await put('client:1', { addresses: [mail('no@p.example', no), mail('yes@p.example')] });
+  const { id: nowhere } = await put('client:2', { addresses: [mail('never@p.example', no)] });
+  await put('company:1', {});
+  const { id: contact } = await put('contact:1', {
+    referenceContactOf: 'external:company:1',
+    addresses: [mail('contact@p.example', no)],
+  });
+  const rows = [
+    { to: { address: 'no@p.example' } },
+    { recipient: 'external:client:2' },
+    { recipient: 'external:company:1' },
+  ];
+  const { messages } = await send(rows.map((row) => ({ ...row, data: { name: 'N' } })));
+  const explain = async (index: number, language: string) =>
+    must(
+      await inject('GET', `/v1/messages/${messages[index]}/explain`, { headers: { 'accept-language': language } }),
+      200,
+    );
+  const decided = (recipientId: string) => ({
+    rule: 'contact',
+    reason: 'contact_refused',
+    facts: { rule: 'contact', recipientId },
+  });
+  t.match(await explain(0, 'en'), {
+    ...decided(partly),
+    sentences: [
+      'It is blocked.',
+      'The recipient does not accept contact this way.',
+      'The record says that contact by this address is not accepted.',
+    ],
+  });
+  t.match(await explain(1, 'fr'), {
+    ...decided(nowhere),
+    sentences: [
+      'Il est bloqué.',
+      'Le destinataire n’accepte pas d’être contacté ainsi.',
+      'La fiche n’accepte le contact à aucune des adresses où il pourrait aller.',
+    ],
+  });
+  t.match(await explain(2, 'fr'), decided(contact), 'whose record it is');
 });
 
 t.test('where a message stands is said, whatever it waits for', async (t) => {

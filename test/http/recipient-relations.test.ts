@@ -117,20 +117,25 @@ t.test(
   },
 );
 
-t.test('what the member says holds for the household, and is said there', async (t) => {
+t.test('what the member says holds for the household, beside what each of it says, and both are shown', async (t) => {
   const { inject, put } = waysOf(await startService(t));
   const { id: member } = must(await put('member:1'), 201);
-  must(await put('dependant:1', { householdOf: member }), 201);
-  const body = { consents: [{ addressKind: 'mobile', level: 2 }] };
-  t.match(await inject('PUT', `${pathOf('dependant:1')}/consents`, { body }), {
-    status: 409,
-    body: { code: 'held_by_member', member },
-  });
-  must(await inject('PUT', `${pathOf('member:1')}/consents`, { body }), 200);
-  const held = must(await inject('GET', `${pathOf('dependant:1')}/consents`), 200);
-  t.equal(held.heldBy, member);
-  t.match(
-    held.consents.find(({ addressKind }: { addressKind: string }) => addressKind === 'mobile'),
-    { level: 2 },
-  );
+  const { id: dependant } = must(await put('dependant:1', { householdOf: member }), 201);
+  const say = async (of: string, level: number) => {
+    const body = { consents: [{ addressKind: 'mobile', level }] };
+    const answer = must(await inject('PUT', `${pathOf(of)}/consents`, { body }), 200);
+    return answer.consents.find(({ addressKind }: { addressKind: string }) => addressKind === 'mobile');
+  };
+  const standing = async () => {
+    const held = must(await inject('GET', `${pathOf('dependant:1')}/consents`), 200);
+    t.equal(held.heldBy, member);
+    return held.consents.find(({ addressKind }: { addressKind: string }) => addressKind === 'mobile');
+  };
+  t.match(await say('dependant:1', 3), { level: 1, given: null, own: { level: 3, saidBy: dependant } });
+  await say('member:1', 2);
+  t.match(await standing(), { level: 2, given: { saidBy: member }, own: { level: 3, saidBy: dependant } });
+  t.match(await say('dependant:1', 1), { level: 1, given: { saidBy: dependant }, own: { level: 1 } });
+  t.match(await say('dependant:1', 3), { level: 2, given: { saidBy: member }, own: { level: 3 } });
+  await say('member:1', 0);
+  t.match(await standing(), { level: 0, given: { saidBy: member } });
 });

@@ -28,7 +28,7 @@ import { recipientId } from './recipients.ts';
 const params = closed({ id: recipientId });
 
 /** What holds for one kind of notice and one channel, as the API shows it. */
-export function presentChoice({ type, channel, accepted, said }: HeldChoice) {
+export function presentChoice({ type, channel, accepted, said, own }: HeldChoice) {
   return {
     notificationType: type.key,
     notificationTypeId: type.id,
@@ -40,6 +40,7 @@ export function presentChoice({ type, channel, accepted, said }: HeldChoice) {
     source: said?.source ?? null,
     author: said?.author ?? null,
     chosenAt: said?.at ?? null,
+    own: own === null ? null : { accepted: own.accepted, source: own.source, author: own.author, chosenAt: own.at },
   };
 }
 
@@ -50,7 +51,8 @@ function choiceRoutes(app: App, runtime: Runtime): void {
       id: 'getChoices',
       tag: 'people',
       summary: 'Read what a person gets, by which channel',
-      description: 'The whole catalogue: what the person chose, else the default of the notification type.',
+      description:
+        'The whole catalogue: what was chosen, else the default of the notification type. Of a person of a household: what its member chose, and beside it, as `own`, what they said themselves.',
       access: ['choices:read'],
       params,
       answers: { 200: reference('Choices') },
@@ -67,12 +69,13 @@ function choiceRoutes(app: App, runtime: Runtime): void {
       id: 'setChoices',
       tag: 'people',
       summary: 'Set what a person gets, by which channel',
-      description: 'Sets the choices given and keeps the others. The author is `On-Behalf-Of`, else the key.',
+      description:
+        'Sets the choices given and keeps the others. The author is `On-Behalf-Of`, else the key. A person of a household refuses for themselves, and takes that back; what its member refuses stays refused.',
       access: ['choices:update'],
       params,
       body: ChoicesChange,
       answers: { 200: reference('Choices') },
-      errors: ['held_by_member', 'unprocessable'],
+      errors: ['unprocessable'],
     }),
     async (request) => {
       const caller = callerOf(request);
@@ -88,8 +91,8 @@ function choiceRoutes(app: App, runtime: Runtime): void {
 }
 
 function presentChange({ typeKey, ...row }: ChoiceChangeRow & { typeKey: string | null }) {
-  const { tenantId: _tenantId, recipientId: _recipientId, ...change } = row;
-  return { ...change, notificationType: typeKey };
+  const { tenantId: _tenantId, recipientId: saidBy, ...change } = row;
+  return { ...change, saidBy, notificationType: typeKey };
 }
 
 function choiceChangeRoute(app: App, runtime: Runtime): void {
@@ -99,7 +102,7 @@ function choiceChangeRoute(app: App, runtime: Runtime): void {
       id: 'listChoiceChanges',
       tag: 'people',
       summary: 'Every choice that a person made: what, when, who said so',
-      description: 'Newest first. Of a person of a household: those of its member.',
+      description: 'Newest first. Of a person of a household: theirs and those of its member.',
       access: ['choices:read'],
       params,
       query: closed(pageQuery),
@@ -116,15 +119,19 @@ function choiceChangeRoute(app: App, runtime: Runtime): void {
   );
 }
 
-function presentSaid({ id, since, source, author, proof, createdAt: recordedAt }: ConsentRow) {
-  return { id, since, source, author, proof, recordedAt };
+function presentSaid({ id, recipientId: saidBy, since, source, author, proof, createdAt: recordedAt }: ConsentRow) {
+  return { id, saidBy, since, source, author, proof, recordedAt };
 }
 
 function presentConsents({ at, heldBy, levels, history }: HeldConsents) {
   return {
     at,
     heldBy,
-    consents: levels.map(({ given, ...held }) => ({ ...held, given: given === null ? null : presentSaid(given) })),
+    consents: levels.map(({ given, own, ...held }) => ({
+      ...held,
+      given: given === null ? null : presentSaid(given),
+      own: own === null ? null : { level: own.level, ...presentSaid(own) },
+    })),
     history: history.map((row) => ({ addressKind: row.addressKind, level: row.level, ...presentSaid(row) })),
   };
 }
@@ -173,12 +180,12 @@ function consentRoutes(app: App, runtime: Runtime): void {
       tag: 'people',
       summary: 'Record what a person allows',
       description:
-        'By kind of address; the others are kept, and so is everything that was said before. It is asked at intake, on validation, and again when a message leaves. The author is `On-Behalf-Of`, else the key. For a person of a household it is said by its member: 409 names them.',
+        'By kind of address; the others are kept, and so is everything that was said before. It is asked at intake, on validation, and again when a message leaves. The author is `On-Behalf-Of`, else the key. Of a person of a household it is their own word: that of its member holds beside it, and the lower one counts.',
       access: ['consents:update'],
       params,
       body: ConsentsChange,
       answers: { 200: reference('Consents') },
-      errors: ['held_by_member', 'unprocessable'],
+      errors: ['unprocessable'],
     }),
     async (request) => {
       const caller = callerOf(request);

@@ -1,4 +1,4 @@
-import { and, desc, eq, lt, sql } from 'drizzle-orm';
+import { and, desc, eq, inArray, lt, sql } from 'drizzle-orm';
 import type { Clock, NewId } from '../../clock.ts';
 import type { Db, Tx } from '../../db/client.ts';
 import { idList } from '../../db/rows.ts';
@@ -7,7 +7,7 @@ import { AppError, type ErrorItem, notFound } from '../../errors.ts';
 import { recordAudit } from '../../tenants/audit.ts';
 import { type Actor, nameOf } from '../../tenants/rights.ts';
 import { getRecipient, lockRecipient } from '../store.ts';
-import { heldByMember } from './consents.ts';
+import { isHandedDown, saidThemselves } from './handed-down.ts';
 import { catalogue, type NotificationTypeRow } from './notification-types.ts';
 
 /** What holds for one person, one notification type and one channel. */
@@ -15,8 +15,18 @@ export interface HeldChoice {
   type: NotificationTypeRow;
   channel: string;
   accepted: boolean;
-  /** What the person said, or null: the default of the type holds. */
-  said: { source: string | null; author: string | null; at: Date } | null;
+  /** What decides, or null: the default of the type holds. */
+  said: SaidChoice | null;
+  /** What the person said themselves, which may not be what holds: a member's refusal does. Null: nothing. */
+  own: SaidChoice | null;
+}
+
+/** What somebody said of one type and one channel. */
+export interface SaidChoice {
+  accepted: boolean;
+  source: string | null;
+  author: string | null;
+  at: Date;
 }
 
 /** A choice as callers give it. */
@@ -44,13 +54,19 @@ export async function heldChoices(db: Db | Tx, tenantId: string, reference: stri
   return types.flatMap((type) =>
     type.channels.map((channel) => {
       const said = rows.filter((one) => one.notificationTypeId === type.id && one.channel === channel);
-      const own = said.find((one) => one.recipientId === person.id && !one.accepted);
-      const row = own ?? said.find((one) => one.recipientId === heldBy);
-      if (row === undefined) return { type, channel, accepted: type.defaultChoice === 'on', said: null };
-      const { accepted, source, author, updatedAt } = row;
-      return { type, channel, accepted, said: { source, author, at: updatedAt } };
+      const ofHolder = said.find((one) => one.recipientId === heldBy);
+      const own = said.find((one) => one.recipientId === person.id && (one === ofHolder || !isHandedDown(one)));
+      const row = own?.accepted === false ? own : ofHolder;
+      const accepted = row?.accepted ?? type.defaultChoice === 'on';
+      return { type, channel, accepted, said: saidOf(row), own: saidOf(own) };
     }),
   );
+}
+
+function saidOf(row: typeof choices.$inferSelect | undefined): SaidChoice | null {
+  if (row === undefined) return null;
+  const { accepted, source, author, updatedAt: at } = row;
+  return { accepted, source, author, at };
 }
 
 type ReadChoice = { type: NotificationTypeRow; channel: string; accepted: boolean; source: string | null };
@@ -103,13 +119,14 @@ export async function keepChoices(
     .values(rows.map(({ createdAt: at, updatedAt: _updatedAt, ...row }) => ({ ...row, id: deps.newId(), at })));
 }
 
-/** What people said themselves about a kind of notice and a channel, and when, by recipient. */
+/** What people have by themselves about a kind of notice and a channel, and since when, by recipient. */
 async function saidChoices(
   db: Db | Tx,
   tenantId: string,
   notificationTypeId: string,
   channel: string,
   recipientIds: readonly string[],
+  only: { themselves?: boolean } = {},
 ): Promise<Map<string, { accepted: boolean; at: Date }>> {
   if (recipientIds.length === 0) return new Map();
   const rows = await db
@@ -121,12 +138,16 @@ async function saidChoices(
         eq(choices.notificationTypeId, notificationTypeId),
         eq(choices.channel, channel),
         sql`${choices.recipientId} = any(${idList(recipientIds)})`,
+        only.themselves === true ? saidThemselves : undefined,
       ),
     );
   return new Map(rows.map(({ recipientId, ...said }) => [recipientId, said]));
 }
 
-/** Those of the recipients who said no themselves, whatever the default of the type, and when. */
+/**
+ * Those of the recipients who said no themselves, whatever the default of the type, and when. What a household handed
+ * down is not their word.
+ */
 export async function whoRefused(
   db: Db | Tx,
   tenantId: string,
@@ -134,7 +155,7 @@ export async function whoRefused(
   channel: string,
   recipientIds: readonly string[],
 ): Promise<Map<string, Date>> {
-  const said = await saidChoices(db, tenantId, notificationTypeId, channel, recipientIds);
+  const said = await saidChoices(db, tenantId, notificationTypeId, channel, recipientIds, { themselves: true });
   return new Map([...said].flatMap(([id, { accepted, at }]) => (accepted ? [] : [[id, at] as const])));
 }
 
@@ -169,8 +190,9 @@ export async function refuseChoices(
 }
 
 /**
- * Sets the choices given and keeps the others (M10). The author is the person behind the key, else the key.
- * @throws AppError `not_found`; `held_by_member` for a person of a household; `unprocessable` for an unknown type, a channel it is not offered on, or a repetition.
+ * Sets the choices given and keeps the others (M10). The author is the person behind the key, else the key. What a person
+ * of a household says is their own word: a refusal of the member still holds beside it.
+ * @throws AppError `not_found`; `unprocessable` for an unknown type, a channel it is not offered on, or a repetition.
  */
 export async function setChoices(
   deps: { clock: Clock; newId: NewId },
@@ -182,7 +204,6 @@ export async function setChoices(
   // Held against a deletion at the same moment, which would leave choices of nobody.
   const recipient = await lockRecipient(tx, tenantId, reference, 'share');
   if (recipient === null) throw notFound();
-  if (recipient.householdOf !== null) throw heldByMember(recipient.householdOf);
   const list = readChoices(await catalogue(tx, tenantId), given);
   const now = deps.clock.now();
   const author = nameOf(actor);
@@ -214,7 +235,7 @@ export async function setChoices(
 
 export type ChoiceChangeRow = typeof choiceChanges.$inferSelect;
 
-/** Every choice that a person made, newest first (M10). @throws AppError `not_found`. */
+/** Every choice that a person and the member of their household made, newest first (M10). @throws AppError `not_found`. */
 export async function listChoiceChanges(
   db: Db,
   tenantId: string,
@@ -232,7 +253,7 @@ export async function listChoiceChanges(
     .where(
       and(
         eq(choiceChanges.tenantId, tenantId),
-        eq(choiceChanges.recipientId, householdOf ?? id),
+        inArray(choiceChanges.recipientId, [id, householdOf ?? id]),
         page.before === null ? undefined : lt(choiceChanges.id, page.before),
       ),
     )

@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm';
 import type { Db, Tx } from '../../db/client.ts';
 import { prepareOnce } from '../../db/prepare-once.ts';
 import type { ConsentLevel } from './consent-levels.ts';
+import { saidThemselves } from './handed-down.ts';
 
 /** The consent that holds by one kind of address: the newest that was recorded. */
 export interface HeldConsent {
@@ -19,7 +20,7 @@ export interface PersonConcerned {
   acceptsContact: boolean;
   /** By mail, of the holder. Null: never said, so that the default of the organisation holds. */
   consent: HeldConsent | null;
-  /** Their own, where another one is the holder: it counts where it goes less far. */
+  /** What they said themselves, where another one is the holder: it counts where it goes less far. */
   ownConsent: HeldConsent | null;
 }
 
@@ -75,7 +76,7 @@ const concernedOf = prepareOnce((db) =>
       left join lateral (
         select id, level, since from consents
         where person.holder <> concerned.id and tenant_id = ${sql.placeholder('tenantId')}::uuid
-          and recipient_id = concerned.id and address_kind = 'mail'
+          and recipient_id = concerned.id and address_kind = 'mail' and ${saidThemselves}
         order by since desc, id desc limit 1
       ) own on true`,
     ),

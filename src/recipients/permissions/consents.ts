@@ -9,6 +9,7 @@ import { type Actor, nameOf } from '../../tenants/rights.ts';
 import { getTenant } from '../../tenants/store.ts';
 import { getRecipient, lockRecipient } from '../store.ts';
 import { type ConsentKind, type ConsentLevel, consentKinds } from './consent-levels.ts';
+import { saidThemselves } from './handed-down.ts';
 
 type Deps = { clock: Clock; newId: NewId };
 
@@ -29,11 +30,14 @@ export interface GivenConsent {
 export interface HeldConsents {
   /** The moment it is about. */
   at: Date;
-  /** Whose consents they are: the member of the household, else the person. */
+  /** Whose consents hold: those of the member of the household, else of the person. */
   heldBy: string;
-  /** Each kind once. `given` is null where nothing was said by then: the organisation's default holds. */
-  levels: { addressKind: ConsentKind; level: ConsentLevel; given: ConsentRow | null }[];
-  /** Everything that was said, newest first, whatever the moment. At most 1,000. */
+  /**
+   * Each kind once. `given` is what decides; null where nothing was said by then: the organisation's default holds.
+   * `own` is what the person said themselves, which may not be what holds.
+   */
+  levels: { addressKind: ConsentKind; level: ConsentLevel; given: ConsentRow | null; own: ConsentRow | null }[];
+  /** Everything that was said by the two, newest first, whatever the moment. At most 1,000. */
   history: ConsentRow[];
 }
 
@@ -42,16 +46,16 @@ const historyLimit = 1_000;
 const newest = [desc(consents.since), desc(consents.id)];
 
 /**
- * What people said themselves, the newest of each kind of address. @param only of one kind, or what had begun by a
- * moment; default: all.
+ * What people have by themselves, the newest of each kind of address. @param only of one kind, what had begun by a
+ * moment, what they said themselves and was not handed down; default: all.
  */
 export function newestConsents(
   db: Db | Tx,
   tenantId: string,
   recipientIds: readonly string[],
-  only: { addressKind?: ConsentKind; until?: Date } = {},
+  only: { addressKind?: ConsentKind; until?: Date; themselves?: boolean } = {},
 ): Promise<ConsentRow[]> {
-  const { addressKind, until } = only;
+  const { addressKind, until, themselves = false } = only;
   return db
     .selectDistinctOn([consents.recipientId, consents.addressKind])
     .from(consents)
@@ -61,6 +65,7 @@ export function newestConsents(
         sql`${consents.recipientId} = any(${idList(recipientIds)})`,
         addressKind === undefined ? undefined : eq(consents.addressKind, addressKind),
         until === undefined ? undefined : lte(consents.since, until),
+        themselves ? saidThemselves : undefined,
       ),
     )
     .orderBy(consents.recipientId, consents.addressKind, ...newest);
@@ -82,13 +87,15 @@ export async function heldConsents(db: Db | Tx, tenantId: string, reference: str
     .where(ofBoth)
     .orderBy(...newest)
     .limit(historyLimit);
-  const held = await newestConsents(db, tenantId, [person.id, heldBy], { until: at });
+  const held = await newestConsents(db, tenantId, [heldBy], { until: at });
+  const said =
+    heldBy === person.id ? held : await newestConsents(db, tenantId, [person.id], { until: at, themselves: true });
   const levels = consentKinds.map((addressKind) => {
-    const saidBy = (id: string) =>
-      held.find((one) => one.addressKind === addressKind && one.recipientId === id) ?? null;
-    const [ofHolder, own] = [saidBy(heldBy), saidBy(person.id)];
+    const [ofHolder = null, own = null] = [held, said].map((list) =>
+      list.find((one) => one.addressKind === addressKind),
+    );
     const given = own !== null && own.level < (ofHolder?.level ?? defaultConsentLevel) ? own : ofHolder;
-    return { addressKind, level: (given?.level ?? defaultConsentLevel) as ConsentLevel, given };
+    return { addressKind, level: (given?.level ?? defaultConsentLevel) as ConsentLevel, given, own };
   });
   return { at, heldBy, levels, history };
 }
@@ -111,10 +118,7 @@ function checkGiven(given: readonly GivenConsent[], now: Date): void {
     throw new AppError('unprocessable', { detail: `${first.pointer}: ${first.message}`, items: faults });
 }
 
-/**
- * Adds what a person said to their history: nothing is overwritten (M10). The recipient must be locked, and be the one
- * whose consents hold.
- */
+/** Adds what a person said to their history: nothing is overwritten (M10). The recipient must be locked. */
 export async function appendConsents(
   deps: Deps,
   tx: Tx,
@@ -141,19 +145,11 @@ export async function appendConsents(
   await recordAudit(deps, tx, { ...entry, action: 'updated', fields });
 }
 
-/** The refusal to change what another person of the household says for them. */
-export function heldByMember(member: string): AppError {
-  return new AppError('held_by_member', {
-    detail: `What the member ${member} of the household says holds for this person: change it there.`,
-    extra: { member },
-  });
-}
-
 /**
  * Records the consents given, by kind of address, and keeps the others (M8, M10). The author is the person behind the
- * key, else the key.
- * @throws AppError `not_found`; `held_by_member` for a person of a household; `unprocessable` for a kind that comes
- * twice or a `since` in the future.
+ * key, else the key. What a person of a household says is their own word: the member's still holds beside it, and the
+ * lower one counts.
+ * @throws AppError `not_found`; `unprocessable` for a kind that comes twice or a `since` in the future.
  */
 export async function setConsents(
   deps: Deps,
@@ -166,6 +162,5 @@ export async function setConsents(
   // Held against a deletion, or a new household, at the same moment.
   const person = await lockRecipient(tx, tenantId, reference, 'share');
   if (person === null) throw notFound();
-  if (person.householdOf !== null) throw heldByMember(person.householdOf);
   await appendConsents(deps, tx, { tenantId, recipientId: person.id, actor }, given);
 }

@@ -4,8 +4,11 @@ import type { Clock, NewId } from '../../clock.ts';
 import type { Tx } from '../../db/client.ts';
 import { idList, insertRows } from '../../db/rows.ts';
 import { choices, consents } from '../../db/tables/permissions.ts';
+import { getTenant } from '../../tenants/store.ts';
 import { keepChoices } from './choices.ts';
-import { newestConsents } from './consents.ts';
+import { type ConsentLevel, consentKinds } from './consent-levels.ts';
+import { type ConsentRow, newestConsents } from './consents.ts';
+import { handedDownSource, isHandedDown } from './handed-down.ts';
 
 type Deps = { clock: Clock; newId: NewId };
 
@@ -17,24 +20,51 @@ interface Leaving {
   personIds: readonly string[];
 }
 
-/** Where it was said, as consents and choices keep it. */
-const source = 'household';
+/** The level that somebody keeps; null: what they have by themselves is what held. */
+function keptLevel(
+  ofMember: ConsentRow | undefined,
+  themselves: ConsentRow | undefined,
+  alone: ConsentRow | undefined,
+  defaultLevel: number,
+): ConsentLevel | null {
+  const goesLessFar = themselves !== undefined && (ofMember === undefined || themselves.level < ofMember.level);
+  const held = goesLessFar ? themselves : ofMember;
+  if (held === themselves && alone?.id === themselves?.id) return null;
+  // The last case: a household before this one handed something down, and this one's member never said anything.
+  return (held?.level ?? defaultLevel) as ConsentLevel;
+}
 
 async function handDownConsents(deps: Deps, tx: Tx, { tenantId, memberId, personIds }: Leaving): Promise<void> {
   const newest = await newestConsents(tx, tenantId, [memberId, ...personIds]);
+  const own = await newestConsents(tx, tenantId, personIds, { themselves: true });
+  const { defaultConsentLevel } = await getTenant(tx, tenantId);
   const now = deps.clock.now();
-  const given = newest
-    .filter(({ recipientId }) => recipientId === memberId)
-    .flatMap(({ addressKind, level }) =>
-      personIds.flatMap((recipientId) => {
-        const own = newest.find((one) => one.recipientId === recipientId && one.addressKind === addressKind);
-        // Their own word went less far: it stays.
-        if (own !== undefined && own.level < level) return [];
-        const said = { tenantId, recipientId, id: deps.newId(), addressKind, level };
-        return [{ ...said, since: now, source, author: null, proof: null, createdAt: now }];
-      }),
-    );
+  const given = personIds.flatMap((recipientId) =>
+    consentKinds.flatMap((addressKind) => {
+      const of = (words: readonly ConsentRow[], id: string) =>
+        words.find((one) => one.recipientId === id && one.addressKind === addressKind);
+      const alone = of(newest, recipientId);
+      const level = keptLevel(of(newest, memberId), of(own, recipientId), alone, defaultConsentLevel);
+      if (level === null) return [];
+      const said = { tenantId, recipientId, id: deps.newId(), addressKind, level };
+      return [{ ...said, since: now, source: handedDownSource, author: null, proof: null, createdAt: now }];
+    }),
+  );
   await insertRows(tx, consents, given);
+}
+
+async function forgetChoice(tx: Tx, choice: typeof choices.$inferSelect): Promise<void> {
+  const { tenantId, recipientId, notificationTypeId, channel } = choice;
+  await tx
+    .delete(choices)
+    .where(
+      and(
+        eq(choices.tenantId, tenantId),
+        eq(choices.recipientId, recipientId),
+        eq(choices.notificationTypeId, notificationTypeId),
+        eq(choices.channel, channel),
+      ),
+    );
 }
 
 async function handDownChoices(deps: Deps, tx: Tx, { tenantId, memberId, personIds }: Leaving): Promise<void> {
@@ -44,24 +74,28 @@ async function handDownChoices(deps: Deps, tx: Tx, { tenantId, memberId, personI
     .where(and(eq(choices.tenantId, tenantId), sql`${choices.recipientId} = any(${idList([memberId, ...personIds])})`))
     .orderBy(asc(choices.notificationTypeId), asc(choices.channel));
   const now = deps.clock.now();
+  const about = (one: { notificationTypeId: string; channel: string }) => `${one.notificationTypeId} ${one.channel}`;
+  const ofMember = said.filter(({ recipientId }) => recipientId === memberId);
+  const theirs = said.filter(({ recipientId }) => recipientId !== memberId);
   const refused = new Set(
-    said
-      .filter(({ accepted }) => !accepted)
-      .map((one) => `${one.recipientId} ${one.notificationTypeId} ${one.channel}`),
+    theirs.filter((one) => !one.accepted && !isHandedDown(one)).map((one) => `${one.recipientId} ${about(one)}`),
   );
-  const given = said
-    .filter(({ recipientId }) => recipientId === memberId)
-    .flatMap(({ notificationTypeId, channel, accepted }) =>
-      personIds
-        .filter((recipientId) => !refused.has(`${recipientId} ${notificationTypeId} ${channel}`))
-        .map((recipientId) => ({ tenantId, recipientId, notificationTypeId, channel, accepted })),
-    );
-  if (given.length === 0) return;
-  const kept = given.map((row) => ({ ...row, source, author: null, createdAt: now, updatedAt: now }));
-  await keepChoices(deps, tx, kept);
+  const kept = { source: handedDownSource, author: null, createdAt: now, updatedAt: now };
+  const given = ofMember.flatMap((one) =>
+    personIds
+      .filter((recipientId) => !refused.has(`${recipientId} ${about(one)}`))
+      .map((recipientId) => ({ ...one, recipientId, ...kept })),
+  );
+  if (given.length > 0) await keepChoices(deps, tx, given);
+  // Of a household before this one: what held in this one is the default.
+  const spoken = new Set(ofMember.map(about));
+  for (const one of theirs) if (isHandedDown(one) && !spoken.has(about(one))) await forgetChoice(tx, one);
 }
 
-/** Gives people who leave a household what its member said, where their own word does not go less far. */
+/**
+ * Gives people who leave a household what held for them in it: its member's word, where their own does not go less far.
+ * What a household before it handed down is over.
+ */
 export async function handDown(deps: Deps, tx: Tx, leaving: Leaving): Promise<void> {
   if (leaving.personIds.length === 0) return;
   await handDownConsents(deps, tx, leaving);

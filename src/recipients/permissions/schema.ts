@@ -51,6 +51,13 @@ export const NotificationTypeChange = closed(
   { minProperties: 1, examples: [{ title: 'Avis d’échéance (prélèvement)' }] },
 );
 
+const chosenFields = {
+  source: nullable(Type.String()),
+  author: nullable(Type.String({ description: 'The person behind the key, else the id of the key.' })),
+};
+
+const saidBy = { ...Uuid, description: 'Who said it: the person, or the member of their household.' } as typeof Uuid;
+
 /** The catalogue as one person sees it: each type, each of its channels, and what holds. */
 export const Choices = closed(
   {
@@ -61,11 +68,19 @@ export const Choices = closed(
         title: line(200),
         active: notificationTypeFields.active,
         channel: words(channels),
-        accepted: Type.Boolean({ description: 'What the person chose, else the default of the type.' }),
-        chosen: Type.Boolean({ description: 'Whether the person has chosen; false: the default holds.' }),
-        source: nullable(Type.String()),
-        author: nullable(Type.String({ description: 'The person behind the key, else the id of the key.' })),
+        accepted: Type.Boolean({
+          description:
+            'What holds: what was chosen, else the default of the type. Of a household: what its member chose, unless the person refused.',
+        }),
+        chosen: Type.Boolean({ description: 'Whether somebody has chosen; false: the default holds.' }),
+        ...chosenFields,
         chosenAt: nullable(Instant),
+        own: nullable(
+          closed(
+            { accepted: Type.Boolean(), ...chosenFields, chosenAt: Instant },
+            { description: 'What the person said themselves. Of a household: it counts where it is a refusal.' },
+          ),
+        ),
       }),
     ),
   },
@@ -100,6 +115,7 @@ export const ChoicesChange = closed(
 export const ChoiceChange = closed(
   {
     id: Uuid,
+    saidBy,
     notificationType: nullable(Type.String({ description: 'Its key; null where it is gone.' })),
     notificationTypeId: Uuid,
     channel: words(channels),
@@ -121,6 +137,7 @@ const consentFields = {
 };
 
 const saidFields = {
+  saidBy,
   since: Instant,
   source: nullable(Type.String()),
   author: nullable(
@@ -135,14 +152,25 @@ export const Consents = closed(
     at: { ...Instant, description: 'The moment it is about.' } as typeof Instant,
     heldBy: {
       ...Uuid,
-      description: 'Whose consents they are: the member of the household of today, else the person.',
+      description: 'Whose consents hold: the member of the household of today, else the person.',
     } as typeof Uuid,
     consents: Type.Array(
       closed({
         ...consentFields,
-        given: nullable(closed({ id: Uuid, ...saidFields, recordedAt: Instant })),
+        given: nullable(
+          closed(
+            { id: Uuid, ...saidFields, recordedAt: Instant },
+            { description: 'What decides. Null where nothing was said: the organisation’s default holds.' },
+          ),
+        ),
+        own: nullable(
+          closed(
+            { id: Uuid, level: consentFields.level, ...saidFields, recordedAt: Instant },
+            { description: 'What the person said themselves. Of a household: it counts where it goes less far.' },
+          ),
+        ),
       }),
-      { description: 'Each kind once. `given` is null where nothing was said: the organisation’s default holds.' },
+      { description: 'Each kind once.' },
     ),
     history: Type.Array(closed({ id: Uuid, ...consentFields, ...saidFields, recordedAt: Instant }), {
       description: 'Everything that was said, newest first; at most 1,000.',

@@ -1,20 +1,12 @@
 import type { Clock, NewId } from '../../clock.ts';
 import type { Db, Tx } from '../../db/client.ts';
 import type { Actor } from '../../tenants/rights.ts';
-import { appendConsents, newestConsents } from './consents.ts';
+import { findConcerned, type PersonConcerned } from './concerned.ts';
+import { appendConsents, type GivenConsent, newestConsents } from './consents.ts';
+import { handedDownSource } from './handed-down.ts';
 
 /** What management needs (M8): what is left of a consent when prospecting is refused. */
 const managementOnly = 1;
-
-/** The level by mail of those who ever said one. */
-async function saidLevels(
-  db: Db | Tx,
-  tenantId: string,
-  recipientIds: readonly string[],
-): Promise<Map<string, number>> {
-  const rows = await newestConsents(db, tenantId, recipientIds, { addressKind: 'mail' });
-  return new Map(rows.map(({ recipientId, level }) => [recipientId, level]));
-}
 
 /** Those of the recipients who said themselves that they want no more by mail than management, or less. */
 export async function whoWithdrew(
@@ -22,8 +14,21 @@ export async function whoWithdrew(
   tenantId: string,
   recipientIds: readonly string[],
 ): Promise<Set<string>> {
-  const said = await saidLevels(db, tenantId, recipientIds);
-  return new Set(recipientIds.filter((id) => (said.get(id) ?? managementOnly + 1) <= managementOnly));
+  const said = await newestConsents(db, tenantId, recipientIds, { addressKind: 'mail', themselves: true });
+  return new Set(said.filter(({ level }) => level <= managementOnly).map(({ recipientId }) => recipientId));
+}
+
+/** What somebody says who refuses prospecting, and has not yet. */
+function withdrawalOf(
+  { id, holderId, consent }: PersonConcerned,
+  { defaultLevel, source }: { defaultLevel: number; source: string },
+): GivenConsent[] {
+  const said = { addressKind: 'mail' as const, level: managementOnly, since: null, source, proof: null } as const;
+  // Beside the word of a member it can only go less far.
+  if (holderId !== id) return [said];
+  if (consent === null) return [{ ...said, level: Math.min(managementOnly, defaultLevel) as 0 | 1 }];
+  // A refusal that was handed down is not their word, and goes on behind it.
+  return consent.level === 0 ? [said, { ...said, level: 0, source: handedDownSource }] : [said];
 }
 
 /**
@@ -36,15 +41,14 @@ export async function withdrawProspecting(
   deps: { clock: Clock; newId: NewId },
   tx: Tx,
   { tenantId, actor }: { tenantId: string; actor: Actor },
-  { defaultLevel, source }: { defaultLevel: number; source: string },
+  given: { defaultLevel: number; source: string },
   recipientIds: readonly string[],
 ): Promise<string[]> {
-  const said = await saidLevels(tx, tenantId, recipientIds);
-  const changed = recipientIds.filter((id) => (said.get(id) ?? managementOnly + 1) > managementOnly);
-  for (const recipientId of changed) {
-    const level = said.has(recipientId) || defaultLevel > managementOnly ? managementOnly : (defaultLevel as 0 | 1);
-    const given = { addressKind: 'mail' as const, level, since: null, source, proof: null };
-    await appendConsents(deps, tx, { tenantId, recipientId, actor }, [given]);
+  const withdrew = await whoWithdrew(tx, tenantId, recipientIds);
+  const { byId } = await findConcerned(tx, tenantId, { normalized: [], ids: recipientIds });
+  const changed = recipientIds.flatMap((id) => (withdrew.has(id) ? [] : (byId.get(id) ?? [])));
+  for (const person of changed) {
+    await appendConsents(deps, tx, { tenantId, recipientId: person.id, actor }, withdrawalOf(person, given));
   }
-  return changed;
+  return changed.map(({ id }) => id);
 }

@@ -35,7 +35,7 @@ t.test('M9 · by the channel that both accept, or not at all; an inactive type s
 
 t.test('M9 · dependants have the choices of their member', async (t) => {
   const service = await startPeople(t, { notificationType: 'avis' });
-  const { put, write, choose, inject } = service;
+  const { put, write, choose, inject, arrived } = service;
   await put('member:1', { addresses: [mail('parent@foyer.example')] });
   await put('dependant:1', { householdOf: 'external:member:1', addresses: [mail('enfant@foyer.example')] });
   t.same((await write(['dependant:1'])).outcomes, ['OK']);
@@ -45,13 +45,12 @@ t.test('M9 · dependants have the choices of their member', async (t) => {
     'B choice_off',
   ]);
   const held = must(await inject('GET', '/v1/recipients/external:dependant:1/choices'), 200);
-  t.match(held.choices, [{ accepted: false, chosen: true }]);
-  const body = { choices: [{ notificationType: 'avis', channel: 'mail', accepted: true }] };
-  const { id } = must(await inject('GET', '/v1/recipients/external:member:1'), 200);
-  t.match(await inject('PUT', '/v1/recipients/external:dependant:1/choices', { body }), {
-    status: 409,
-    body: { code: 'held_by_member', member: id },
-  });
+  t.match(held.choices, [{ accepted: false, chosen: true, own: null }]);
+  const answer = await choose('dependant:1', 'avis', true);
+  t.match(answer.choices, [{ accepted: false, own: { accepted: true } }], 'nobody says more than their member');
+  arrived();
+  t.same((await write(['dependant:1'])).outcomes, ['B choice_off']);
+  t.same(arrived(), []);
 });
 
 t.test('M9 · of several templates of a kind each person gets that of their type, else that for all', async (t) => {

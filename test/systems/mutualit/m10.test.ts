@@ -81,3 +81,86 @@ t.test('M10 · the right over consents is one of its own', async (t) => {
   must(await inject('PUT', `${person}/consents`, { key: manager, body }), 200);
   t.match(await inject('GET', `${person}/consents`, { key: manager }), { status: 403 });
 });
+
+t.test('M10 · a household that was left and joined again is no word of the dependant', async (t) => {
+  const { put, write, consent, choose, inject } = await startPeople(t, { notificationType: 'avis' });
+  await put('member:1', { addresses: [mail('m1@foyer.example')] });
+  await put('member:2', { addresses: [mail('m2@foyer.example')] });
+  await put('dependant:1', { householdOf: 'external:member:1', addresses: [mail('d1@foyer.example')] });
+  await consent('member:1', 0);
+  await choose('member:1', 'avis', false);
+  const follow = (householdOf?: string) => put('dependant:1', { ...(householdOf && { householdOf }), addresses: [] });
+  const leave = () =>
+    inject('PATCH', '/v1/recipients/external:dependant:1', {
+      body: { householdOf: null, addresses: [mail('d1@foyer.example')] },
+      headers: { 'if-match': '*' },
+    });
+  must(await leave(), 200);
+  t.same((await write(['dependant:1'])).outcomes, ['B consent_refused'], 'what held is kept');
+  await follow('external:member:1');
+  const ask = (what: string) => inject('GET', `/v1/recipients/external:dependant:1/${what}`);
+  t.match(must(await ask('choices'), 200).choices, [{ accepted: false, own: null }]);
+  await consent('member:1', 3);
+  await choose('member:1', 'avis', true);
+  t.same((await write(['member:1', 'dependant:1'])).outcomes, ['OK', 'OK']);
+  const { consents } = must(await ask('consents'), 200);
+  t.match(
+    consents.find(({ addressKind }: { addressKind: string }) => addressKind === 'mail'),
+    { level: 3, own: null },
+  );
+  t.match(must(await ask('choices'), 200).choices, [{ accepted: true, own: null }]);
+
+  await consent('member:1', 0);
+  await choose('member:1', 'avis', false);
+  await follow('external:member:2');
+  t.same((await write(['dependant:1'])).outcomes, ['OK'], 'of another household, whose member never said anything');
+  must(await leave(), 200);
+  t.same((await write(['dependant:1'])).outcomes, ['OK'], 'and what held there is kept');
+});
+
+t.test('M10 · a dependant refuses for themselves, and it can be taken back', async (t) => {
+  const { put, write, consent, choose, inject } = await startPeople(t, { notificationType: 'avis' });
+  const { id: member } = await put('member:1', { addresses: [mail('m1@foyer.example')] });
+  const { id: dependant } = await put('dependant:1', {
+    householdOf: 'external:member:1',
+    addresses: [mail('d1@foyer.example')],
+  });
+  await consent('member:1', 3);
+  await choose('member:1', 'avis', true);
+  const rows = ['member:1', { to: { address: 'd1@foyer.example' } }];
+  await choose('dependant:1', 'avis', false);
+  t.same((await write(rows)).outcomes, ['OK', 'B choice_off']);
+  const back = await choose('dependant:1', 'avis', true);
+  t.match(back.choices, [{ accepted: true, own: { accepted: true } }]);
+  t.same((await write(rows)).outcomes, ['OK', 'OK']);
+  await consent('dependant:1', 0);
+  t.same((await write(rows)).outcomes, ['OK', 'B consent_refused']);
+  await consent('dependant:1', 3);
+  t.same((await write(rows)).outcomes, ['OK', 'OK']);
+  const { items } = must(await inject('GET', '/v1/recipients/external:dependant:1/choices/changes'), 200);
+  t.match(items, [
+    { accepted: true, saidBy: dependant },
+    { accepted: false, saidBy: dependant },
+    { accepted: true, saidBy: member },
+  ]);
+  t.equal(items.length, 3, 'their own and those of the member');
+  const { history } = must(await inject('GET', '/v1/recipients/external:dependant:1/consents'), 200);
+  t.match(history, [{ saidBy: dependant }, { saidBy: dependant }, { saidBy: member }]);
+});
+
+t.test(
+  'M10 · what a dependant refused themselves outlives leaving and joining; a source is no proof of the contrary',
+  async (t) => {
+    const { put, write, consent, inject } = await startPeople(t);
+    await put('member:1', { addresses: [mail('m1@foyer.example')] });
+    await put('dependant:1', { householdOf: 'external:member:1', addresses: [mail('d1@foyer.example')] });
+    await consent('member:1', 0);
+    await consent('dependant:1', 0, { source: 'household' });
+    const join = (householdOf: string | null) =>
+      inject('PATCH', '/v1/recipients/external:dependant:1', { body: { householdOf }, headers: { 'if-match': '*' } });
+    must(await join(null), 200);
+    must(await join('external:member:1'), 200);
+    await consent('member:1', 3);
+    t.same((await write(['member:1', 'dependant:1'])).outcomes, ['OK', 'B consent_refused']);
+  },
+);
