@@ -2,7 +2,16 @@
 import { done } from '../support/broker.ts';
 import { messageIdOf, receiverOf } from '../support/sending.ts';
 import type { Command } from './refusals-commands.ts';
-import { choiceOf, type Known, levelOf, mustNotCopy, mustNotLeave, stop, type World } from './refusals-model.ts';
+import {
+  choiceOf,
+  type Known,
+  levelOf,
+  mustNotCopy,
+  mustNotLeave,
+  stop,
+  stopSuppressed,
+  type World,
+} from './refusals-model.ts';
 import {
   addressOf,
   expectStatus,
@@ -19,15 +28,13 @@ import {
 } from './refusals-people.ts';
 
 async function suppress(life: Life, address: number, how: number): Promise<void> {
-  const { suppressed, messages } = life.world;
+  const { suppressed } = life.world;
   const body = { address: addressOf(life, address, how), cause: 'manual' };
   const { status, body: made } = await life.service.post('/v1/suppressions', body);
   expectStatus('suppressing', status, suppressed.has(address) ? 409 : 201);
   if (status === 409) return;
   suppressed.set(address, made.id);
-  for (const one of messages) {
-    if (one.to === address && (one.status === 'E' || one.status === 'V')) stop(life.world, one);
-  }
+  stopSuppressed(life.world, address);
 }
 
 async function lift({ service, world }: Life, address: number): Promise<void> {

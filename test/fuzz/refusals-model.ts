@@ -128,8 +128,24 @@ export function stopWaitingFor(world: World, person: number): void {
   }
 }
 
+/** What waits for an address that is suppressed now is stopped. */
+export function stopSuppressed(world: World, address: number): void {
+  for (const one of world.messages) {
+    if (one.to === address && (one.status === 'E' || one.status === 'V')) stop(world, one);
+  }
+}
+
 /** Whether a copy must be left out now. */
 export function mustNotCopy(world: World, { subject }: Known, address: number): boolean {
   if (world.suppressed.has(address)) return true;
   return ownersOf(world, address).some((one) => refuses(world, one, subject) || refusesContact(world, one, address));
+}
+
+/** Addresses of somebody that go and are refused there and in no other record: they are not written to any more. */
+export function refusedAlone(world: World, person: number, staying: ReadonlySet<number>): number[] {
+  return [...(world.people.get(person)?.addresses ?? [])].flatMap(([address, accepted]) => {
+    const alone = ownersOf(world, address).length === 1;
+    const refused = !accepted || levelOf(world, person) === 0;
+    return alone && refused && !staying.has(address) && !world.suppressed.has(address) ? [address] : [];
+  });
 }

@@ -1,7 +1,7 @@
 /** What lives share, and what happens to their people: records, households, words. */
 import type { People } from '../support/people.ts';
 import type { Command } from './refusals-commands.ts';
-import { leaveHousehold, stopWaitingFor, type World } from './refusals-model.ts';
+import { leaveHousehold, refusedAlone, stopSuppressed, stopWaitingFor, type World } from './refusals-model.ts';
 
 /** The templates and the kind of notice that all lives share. */
 export interface Stage {
@@ -60,6 +60,21 @@ function follow({ world, ...life }: Life, number: number, member: number | null)
   person.member = member;
 }
 
+/** What is refused does not go with a record: the service has suppressed it. */
+async function keepRefusals(life: Life, person: number, staying: ReadonlySet<number>): Promise<void> {
+  const { service, world } = life;
+  stopWaitingFor(world, person);
+  for (const address of refusedAlone(world, person, staying)) {
+    const query = encodeURIComponent(addressOf(life, address));
+    const { body } = await service.inject('GET', `/v1/suppressions?address=${query}`);
+    const [kept] = body.items;
+    if (kept === undefined) throw new Error(`the refusal of the address ${address} has gone with its record`);
+    world.suppressed.set(address, kept.id);
+    saw(life, 'a refusal kept');
+    stopSuppressed(world, address);
+  }
+}
+
 /** Keeps a person whole, with addresses and household. */
 export async function keep(
   life: Life,
@@ -78,7 +93,7 @@ export async function keep(
   const wrong = cannotFollow(life, person, member);
   expectStatus('keeping somebody', status, wrong ? 422 : people.has(person) ? 200 : 201);
   if (wrong) return saw(life, 'a household that cannot be');
-  stopWaitingFor(life.world, person);
+  await keepRefusals(life, person, new Set(addresses.map(([address]) => address)));
   const nothing = { own: null, alone: null };
   const known = people.get(person) ?? { member: null, level: { ...nothing }, choice: { ...nothing } };
   people.set(person, { ...known, addresses: new Map(addresses) });
@@ -103,7 +118,7 @@ export async function remove(life: Life, person: number): Promise<void> {
   const followed = [...people.values()].some(({ member }) => member === person);
   expectStatus('deleting somebody', status, !people.has(person) ? 404 : followed ? 409 : 204);
   if (status !== 204) return;
-  stopWaitingFor(life.world, person);
+  await keepRefusals(life, person, new Set());
   people.delete(person);
   for (const one of life.world.messages) if (one.person === person) one.gone = true;
 }

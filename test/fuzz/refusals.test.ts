@@ -36,6 +36,13 @@ t.test(`${runs} lives of people who refuse: nothing arrives that was refused (FU
   t.comment(`${number} lives, seed ${seed}: ${JSON.stringify(Object.fromEntries([...seen].sort()))}`);
   // Lives in which little happens prove little. Few of them may miss what is rare.
   const common = ['sent', 'plain born B', 'typed born B'];
-  const rare = ['stopped when it left', 'a copy left out', 'offer born V', 'a household left', 'a word of a dependant'];
+  const rare = [
+    'stopped when it left',
+    'a copy left out',
+    'offer born V',
+    'a household left',
+    'a word of a dependant',
+    'a refusal kept',
+  ];
   for (const one of [...(runs < 50 ? [] : common), ...(runs < 300 ? [] : rare)]) t.ok(seen.has(one), `${one} was seen`);
 });
