@@ -14,6 +14,13 @@ import {
 } from '../personal-data/erasure/documents.ts';
 import { emptyMessages, lockUnerased } from '../personal-data/erasure/empty-messages.ts';
 import { eraseExportFiles, eraseRecipientFiles, holdExports } from '../personal-data/erasure/export-files.ts';
+import {
+  followAddresses,
+  forgetFollowed,
+  sealAddresses,
+  sealedBefore,
+  withFormerAddresses,
+} from '../personal-data/erasure/followed-addresses.ts';
 import { forgetPerson, forgetSuppressed } from '../personal-data/erasure/forget-person.ts';
 import { forgetInFilters, forgetInNextDraft } from '../personal-data/erasure/forget-requests.ts';
 import { hideIdempotencyKeys } from '../personal-data/erasure/kept-keys.ts';
@@ -58,13 +65,20 @@ async function runningErasure(tx: Tx, tenantId: string, recipientId: string): Pr
  * Asked twice it is the same operation. The tenant has its key (`AddressHashes.prepare`).
  * @throws AppError `not_found`; `being_sent` when one of their messages is on its way at this moment: nothing is done.
  */
-export async function startErasure(deps: MoveDeps, tx: Tx, caller: Caller, reference: string): Promise<OperationRow> {
+export async function startErasure(
+  deps: MoveDeps & Pick<OperationDeps, 'secrets'>,
+  tx: Tx,
+  caller: Caller,
+  reference: string,
+): Promise<OperationRow> {
   const { tenantId } = caller;
   const recipient = await lockRecipient(tx, tenantId, reference, 'update');
   if (recipient === null) throw notFound();
   const running = await runningErasure(tx, tenantId, recipient.id);
   if (running !== undefined) return running;
-  const theirs = messagesOf(await readPerson(tx, tenantId, recipient.id));
+  const known = await readPerson(tx, tenantId, recipient.id);
+  const person = await withFormerAddresses(tx, known, await sealedBefore(deps, tx, known));
+  const theirs = messagesOf(person);
   const leaving = await tx
     .select({ id: messages.id })
     .from(messages)
@@ -80,7 +94,8 @@ export async function startErasure(deps: MoveDeps, tx: Tx, caller: Caller, refer
   const waiting = free.filter(({ status }) => status === 'E' || status === 'V');
   await blockMessages(deps, tx, actorOf(caller), waiting, { reason: 'erased', facts: null, remark: null });
   const total = await tx.$count(messages, theirs);
-  return createOperation(deps, tx, caller, { kind: 'erase', parameters: { recipient: recipient.id }, total });
+  const parameters = { recipient: recipient.id, addresses: sealAddresses(deps, [...person.addresses]) };
+  return createOperation(deps, tx, caller, { kind: 'erase', parameters, total });
 }
 
 /** In this order: a person's record goes last, so that an erasure that was interrupted knows whom it is about. */
@@ -173,6 +188,7 @@ async function forgetThem({ deps, tx, row, person }: Step): Promise<Next<Stage>>
   const forgotten = await forgetPerson(deps, tx, person);
   await eraseRecipientFiles(tx, tenantId);
   await hideIdempotencyKeys(deps, tx, tenantId, [...forgotten, row.id]);
+  await forgetFollowed(tx, { tenantId, operationId: row.id }, person);
   const actor = actorOfOperation(row);
   await recordAudit(deps, tx, { tenantId, actor, action: 'erased', resourceType: 'recipient', resourceId: id });
   const event = { tenantId, type: 'recipient.erased' as const, test: false, resourceId: id };
@@ -192,8 +208,10 @@ const stages: Record<Stage, (step: Step) => Promise<Next<Stage>>> = {
 
 /** Does the next step of an erasure. Killed at any point, it goes on from the last step that was committed. */
 export async function stepErasure(deps: OperationDeps, tx: Tx, row: OperationRow): Promise<Progress> {
-  const { recipient } = row.parameters as { recipient: string };
-  const person = await readPerson(tx, row.tenantId, recipient);
+  const { tenantId, id: operationId } = row;
+  const { recipient, addresses = null } = row.parameters as { recipient: string; addresses?: string };
+  const known = await readPerson(tx, tenantId, recipient);
+  const person = await followAddresses(deps, tx, { tenantId, operationId }, known, addresses);
   return stepStages<Stage>(deps, tx, row, 'messages', (stage, after) =>
     stages[stage]({ deps, tx, row, person, after }),
   );
