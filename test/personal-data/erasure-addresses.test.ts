@@ -76,3 +76,57 @@ t.test('an address of before that is somebody else’s now, or was all along, is
   t.match(await message(child), { to: null }, 'what went to the member for a dependant names the member');
   t.same(await placesOf(service, ['parent@people', 'elsewhere@people']), []);
 });
+
+t.test('a person whose record was deleted is erased by its id, while messages name it', async (t) => {
+  const service = await startPeople(t);
+  const { put, write, send, post, inject, message } = service;
+  const { id } = await put('client:1', { addresses: [mail('oneill@people.test')] });
+  const { messages } = await write(['client:1']);
+  const waiting = await send([{ recipient: 'external:client:1', data }], { validation: 'manual' });
+  await send([{ to: { address: 'bob@people.test' }, cc: [{ address: 'oneill@people.test' }], data }]);
+  const gone = await inject('DELETE', '/v1/recipients/external:client:1', { headers: { 'if-match': '*' } });
+  t.equal(gone.status, 204);
+  const { operation } = await done(post(`/v1/recipients/${id}/erase`));
+  t.match(await message(waiting.messages[0] ?? ''), { status: 'B', reason: 'erased' }, 'at once');
+  t.same(await done(post(`/v1/recipients/${id}/erase`)), { operation, status: 'queued' }, 'asked twice it is one');
+  await service.work();
+  t.match(await done(inject('GET', `/v1/operations/${operation}`)), { status: 'done', done: 2 });
+  t.match(await message(messages[0] ?? ''), { status: 'OK', to: null });
+  t.same(await placesOf(service, ['oneill']), []);
+  t.match(await post(`/v1/recipients/${id}/erase`), { status: 404 }, 'nothing names them any more');
+  const other = await service.addTenant('Autre');
+  t.match(await post(`/v1/recipients/${id}/erase`, undefined, { key: other.key }), { status: 404 });
+});
+
+t.test('who has no record is erased by their address', async (t) => {
+  const service = await startPeople(t);
+  const { put, send, post, inject, work, message } = service;
+  const address = 'Ann.Oneill@people.test';
+  const one = await put('client:1', { addresses: [mail('one@people.test')] });
+  const bob = { address: 'bob@people.test' };
+  const sent = await send([
+    { to: { address, name: 'Oneill' }, data },
+    { to: bob, cc: [{ address }], data },
+  ]);
+  const waiting = await send([{ to: { address }, data }], { validation: 'manual' });
+  await work();
+  const ask = (body: object, more: object = {}) => post('/v1/recipients/erase', body, more);
+  t.match(await ask({ address: 'One@People.test' }), {
+    status: 409,
+    body: { code: 'in_use', recipients: [one.id] },
+  });
+  t.match(await ask({ address: 'oneill' }), { status: 422, body: { errors: [{ pointer: '/address' }] } });
+  t.match(await ask({ address }, { key: service.tenant.testKey }), { status: 403 });
+  const first = await done(ask({ address: address.toUpperCase() }));
+  t.match(await message(waiting.messages[0] ?? ''), { status: 'B', reason: 'erased' }, 'at once');
+  t.same(await done(ask({ address })), first, 'asked twice it is one');
+  await done(post('/v1/suppressions', { address, cause: 'complaint', note: 'Oneill' }));
+  await work();
+  t.match(await done(inject('GET', `/v1/operations/${first.operation}`)), { kind: 'erase', status: 'done', done: 2 });
+  t.same(await placesOf(service, ['oneill']), []);
+  t.match(await message(sent.messages[1] ?? ''), { to: bob, copies: [{ address: null }] });
+  t.match(await service.events('recipient.erased'), [{ resourceId: first.operation }]);
+  const { messages } = await send([{ to: { address }, data }]);
+  t.match(await message(messages[0] ?? ''), { status: 'B', reason: 'suppressed' }, 'still never written to');
+  t.match(await done(ask({ address: 'nobody@people.test' })), { operation: String }, 'also who is not known');
+});
