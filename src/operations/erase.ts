@@ -13,7 +13,6 @@ import { eraseExportFiles, eraseRecipientFiles, holdExports } from '../personal-
 import { followAddresses, forgetFollowed } from '../personal-data/erasure/followed-addresses.ts';
 import { forgetPerson, forgetSuppressed } from '../personal-data/erasure/forget-person.ts';
 import { forgetInFilters, forgetInNextDraft } from '../personal-data/erasure/forget-requests.ts';
-import { hideIdempotencyKeys } from '../personal-data/erasure/kept-keys.ts';
 import { forgetMentions } from '../personal-data/erasure/mentions.ts';
 import { eraseOutboxFiles } from '../personal-data/erasure/outbox-files.ts';
 import { firstId, nextSpan } from '../personal-data/erasure/walk.ts';
@@ -52,28 +51,22 @@ async function emptyTheirMessages({ deps, tx, row, person, after }: Step): Promi
   const { free } = await lockUnerased(tx, tenantId, ids);
   const emptied = await emptyMessages(deps, tx, { tenantId, operationId: row.id }, free);
   await eraseExportFiles(tx, tenantId, emptied.ids);
-  const filters = await forgetInFilters(tx, person, new Set(emptied.contextRefs));
-  const suppressed = await forgetSuppressed(deps, tx, person, emptied.addresses);
-  const { documentIds, sendRequestIds } = emptied;
-  const named = [...emptied.ids, ...sendRequestIds, ...documentIds, ...filters, ...suppressed];
-  await hideIdempotencyKeys(deps, tx, tenantId, named);
+  await forgetInFilters(tx, person, new Set(emptied.contextRefs));
+  await forgetSuppressed(deps, tx, person, emptied.addresses);
   const last = ids.at(-1);
   const more = ids.length === messagesPerStep && last !== undefined;
   return { stage: more ? 'messages' : 'requests', after: more ? last : '', done: emptied.ids.length };
 }
 
 async function forgetTheirRequests({ deps, tx, person }: Step): Promise<Next<Stage>> {
-  const suppressed = await forgetSuppressed(deps, tx, person, [...person.addresses]);
-  const filters = await forgetInFilters(tx, person, new Set());
-  await hideIdempotencyKeys(deps, tx, person.tenantId, [...suppressed, ...filters]);
+  await forgetSuppressed(deps, tx, person, [...person.addresses]);
+  await forgetInFilters(tx, person, new Set());
   return { stage: 'drafts' };
 }
 
 async function forgetTheirDrafts({ deps, tx, person, after }: Step): Promise<Next<Stage>> {
   const draft = await forgetInNextDraft(deps, tx, person, after);
-  if (draft === null) return { stage: 'walk' };
-  await hideIdempotencyKeys(deps, tx, person.tenantId, [draft]);
-  return { stage: 'drafts', after: draft };
+  return draft === null ? { stage: 'walk' } : { stage: 'drafts', after: draft };
 }
 
 /** Everybody's messages: copies for the person, and documents that are somebody else's too. */
@@ -113,9 +106,8 @@ async function forgetThem({ deps, tx, row, person }: Step): Promise<Next<Stage>>
   // Made while the others were emptied.
   if (left.length > 0) return { stage: 'messages', later: left.every(({ state }) => state === 'sending') };
   await holdExports(tx, tenantId);
-  const forgotten = await forgetPerson(deps, tx, person);
+  await forgetPerson(deps, tx, person);
   await eraseRecipientFiles(tx, tenantId);
-  await hideIdempotencyKeys(deps, tx, tenantId, [...forgotten, row.id]);
   await forgetFollowed(tx, { tenantId, operationId: row.id }, person);
   const actor = actorOfOperation(row);
   await recordAudit(deps, tx, { tenantId, actor, action: 'erased', resourceType: 'recipient', resourceId: id });
