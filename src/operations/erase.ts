@@ -19,14 +19,18 @@ import { firstId, nextSpan } from '../personal-data/erasure/walk.ts';
 import { messagesOf, type Person, readPerson } from '../personal-data/person.ts';
 import { lockRecipient } from '../recipients/store.ts';
 import { recordAudit } from '../tenants/audit.ts';
+import { hasUnread } from './import/uploads.ts';
 import { type Next, stepStages } from './stages.ts';
 import { actorOfOperation, type OperationDeps, type OperationRow, type Progress } from './store.ts';
 
 /** Messages of one transaction: few enough that no row is locked for long. */
 const messagesPerStep = 200;
 
-/** In this order: a person's record goes last, so that an erasure that was interrupted knows whom it is about. */
-type Stage = 'messages' | 'requests' | 'drafts' | 'walk' | 'documents' | 'files' | 'person';
+/**
+ * In this order: what imports had received of the person is in their record before anything is looked for by it, and the
+ * record goes last, so that an erasure that was interrupted knows whom it is about.
+ */
+type Stage = 'imports' | 'messages' | 'requests' | 'drafts' | 'walk' | 'documents' | 'files' | 'person';
 
 /** A step of the work: what it is done with, and where it goes on. */
 interface Step {
@@ -36,6 +40,13 @@ interface Step {
   person: Person;
   /** The last id that was looked at in this stage; empty at its beginning. */
   after: string;
+}
+
+/** What had come before they were erased is read first: it would make them anew, and is kept until it is read. */
+async function awaitImports({ tx, row }: Step): Promise<Next<Stage>> {
+  const { imports = {} } = row.parameters as { imports?: Record<string, number> };
+  const later = await hasUnread(tx, row.tenantId, imports);
+  return { stage: later ? 'imports' : 'messages', later };
 }
 
 async function emptyTheirMessages({ deps, tx, row, person, after }: Step): Promise<Next<Stage>> {
@@ -117,6 +128,7 @@ async function forgetThem({ deps, tx, row, person }: Step): Promise<Next<Stage>>
 }
 
 const stages: Record<Stage, (step: Step) => Promise<Next<Stage>>> = {
+  imports: awaitImports,
   messages: emptyTheirMessages,
   requests: forgetTheirRequests,
   drafts: forgetTheirDrafts,
@@ -133,7 +145,5 @@ export async function stepErasure(deps: OperationDeps, tx: Tx, row: OperationRow
   // Who is known by an address only: of the operation's own id, which nobody has.
   const known = await readPerson(tx, tenantId, recipient ?? operationId);
   const person = await followAddresses(deps, tx, { tenantId, operationId }, known, addresses);
-  return stepStages<Stage>(deps, tx, row, 'messages', (stage, after) =>
-    stages[stage]({ deps, tx, row, person, after }),
-  );
+  return stepStages<Stage>(deps, tx, row, 'imports', (stage, after) => stages[stage]({ deps, tx, row, person, after }));
 }

@@ -15,6 +15,7 @@ import { parseRecipientReference } from '../recipients/reference.ts';
 import { lockRecipient } from '../recipients/store.ts';
 import { actorOf, type Caller } from '../tenants/rights.ts';
 import { lockTenant } from '../tenants/store.ts';
+import { receivedSoFar } from './import/uploads.ts';
 import { createOperation, type OperationDeps, type OperationRow, serviceCaller } from './store.ts';
 
 type StartDeps = MoveDeps & Pick<OperationDeps, 'secrets'>;
@@ -54,7 +55,8 @@ async function order(
   await blockMessages(deps, tx, actorOf(caller), waiting, { reason: 'erased', facts: null, remark: null });
   const total = await tx.$count(messages, theirs);
   const addresses = sealAddresses(deps, [...person.addresses]);
-  return createOperation(deps, tx, caller, { kind: 'erase', parameters: { ...parameters, addresses }, total });
+  const imports = await receivedSoFar(tx, caller.tenantId);
+  return createOperation(deps, tx, caller, { kind: 'erase', parameters: { ...parameters, addresses, imports }, total });
 }
 
 /** The id of a person, held: of their record, or of one that is gone and that messages still name. */

@@ -187,7 +187,7 @@ export const importUploads = pgTable(
   ],
 );
 
-/** A file that is being imported, in pieces of one size. They go when the import ends: they hold personal data. */
+/** A file that is being imported, in pieces of one size. They go as they are read: they hold personal data. */
 export const importChunks = pgTable(
   'import_chunks',
   {

@@ -126,11 +126,7 @@ interface Filter {
 const nobody = { sendRequest: firstId };
 
 /** Takes what names the person out of the filters of exports and actions, and the remark that was given with them. */
-export async function forgetInFilters(
-  tx: Db | Tx,
-  person: Person,
-  contextRefs: ReadonlySet<string>,
-): Promise<void> {
+export async function forgetInFilters(tx: Db | Tx, person: Person, contextRefs: ReadonlySet<string>): Promise<void> {
   const { tenantId } = person;
   const filtered = await tx
     .select({ id: operations.id, parameters: operations.parameters, finishedAt: operations.finishedAt })
