@@ -4,7 +4,6 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Db, databaseError, type Tx } from '../db/client.ts';
 import { at } from '../db/rows.ts';
 import { AppError } from '../errors.ts';
-import { erasedIdempotencyKey } from '../personal-data/erasure/kept-keys.ts';
 import type { Runtime } from '../runtime.ts';
 
 /** Platform routes belong to no tenant. */
@@ -66,16 +65,21 @@ function fingerprintOf(request: FastifyRequest, content: unknown): string {
   return createHash('sha256').update(JSON.stringify(subject)).digest('base64');
 }
 
-/** Whoever was erased may have been named by a key: its text is gone then, and its answer is found all the same. */
+/** What a key is kept as. Its text may name a person, who may be erased one day, and nobody ever reads it again. */
+function keptAs({ secrets }: Pick<Runtime, 'secrets'>, { tenantId, key }: Owner): string {
+  return secrets.sign(`idempotency:${tenantId}:${key}`);
+}
+
 async function findAnswer(
-  { secrets }: Pick<Runtime, 'secrets'>,
+  runtime: Pick<Runtime, 'secrets'>,
   db: Db | Tx,
-  { tenantId, test, key }: Owner,
+  owner: Owner,
 ): Promise<(Done<unknown> & { fingerprint: string }) | null> {
-  const hidden = erasedIdempotencyKey(secrets, tenantId, key);
+  const { tenantId, test, key } = owner;
+  // As it is too: an older version kept it so, and callers repeat across an upgrade.
   const [row] = await db.execute<{ status: number; answer: unknown; fingerprint: string }>(sql`
     select status, answer, fingerprint from idempotency_keys
-    where tenant_id = ${tenantId} and test = ${test} and key in (${key}, ${hidden})`);
+    where tenant_id = ${tenantId} and test = ${test} and key in (${keptAs(runtime, owner)}, ${key})`);
   return row ?? null;
 }
 
@@ -97,11 +101,11 @@ async function keepAnswer(
   fingerprint: string,
   { status, answer }: Done<unknown>,
 ): Promise<boolean> {
-  const { tenantId, test, key } = owner;
+  const { tenantId, test } = owner;
   const kept = await tx.execute(sql`
     with patience as (select set_config('lock_timeout', ${waitForFirst}, true))
     insert into idempotency_keys (tenant_id, test, key, fingerprint, created_at, status, answer)
-    select ${tenantId}::uuid, ${test}::boolean, ${key}, ${fingerprint}, ${at(runtime.clock.now())}, ${status}::integer,
+    select ${tenantId}::uuid, ${test}::boolean, ${keptAs(runtime, owner)}, ${fingerprint}, ${at(runtime.clock.now())}, ${status}::integer,
       ${JSON.stringify(answer)}::jsonb from patience
     on conflict do nothing
     returning true`);

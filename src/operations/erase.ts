@@ -1,11 +1,7 @@
-import { and, asc, eq, gt, inArray, isNull, ne, or, sql } from 'drizzle-orm';
+import { and, asc, gt } from 'drizzle-orm';
 import type { Tx } from '../db/client.ts';
-import { operations } from '../db/tables/dispatch.ts';
 import { messages } from '../db/tables/messages.ts';
-import { AppError, notFound } from '../errors.ts';
 import { recordEvents } from '../events/store.ts';
-import { blockMessages } from '../messages/act.ts';
-import type { MoveDeps } from '../messages/to-valid.ts';
 import {
   adoptDocuments,
   deleteDoubtedDocuments,
@@ -14,77 +10,27 @@ import {
 } from '../personal-data/erasure/documents.ts';
 import { emptyMessages, lockUnerased } from '../personal-data/erasure/empty-messages.ts';
 import { eraseExportFiles, eraseRecipientFiles, holdExports } from '../personal-data/erasure/export-files.ts';
+import { followAddresses, forgetFollowed } from '../personal-data/erasure/followed-addresses.ts';
 import { forgetPerson, forgetSuppressed } from '../personal-data/erasure/forget-person.ts';
 import { forgetInFilters, forgetInNextDraft } from '../personal-data/erasure/forget-requests.ts';
-import { hideIdempotencyKeys } from '../personal-data/erasure/kept-keys.ts';
 import { forgetMentions } from '../personal-data/erasure/mentions.ts';
 import { eraseOutboxFiles } from '../personal-data/erasure/outbox-files.ts';
 import { firstId, nextSpan } from '../personal-data/erasure/walk.ts';
 import { messagesOf, type Person, readPerson } from '../personal-data/person.ts';
 import { lockRecipient } from '../recipients/store.ts';
 import { recordAudit } from '../tenants/audit.ts';
-import { actorOf, type Caller } from '../tenants/rights.ts';
-import { lockTenant } from '../tenants/store.ts';
+import { hasUnread } from './import/uploads.ts';
 import { type Next, stepStages } from './stages.ts';
-import {
-  actorOfOperation,
-  createOperation,
-  type OperationDeps,
-  type OperationRow,
-  type Progress,
-  serviceCaller,
-} from './store.ts';
+import { actorOfOperation, type OperationDeps, type OperationRow, type Progress } from './store.ts';
 
 /** Messages of one transaction: few enough that no row is locked for long. */
 const messagesPerStep = 200;
 
-async function runningErasure(tx: Tx, tenantId: string, recipientId: string): Promise<OperationRow | undefined> {
-  const [running] = await tx
-    .select()
-    .from(operations)
-    .where(
-      and(
-        eq(operations.tenantId, tenantId),
-        eq(operations.kind, 'erase'),
-        isNull(operations.finishedAt),
-        sql`${operations.parameters} ->> 'recipient' = ${recipientId}`,
-      ),
-    );
-  return running;
-}
-
 /**
- * Asks for a person to be erased. What waits for them becomes `B` `erased` at once; the rest is the operation's work.
- * Asked twice it is the same operation. The tenant has its key (`AddressHashes.prepare`).
- * @throws AppError `not_found`; `being_sent` when one of their messages is on its way at this moment: nothing is done.
+ * In this order: what imports had received of the person is in their record before anything is looked for by it, and the
+ * record goes last, so that an erasure that was interrupted knows whom it is about.
  */
-export async function startErasure(deps: MoveDeps, tx: Tx, caller: Caller, reference: string): Promise<OperationRow> {
-  const { tenantId } = caller;
-  const recipient = await lockRecipient(tx, tenantId, reference, 'delete');
-  if (recipient === null) throw notFound();
-  const running = await runningErasure(tx, tenantId, recipient.id);
-  if (running !== undefined) return running;
-  const theirs = messagesOf(await readPerson(tx, tenantId, recipient.id));
-  const leaving = await tx
-    .select({ id: messages.id })
-    .from(messages)
-    .where(and(theirs, or(inArray(messages.status, ['E', 'V']), ne(messages.dispatchState, 'idle'))));
-  const ids = leaving.map(({ id }) => id);
-  const { free, beingSent } = await lockUnerased(tx, tenantId, ids);
-  if (beingSent.length > 0) {
-    throw new AppError('being_sent', {
-      detail: 'A message to this person is being sent: try again in a moment. Nothing was erased.',
-      extra: { messages: beingSent },
-    });
-  }
-  const waiting = free.filter(({ status }) => status === 'E' || status === 'V');
-  await blockMessages(deps, tx, actorOf(caller), waiting, { reason: 'erased', facts: null, remark: null });
-  const total = await tx.$count(messages, theirs);
-  return createOperation(deps, tx, caller, { kind: 'erase', parameters: { recipient: recipient.id }, total });
-}
-
-/** In this order: a person's record goes last, so that an erasure that was interrupted knows whom it is about. */
-type Stage = 'messages' | 'requests' | 'drafts' | 'walk' | 'documents' | 'files' | 'person';
+type Stage = 'imports' | 'messages' | 'requests' | 'drafts' | 'walk' | 'documents' | 'files' | 'person';
 
 /** A step of the work: what it is done with, and where it goes on. */
 interface Step {
@@ -94,6 +40,13 @@ interface Step {
   person: Person;
   /** The last id that was looked at in this stage; empty at its beginning. */
   after: string;
+}
+
+/** What had come before they were erased is read first: it would make them anew, and is kept until it is read. */
+async function awaitImports({ tx, row }: Step): Promise<Next<Stage>> {
+  const { imports = {} } = row.parameters as { imports?: Record<string, number> };
+  const later = await hasUnread(tx, row.tenantId, imports);
+  return { stage: later ? 'imports' : 'messages', later };
 }
 
 async function emptyTheirMessages({ deps, tx, row, person, after }: Step): Promise<Next<Stage>> {
@@ -109,28 +62,22 @@ async function emptyTheirMessages({ deps, tx, row, person, after }: Step): Promi
   const { free } = await lockUnerased(tx, tenantId, ids);
   const emptied = await emptyMessages(deps, tx, { tenantId, operationId: row.id }, free);
   await eraseExportFiles(tx, tenantId, emptied.ids);
-  const filters = await forgetInFilters(tx, person, new Set(emptied.contextRefs));
-  const suppressed = await forgetSuppressed(deps, tx, person, emptied.addresses);
-  const { documentIds, sendRequestIds } = emptied;
-  const named = [...emptied.ids, ...sendRequestIds, ...documentIds, ...filters, ...suppressed];
-  await hideIdempotencyKeys(deps, tx, tenantId, named);
+  await forgetInFilters(tx, person, new Set(emptied.contextRefs));
+  await forgetSuppressed(deps, tx, person, emptied.addresses);
   const last = ids.at(-1);
   const more = ids.length === messagesPerStep && last !== undefined;
   return { stage: more ? 'messages' : 'requests', after: more ? last : '', done: emptied.ids.length };
 }
 
 async function forgetTheirRequests({ deps, tx, person }: Step): Promise<Next<Stage>> {
-  const suppressed = await forgetSuppressed(deps, tx, person, [...person.addresses]);
-  const filters = await forgetInFilters(tx, person, new Set());
-  await hideIdempotencyKeys(deps, tx, person.tenantId, [...suppressed, ...filters]);
+  await forgetSuppressed(deps, tx, person, [...person.addresses]);
+  await forgetInFilters(tx, person, new Set());
   return { stage: 'drafts' };
 }
 
 async function forgetTheirDrafts({ deps, tx, person, after }: Step): Promise<Next<Stage>> {
   const draft = await forgetInNextDraft(deps, tx, person, after);
-  if (draft === null) return { stage: 'walk' };
-  await hideIdempotencyKeys(deps, tx, person.tenantId, [draft]);
-  return { stage: 'drafts', after: draft };
+  return draft === null ? { stage: 'walk' } : { stage: 'drafts', after: draft };
 }
 
 /** Everybody's messages: copies for the person, and documents that are somebody else's too. */
@@ -170,9 +117,9 @@ async function forgetThem({ deps, tx, row, person }: Step): Promise<Next<Stage>>
   // Made while the others were emptied.
   if (left.length > 0) return { stage: 'messages', later: left.every(({ state }) => state === 'sending') };
   await holdExports(tx, tenantId);
-  const forgotten = await forgetPerson(deps, tx, person);
+  await forgetPerson(deps, tx, person);
   await eraseRecipientFiles(tx, tenantId);
-  await hideIdempotencyKeys(deps, tx, tenantId, [...forgotten, row.id]);
+  await forgetFollowed(tx, { tenantId, operationId: row.id }, person);
   const actor = actorOfOperation(row);
   await recordAudit(deps, tx, { tenantId, actor, action: 'erased', resourceType: 'recipient', resourceId: id });
   const event = { tenantId, type: 'recipient.erased' as const, test: false, resourceId: id };
@@ -181,6 +128,7 @@ async function forgetThem({ deps, tx, row, person }: Step): Promise<Next<Stage>>
 }
 
 const stages: Record<Stage, (step: Step) => Promise<Next<Stage>>> = {
+  imports: awaitImports,
   messages: emptyTheirMessages,
   requests: forgetTheirRequests,
   drafts: forgetTheirDrafts,
@@ -192,33 +140,10 @@ const stages: Record<Stage, (step: Step) => Promise<Next<Stage>>> = {
 
 /** Does the next step of an erasure. Killed at any point, it goes on from the last step that was committed. */
 export async function stepErasure(deps: OperationDeps, tx: Tx, row: OperationRow): Promise<Progress> {
-  const { recipient } = row.parameters as { recipient: string };
-  const person = await readPerson(tx, row.tenantId, recipient);
-  return stepStages<Stage>(deps, tx, row, 'messages', (stage, after) =>
-    stages[stage]({ deps, tx, row, person, after }),
-  );
-}
-
-/**
- * Starts again for people whose messages came to be stored behind their erasure: a request that had read their record
- * a moment before. @returns how many.
- */
-export async function eraseLatecomers(deps: OperationDeps, since: Date): Promise<number> {
-  const late = await deps.db.execute<{ tenant_id: string; recipient: string }>(sql`
-    select distinct done.tenant_id, done.parameters ->> 'recipient' as recipient from operations done
-    join messages on messages.tenant_id = done.tenant_id
-      and messages.recipient_id = (done.parameters ->> 'recipient')::uuid and messages.erased_at is null
-    where done.kind = 'erase' and done.status = 'done' and done.finished_at >= ${since.toISOString()}::timestamptz
-      and not exists (select 1 from recipients
-        where recipients.tenant_id = done.tenant_id and recipients.id = (done.parameters ->> 'recipient')::uuid)`);
-  let started = 0;
-  for (const { tenant_id: tenantId, recipient } of late) {
-    await deps.db.transaction(async (tx) => {
-      await lockTenant(tx, tenantId);
-      if ((await runningErasure(tx, tenantId, recipient)) !== undefined) return;
-      await createOperation(deps, tx, serviceCaller(tenantId), { kind: 'erase', parameters: { recipient }, total: 0 });
-      started += 1;
-    });
-  }
-  return started;
+  const { tenantId, id: operationId } = row;
+  const { recipient, addresses = null } = row.parameters as { recipient: string | null; addresses?: string };
+  // Who is known by an address only: of the operation's own id, which nobody has.
+  const known = await readPerson(tx, tenantId, recipient ?? operationId);
+  const person = await followAddresses(deps, tx, { tenantId, operationId }, known, addresses);
+  return stepStages<Stage>(deps, tx, row, 'imports', (stage, after) => stages[stage]({ deps, tx, row, person, after }));
 }

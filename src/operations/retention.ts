@@ -9,6 +9,7 @@ import {
   keepUsedDocuments,
 } from '../personal-data/erasure/documents.ts';
 import { emptyMessages, lockUnerased } from '../personal-data/erasure/empty-messages.ts';
+import { eraseExportFiles, holdExports } from '../personal-data/erasure/export-files.ts';
 import { type Cutoff, endOldDrafts, forgetOldFilters } from '../personal-data/erasure/forget-requests.ts';
 import { eraseOutboxFiles } from '../personal-data/erasure/outbox-files.ts';
 import { firstId, firstIdAt, nextSpan } from '../personal-data/erasure/walk.ts';
@@ -91,11 +92,14 @@ async function emptyOldMessages({ deps, tx, row, cutoffs, after }: Step): Promis
       and coalesce(messages.dispatch_state, '') = 'idle' and messages.updated_at < cutoff.before
     order by messages.id limit ${messagesPerStep}`);
   const ids = [...old].map(({ id }) => id);
+  if (ids.length > 0) await holdExports(tx, tenantId);
   const { free } = await lockUnerased(tx, tenantId, ids);
   const ended = free.filter(
     ({ status, dispatchState }) => status !== 'E' && status !== 'V' && dispatchState === 'idle',
   );
-  await emptyMessages(deps, tx, { tenantId, operationId: row.id }, ended);
+  const emptied = await emptyMessages(deps, tx, { tenantId, operationId: row.id }, ended);
+  // Now: an erasure that comes later finds these messages no more.
+  await eraseExportFiles(tx, tenantId, emptied.ids);
   const full = ids.length === messagesPerStep;
   return { stage: 'messages', after: (full ? ids.at(-1) : undefined) ?? span.to, done: ended.length };
 }

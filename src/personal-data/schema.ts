@@ -47,3 +47,9 @@ export const PersonalData = closed(
   },
   { $id: 'PersonalData' },
 );
+
+/** Body of `POST /v1/recipients/erase`. */
+export const ErasureOfAddress = closed(
+  { address: Type.String({ minLength: 1, maxLength: 320, description: 'One strict address without a name.' }) },
+  { examples: [{ address: 'ancien.contact@courrier.example' }] },
+);

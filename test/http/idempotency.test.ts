@@ -123,7 +123,7 @@ t.test('a repeat waits for the first, and is told when that takes more than five
   const first = runtime.db.transaction(async (tx) => {
     await tx.execute(sql`
       insert into idempotency_keys (tenant_id, key, test, fingerprint, created_at)
-      values (${tenant.id}, 'one', false, 'x', now())`);
+      values (${tenant.id}, ${runtime.secrets.sign(`idempotency:${tenant.id}:one`)}, false, 'x', now())`);
     entered();
     await freed;
     throw new Error('the first one fails');
@@ -165,10 +165,7 @@ t.test('what is kept of an answer holds no personal data', async (t) => {
   await inject('POST', `/v1/send-requests/${draft.body.id}/confirm`, { body: {}, headers });
   const kept = await runtime.db.execute<{ key: string; kept: string }>(sql`
     select key, idempotency_keys::text as kept from idempotency_keys order by key`);
-  t.same(
-    [...kept].map(({ key }) => key),
-    ['accepted', 'confirmed', 'draft', 'refused', 'tried'],
-  );
+  t.equal(kept.length, 5);
   for (const one of kept) t.notMatch(one.kept, /jeanne|courriel|hérouville|secret|mmartin/i, one.key);
 });
 

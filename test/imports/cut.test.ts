@@ -1,10 +1,10 @@
 /** Files that do not come whole, and workers that do not stay. */
 import { once } from 'node:events';
-import { type AddressInfo, connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { startService, type TestService } from '../support/service.ts';
-import { importFile } from './import-service.ts';
+import { beginUpload, importFile } from './import-service.ts';
 
 t.setTimeout(120_000);
 
@@ -12,18 +12,6 @@ const line = (index: number) => `client;C-${index};Hélène ${index};${'x'.repea
 const table = (from: number, to: number) =>
   Array.from({ length: to - from }, (_, index) => line(from + index)).join('');
 const header = 'type;externalId;displayName;attributes.note\n';
-
-/** A connection that begins to send a file, as large as it says and no larger than it gets. */
-async function beginUpload(t: Test, service: TestService, length: number): Promise<Socket> {
-  if (!service.app.server.listening) await service.app.listen({ port: 0, host: '127.0.0.1' });
-  const { port } = service.app.server.address() as AddressInfo;
-  const socket = connect(port, '127.0.0.1');
-  t.teardown(() => socket.destroy());
-  await once(socket, 'connect');
-  const head = ['POST /v1/recipients/import HTTP/1.1', 'host: x', `authorization: Bearer ${service.tenant.key}`];
-  socket.write([...head, 'content-type: text/csv', `content-length: ${length}`, '', ''].join('\r\n'));
-  return socket;
-}
 
 async function send(socket: Socket, text: string): Promise<void> {
   if (!socket.write(text)) await once(socket, 'drain');

@@ -10,6 +10,8 @@ export const dedupeKeys = pgTable(
     test: boolean('test').notNull(),
     /** As the caller gave it; its keyed hash once the message was erased. */
     key: text('key').notNull(),
+    /** Whether it is the hash. */
+    hidden: boolean('hidden').notNull().default(false),
     messageId: uuid('message_id').notNull(),
     createdAt: instant('created_at').notNull(),
   },

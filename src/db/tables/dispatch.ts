@@ -143,6 +143,12 @@ export const operations = pgTable(
   (table) => [
     primaryKey({ columns: [table.tenantId, table.id] }),
     index('operations_unfinished').on(table.createdAt).where(sql`${table.finishedAt} is null`),
+    // Imports whose refused rows are still told whole.
+    index('operations_refused_rows')
+      .on(table.finishedAt)
+      .where(
+        sql`${table.kind} = 'import' and ${table.refusedCount} > 0 and ${table.parameters} -> 'rowsForgotten' is null`,
+      ),
   ],
 );
 
@@ -181,7 +187,7 @@ export const importUploads = pgTable(
   ],
 );
 
-/** A file that is being imported, in pieces of one size. They go when the import ends: they hold personal data. */
+/** A file that is being imported, in pieces of one size. They go as they are read: they hold personal data. */
 export const importChunks = pgTable(
   'import_chunks',
   {

@@ -99,7 +99,7 @@ export const idempotencyKeys = pgTable(
   'idempotency_keys',
   {
     tenantId: tenantId(),
-    /** As the caller gave it; its keyed hash once a person it may name was erased. */
+    /** Its keyed hash: the text may name a person. As the caller gave it where an older version kept it. */
     key: text('key').notNull(),
     test: boolean('test').notNull(),
     fingerprint: text('fingerprint').notNull(),

@@ -1,12 +1,13 @@
 import { Readable } from 'node:stream';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { closed, reference } from '../../fields.ts';
 import { redirectOf } from '../../messages/content.ts';
 import { filterFields } from '../../messages/filter.ts';
 import { presentAttempt, presentMessage, presentTransition } from '../../messages/present.ts';
 import { searchMessages } from '../../messages/store.ts';
-import { startErasure } from '../../operations/erase.ts';
+import { startErasure, startErasureOfAddress } from '../../operations/order-erasure.ts';
 import { exportPerson } from '../../personal-data/export.ts';
-import { PersonalData } from '../../personal-data/schema.ts';
+import { ErasureOfAddress, PersonalData } from '../../personal-data/schema.ts';
 import { getRecipient } from '../../recipients/store.ts';
 import type { Runtime } from '../../runtime.ts';
 import { getTenant } from '../../tenants/store.ts';
@@ -98,11 +99,54 @@ function exportRoute(app: App, runtime: Runtime): void {
   );
 }
 
+type Erasing = Parameters<typeof startErasure>[1];
+
+/** Runs what asks for an erasure, and answers its operation. */
+function answerErasure(
+  runtime: Runtime,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  start: (tx: Erasing) => Promise<{ id: string }>,
+) {
+  const { tenantId } = callerOf(request);
+  return runIdempotently<{ operation: string; status: 'queued' }>(runtime, request, reply, request.body ?? null, {
+    prepare: () => runtime.addressHashes.prepare(runtime.db, tenantId),
+    async commit(tx) {
+      const { id } = await start(tx);
+      return { status: 202, answer: { operation: id, status: 'queued' } };
+    },
+    location: ({ operation: id }) => `/v1/operations/${id}`,
+  });
+}
+
+function eraseAddressRoute(app: App, runtime: Runtime): void {
+  app.post(
+    '/v1/recipients/erase',
+    operation({
+      id: 'eraseAddress',
+      tag: 'people',
+      summary: 'Erase whoever has an address, and no record',
+      description:
+        'For people who were only ever the `to` of a row, or whose record was deleted: the same for all messages to the address, copies of it, drafts and filters. It answers 202 also where nothing is known of it. An address that a record has answers 409 with the ids in `recipients`: erase them. The event `recipient.erased` and the audit entry name the operation.',
+      access: ['personal-data:update'],
+      body: ErasureOfAddress,
+      idempotency: 'accepted',
+      answers: { 202: reference('OperationStarted') },
+      errors: ['being_sent', 'in_use', 'unprocessable'],
+    }),
+    (request, reply) =>
+      answerErasure(runtime, request, reply, (tx) =>
+        startErasureOfAddress(runtime, tx, callerOf(request), request.body.address),
+      ),
+  );
+}
+
 /** What a person may ask of whoever holds their data: to see it, and to have it erased. */
 export function personalDataRoutes(app: App, runtime: Runtime): void {
   app.addSchema(PersonalData);
   historyRoute(app, runtime);
   exportRoute(app, runtime);
+  eraseAddressRoute(app, runtime);
 
   app.post(
     '/v1/recipients/:id/erase',
@@ -111,23 +155,14 @@ export function personalDataRoutes(app: App, runtime: Runtime): void {
       tag: 'people',
       summary: 'Erase a person',
       description:
-        'Messages that wait become `B` `erased` at once; a worker does the rest. The record and all that hangs on it are deleted. Of their messages, and of those to an address that is theirs alone, only statuses, reasons, times and keyed hashes are left: counts still hold, and a suppressed address stays suppressed. Drafts, exports, documents that nobody else uses, files of the outbox, and copies of other people’s messages are reached too. What the data or the texts of other people’s messages say of them is not. While one of their messages is being sent it answers 409 and does nothing. It cannot be undone.',
+        'Messages that wait become `B` `erased` at once; a worker does the rest. The record and all that hangs on it are deleted. Of their messages, and of those to an address that is theirs alone, only statuses, reasons, times and keyed hashes are left: counts still hold, and a suppressed address stays suppressed. Drafts, exports, documents that nobody else uses, files of the outbox, and copies of other people’s messages are reached too. What the data or the texts of other people’s messages say of them is not. While one of their messages is being sent it answers 409 and does nothing. It cannot be undone. The id of a record that was deleted is taken while messages name it.',
       access: ['personal-data:update'],
       params,
       idempotency: 'accepted',
       answers: { 202: reference('OperationStarted') },
       errors: ['being_sent'],
     }),
-    (request, reply) => {
-      const caller = callerOf(request);
-      return runIdempotently<{ operation: string; status: 'queued' }>(runtime, request, reply, null, {
-        prepare: () => runtime.addressHashes.prepare(runtime.db, caller.tenantId),
-        async commit(tx) {
-          const { id } = await startErasure(runtime, tx, caller, request.params.id);
-          return { status: 202, answer: { operation: id, status: 'queued' } };
-        },
-        location: ({ operation: id }) => `/v1/operations/${id}`,
-      });
-    },
+    (request, reply) =>
+      answerErasure(runtime, request, reply, (tx) => startErasure(runtime, tx, callerOf(request), request.params.id)),
   );
 }

@@ -6,7 +6,7 @@ import { type RowCursor, readRows } from '../../row-files/read-rows.ts';
 import { actorOfOperation, keptRefusals, type OperationDeps, type OperationRow, type Progress } from '../store.ts';
 import type { ImportFile } from './file.ts';
 import { importKinds, type RowsDone } from './kinds.ts';
-import { deleteUpload, getUpload, readPiece, type UploadRow, waitForMore } from './uploads.ts';
+import { deleteUpload, forgetRead, getUpload, readPiece, type UploadRow, waitForMore } from './uploads.ts';
 
 /** Rows of one transaction: a few statements for all of them, and none is locked for long. */
 const rowsPerStep = 2_000;
@@ -91,6 +91,7 @@ export async function stepImport(deps: OperationDeps, tx: Tx, row: OperationRow)
           ? nothingDone
           : await importKinds[file.resource].write(deps, tx, { tenantId: row.tenantId, actor }, file, rows);
       await recordProgress(deps, tx, row, { cursor, done, upload, truncatedAt: null });
+      await forgetRead(tx, key, cursor.offset);
       return 'more';
     }
     if (upload.state !== 'receiving') {

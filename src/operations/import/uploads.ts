@@ -102,6 +102,46 @@ export async function readPiece(tx: Tx, key: UploadKey, offset: number): Promise
 }
 
 /**
+ * Forgets what was read of a file: it holds personal data, and nothing reads it again. Of the piece that is read next what
+ * stands before the offset is blanked, because the number of a piece and its size say where it is.
+ */
+export async function forgetRead(tx: Tx, { tenantId, operationId }: UploadKey, offset: number): Promise<void> {
+  const next = Math.floor(offset / chunkBytes);
+  const read = offset - next * chunkBytes;
+  const chunks = sql`tenant_id = ${tenantId} and operation_id = ${operationId}`;
+  await tx.execute(sql`delete from import_chunks where ${chunks} and number < ${next}`);
+  if (read === 0) return;
+  await tx.execute(sql`
+    update import_chunks set content = decode(repeat('00', ${read}::integer), 'hex') || substring(content from ${read + 1}::integer)
+    where ${chunks} and number = ${next}`);
+}
+
+/** How much of each file that is being imported has come at this moment, in bytes, by operation. */
+export async function receivedSoFar(tx: Tx, tenantId: string): Promise<Record<string, number>> {
+  const uploads = await tx
+    .select({ id: importUploads.operationId, bytes: importUploads.receivedBytes })
+    .from(importUploads)
+    .where(eq(importUploads.tenantId, tenantId));
+  return Object.fromEntries(uploads.map(({ id, bytes }) => [id, bytes]));
+}
+
+/**
+ * Whether anything of what had come (`receivedSoFar`) is still kept and to be read. It comes to an end: a row of which
+ * only a part has come is not waited for, since who sends the rest may take any time.
+ */
+export async function hasUnread(tx: Tx, tenantId: string, received: Record<string, number>): Promise<boolean> {
+  const asked = JSON.stringify(Object.entries(received).map(([id, bytes]) => ({ id, bytes })));
+  const unread = await tx.execute(sql`
+    select 1 from json_to_recordset(${asked}::json) as file(id uuid, bytes bigint)
+    join import_uploads upload on upload.tenant_id = ${tenantId} and upload.operation_id = file.id
+    join operations on operations.tenant_id = ${tenantId} and operations.id = file.id
+    where not upload.waiting and (operations.finished_at is not null
+      or coalesce((operations.cursor::json ->> 'offset')::bigint, 0) < file.bytes)
+    limit 1`);
+  return unread.length > 0;
+}
+
+/**
  * There is nothing to do before more has come.
  * @returns null: it waits; else what has come meanwhile, or how the file has ended.
  */

@@ -12,8 +12,6 @@ import { hideDedupeKeys } from './kept-keys.ts';
 /** What was emptied, for what else may hold it. */
 export interface Emptied {
   ids: string[];
-  sendRequestIds: string[];
-  documentIds: string[];
   contextRefs: string[];
   /** Those they were written to, in their compared form. */
   addresses: string[];
@@ -102,7 +100,7 @@ export async function emptyMessages(
   states: readonly MessageState[],
 ): Promise<Emptied> {
   const { tenantId } = erasure;
-  if (states.length === 0) return { ids: [], sendRequestIds: [], documentIds: [], contextRefs: [], addresses: [] };
+  if (states.length === 0) return { ids: [], contextRefs: [], addresses: [] };
   const waiting = states.filter(({ status }) => status === 'E' || status === 'V');
   await blockMessages(deps, tx, serviceActor, waiting, { reason: 'erased', facts: null, remark: null });
   const ids = states.map(({ id }) => id);
@@ -116,8 +114,6 @@ export async function emptyMessages(
   await doubtDocuments(tx, erasure, documentIds);
   return {
     ids,
-    sendRequestIds,
-    documentIds,
     contextRefs: [...new Set(rows.flatMap(({ contextRef }) => contextRef ?? []))],
     addresses: [...new Set(rows.flatMap(({ toNormalized }) => toNormalized ?? []))],
   };

@@ -125,17 +125,9 @@ interface Filter {
 /** What matches no message: an order that is not done yet must not become one about everybody. */
 const nobody = { sendRequest: firstId };
 
-/**
- * Takes what names the person out of the filters of exports and actions, and the remark that was given with them.
- * @returns the ids of those operations.
- */
-export async function forgetInFilters(
-  tx: Db | Tx,
-  person: Person,
-  contextRefs: ReadonlySet<string>,
-): Promise<string[]> {
+/** Takes what names the person out of the filters of exports and actions, and the remark that was given with them. */
+export async function forgetInFilters(tx: Db | Tx, person: Person, contextRefs: ReadonlySet<string>): Promise<void> {
   const { tenantId } = person;
-  const forgotten: string[] = [];
   const filtered = await tx
     .select({ id: operations.id, parameters: operations.parameters, finishedAt: operations.finishedAt })
     .from(operations)
@@ -156,9 +148,7 @@ export async function forgetInFilters(
       .update(operations)
       .set({ parameters: left })
       .where(and(eq(operations.tenantId, tenantId), eq(operations.id, id)));
-    forgotten.push(id);
   }
-  return forgotten;
 }
 
 /** Forgets the filters and remarks of exports and actions that ended before. */

@@ -2,12 +2,6 @@ import { sql } from 'drizzle-orm';
 import type { Tx } from '../../db/client.ts';
 import { idList } from '../../db/rows.ts';
 import type { AddressHashes } from '../../suppressions/address-hashes.ts';
-import type { Secrets } from '../../tenants/secrets.ts';
-
-/** What an `Idempotency-Key` is kept as when it may name a person who was erased. It still finds its answer. */
-export function erasedIdempotencyKey(secrets: Secrets, tenantId: string, key: string): string {
-  return `erased:${secrets.sign(`idempotency:${tenantId}:${key}`)}`;
-}
 
 /**
  * What dedupe keys are kept as when their messages were erased: a repeat still answers the message that exists. Null
@@ -32,38 +26,17 @@ export async function hideDedupeKeys(
 ): Promise<void> {
   const kept = await tx.execute<{ template_id: string; test: boolean; key: string }>(sql`
     select template_id, test, key from dedupe_keys
-    where tenant_id = ${tenantId} and message_id = any(${idList(messageIds)}) and key not like 'erased:%'
+    where tenant_id = ${tenantId} and message_id = any(${idList(messageIds)}) and not hidden
     order by template_id, key for update`);
   if (kept.length === 0) return;
   const rows = [...kept];
   const names = rows.map(({ key }) => key);
-  const hidden = (await erasedDedupeKeys(deps, tx, tenantId, names)) ?? [];
-  const changes = rows.map((row, place) => ({ ...row, hidden: hidden[place] }));
+  const hashes = (await erasedDedupeKeys(deps, tx, tenantId, names)) ?? [];
+  const changes = rows.map((row, place) => ({ ...row, hash: hashes[place] }));
   await tx.execute(sql`
-    update dedupe_keys set key = done.hidden
+    update dedupe_keys set key = done.hash, hidden = true
     from json_to_recordset(${JSON.stringify(changes)}::json)
-      as done(template_id uuid, test boolean, key text, hidden text)
+      as done(template_id uuid, test boolean, key text, hash text)
     where dedupe_keys.tenant_id = ${tenantId} and dedupe_keys.template_id = done.template_id
       and dedupe_keys.test = done.test and dedupe_keys.key = done.key`);
-}
-
-/** Hides the texts of the idempotency keys whose answer names one of these as what was made or changed. */
-export async function hideIdempotencyKeys(
-  deps: { secrets: Secrets },
-  tx: Tx,
-  tenantId: string,
-  ids: readonly string[],
-): Promise<void> {
-  const kept = await tx.execute<{ test: boolean; key: string }>(sql`
-    select test, key from idempotency_keys
-    where tenant_id = ${tenantId} and key not like 'erased:%'
-      and coalesce(answer ->> 'id', answer ->> 'operation') in (select json_array_elements_text(${JSON.stringify(ids)}::json))
-    order by test, key for update`);
-  if (kept.length === 0) return;
-  const changes = [...kept].map((row) => ({ ...row, hidden: erasedIdempotencyKey(deps.secrets, tenantId, row.key) }));
-  await tx.execute(sql`
-    update idempotency_keys set key = done.hidden
-    from json_to_recordset(${JSON.stringify(changes)}::json) as done(test boolean, key text, hidden text)
-    where idempotency_keys.tenant_id = ${tenantId} and idempotency_keys.test = done.test
-      and idempotency_keys.key = done.key`);
 }
