@@ -193,9 +193,24 @@ function tellStatus(row: MessageRow, teller: Teller): string[] {
   }
 }
 
+/** Copies that were left out by themselves, by their place among the message's copies: an address is not told here. */
+function tellCopies({ copies }: MessageRow, { say, reason }: Teller): string[] {
+  return copies.flatMap((copy, place) => {
+    // Without a reason of its own it has that of the message.
+    if ((copy.outcome !== 'blocked' && copy.outcome !== 'skipped') || copy.reason === null) return [];
+    const [number, why] = [place + 1, reason(copy.reason)];
+    return [
+      say(
+        `Copy ${number} (${copy.kind}) was left out: ${why}`,
+        `La copie ${number} (${copy.kind}) a été écartée : ${why}`,
+      ),
+    ];
+  });
+}
+
 /**
- * Says why a message is where it is: its status and reason, what the rule that stopped it rested on, who did it, and
- * how the last try ended. Times by the message's own time zone.
+ * Says why a message is where it is: its status and reason, what the rule that stopped it rested on, who did it, how the
+ * last try ended, and which copies were left out. Times by the message's own time zone.
  */
 export function explainMessage({ row, lastMove, lastAttempt }: Explained, language: Language): Explanation {
   const teller = tellerOf(language, row.timezone);
@@ -208,6 +223,7 @@ export function explainMessage({ row, lastMove, lastAttempt }: Explained, langua
       ...(facts === null ? [] : tellRule(row, facts, teller)),
       ...(row.status === 'E' || lastMove === null ? [] : [tellMove(lastMove, teller)]),
       ...(lastAttempt === null ? [] : tellAttempt(lastAttempt, teller)),
+      ...tellCopies(row, teller),
     ],
   };
 }

@@ -228,7 +228,10 @@ export const MessageExplanation = closed(
         description: 'What the rule rested on when it decided: ids, codes and times, nothing personal.',
       }),
     ),
-    sentences: Type.Array(Type.String(), { description: 'In the language of `Accept-Language`: French or English.' }),
+    sentences: Type.Array(Type.String(), {
+      description:
+        'In the language of `Accept-Language`: French or English. Copies that were left out are named by their place in `copies` of the message, from 1.',
+    }),
   },
   { $id: 'MessageExplanation' },
 );

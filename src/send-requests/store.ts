@@ -105,6 +105,22 @@ export async function countLeftOut(
   return [...rows];
 }
 
+/** Copies of a request's messages that a rule left out, whatever became of the message: the most frequent reason first. */
+export async function countCopiesLeftOut(
+  db: Db,
+  tenantId: string,
+  sendRequestId: string,
+): Promise<{ reason: string; count: number }[]> {
+  // Without a reason of its own a copy has that of its message.
+  const rows = await db.execute<{ reason: string; count: number }>(sql`
+    select copy->>'reason' as reason, count(*)::int as count
+    from messages cross join lateral jsonb_array_elements(copies) as copy
+    where tenant_id = ${tenantId} and send_request_id = ${sendRequestId}
+      and copy->>'outcome' in ('blocked', 'skipped') and copy->>'reason' is not null
+    group by 1 order by count desc, 1`);
+  return [...rows];
+}
+
 /** The body of a draft; null once it was confirmed or cancelled. */
 export async function findDraftBody(db: Db | Tx, tenantId: string, id: string): Promise<SendRequestBody | null> {
   const [row] = await db

@@ -106,9 +106,8 @@ export async function moveTo(life: Life, person: number, member: number | null):
   const { status } = await life.service.inject('PATCH', pathOf(life, person), { body, headers: { 'if-match': '*' } });
   const known = life.world.people.has(person);
   expectStatus('a new household', status, !known ? 404 : cannotFollow(life, person, member) ? 422 : 200);
-  if (status !== 200) return;
-  stopWaitingFor(life.world, person);
-  follow(life, person, member);
+  // What waits is asked about when it leaves: nobody's word is lost.
+  if (status === 200) follow(life, person, member);
 }
 
 /** Deletes a person. */

@@ -127,3 +127,42 @@ t.test('where a message stands is said, whatever it waits for', async (t) => {
   t.match(await sentences(gone), [/^Il a été envoyé le 23 novembre 2026/]);
   t.equal(sink.mails.length, 1);
 });
+
+t.test('copies that were left out are counted by reason and named, whether their message left or not', async (t) => {
+  const { put, write, consent, post, inject, message, arrived } = await startPeople(t);
+  await put('client:1', { addresses: [mail('c1@p.example')] });
+  await put('client:2', { addresses: [mail('c2@p.example')] });
+  await consent('client:2', 0);
+  must(await post('/v1/suppressions', { address: 'gone@p.example', cause: 'bounce' }), 201);
+  const cc = [{ address: 'fine@p.example' }, { address: 'c2@p.example' }];
+  const { id, messages, outcomes } = await write([
+    { recipient: 'external:client:1', cc, bcc: [{ address: 'gone@p.example' }] },
+    { recipient: 'external:client:2', cc: [{ address: 'c2@p.example' }] },
+    { recipient: 'external:client:1' },
+  ]);
+  t.same(outcomes, ['OK', 'B consent_refused', 'OK']);
+  t.same(arrived().sort(), ['c1@p.example', 'c1@p.example', 'fine@p.example']);
+  const french = { headers: { 'accept-language': 'fr' } };
+  const leftOut = must(await inject('GET', `/v1/send-requests/${id}/left-out`, french), 200);
+  t.match(leftOut, { total: 1, reasons: [{ status: 'B', reason: 'consent_refused', count: 1 }] });
+  t.same(leftOut.copies, [
+    { reason: 'consent_refused', count: 2, reasonText: 'Le consentement recueilli ne va pas jusqu’à ce message.' },
+    { reason: 'suppressed', count: 1, reasonText: 'Il ne faut plus écrire à cette adresse.' },
+  ]);
+  const told = async (index: number) => {
+    const body = must(await inject('GET', `/v1/messages/${messages[index]}/explain`, french), 200);
+    t.notMatch(JSON.stringify(body), /@/);
+    return body.sentences.filter((one: string) => one.startsWith('La copie'));
+  };
+  t.same(await told(0), [
+    'La copie 2 (cc) a été écartée : Le consentement recueilli ne va pas jusqu’à ce message.',
+    'La copie 3 (bcc) a été écartée : Il ne faut plus écrire à cette adresse.',
+  ]);
+  t.match(
+    (await message(messages[0] ?? '')).copies[1],
+    { address: 'c2@p.example', outcome: 'blocked' },
+    'by its place',
+  );
+  t.same(await told(1), ['La copie 1 (cc) a été écartée : Le consentement recueilli ne va pas jusqu’à ce message.']);
+  t.same(await told(2), []);
+});

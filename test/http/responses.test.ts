@@ -106,6 +106,7 @@ t.test('who was left out of a request is counted by reason', async (t) => {
         reasonText: 'Un champ de fusion du modèle n’a pas de valeur.',
       },
     ],
+    copies: [],
   });
   const { body } = await inject('GET', `/v1/messages?sendRequest=${id}&reason=blocked_by_user`);
   t.equal(body.items.length, 2, 'and found by it');

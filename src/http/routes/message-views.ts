@@ -99,7 +99,8 @@ function explainRoute(app: App, runtime: Runtime): void {
       id: 'explainMessage',
       tag: 'sending',
       summary: 'Why a message is where it is, in plain words',
-      description: 'Which rule decided, and the facts it used; in French or English by `Accept-Language`.',
+      description:
+        'Which rule decided, and the facts it used, and which copies were left out; in French or English by `Accept-Language`.',
       access: ['messages:read'],
       params,
       answers: { 200: reference('MessageExplanation') },
