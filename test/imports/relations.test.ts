@@ -1,8 +1,11 @@
 /** Files that say whom people belong to: households, reference contacts, parts of structures. */
 import t from 'tap';
 import { done } from '../support/broker.ts';
+import { startPeople } from '../support/people.ts';
 import { startService, type TestService } from '../support/service.ts';
 import { importFile, recipientOf } from './import-service.ts';
+
+t.setTimeout(170_000);
 
 const householdOf = async (service: TestService, externalId: string) =>
   (await recipientOf(service, 'dependant', externalId)).householdOf;
@@ -35,6 +38,30 @@ t.test('a file of members and dependants: the member may stand in the same file,
   const again = await importFile(service, table);
   t.match(again.import, { created: 0, changed: 0, unchanged: 3 });
   t.same(await recipientOf(service, 'dependant', 'D-1'), before, 'what did not change was not touched');
+});
+
+t.test('an export names whom people belong to as another organisation knows them', async (t) => {
+  const service = await startPeople(t);
+  const { put, work, inject, addTenant } = service;
+  await put('member:1');
+  await put('dependant:1', { householdOf: 'external:member:1' });
+  await put('company:1', {});
+  await put('contact:1', { referenceContactOf: 'external:company:1', partOf: 'external:company:1' });
+  for (const [format, type] of [
+    ['csv', 'text/csv'],
+    ['ndjson', 'application/x-ndjson'],
+  ] as const) {
+    const body = { kind: 'recipients', format };
+    const { operation } = await done(inject('POST', '/v1/exports', { body }));
+    await work();
+    const file = (await inject('GET', `/v1/exports/${operation}/content`)).raw;
+    t.match(await importFile(service, file, { type }), { refused: [], import: { unchanged: 4 } });
+    const { key } = await addTenant(`Autre ${format}`);
+    t.match(await importFile(service, file, { type, key }), { refused: [], import: { created: 4 } });
+    const { items } = await done(inject('GET', '/v1/recipients?type=dependant', { key }));
+    const member = await done(inject('GET', '/v1/recipients?type=member', { key }));
+    t.match(items, [{ householdOf: member.items[0].id }]);
+  }
 });
 
 t.test('rows of one file make no loop between them; null takes a relation away', async (t) => {

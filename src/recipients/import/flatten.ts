@@ -86,7 +86,7 @@ function writtenAddress({ kind, value, role, preferred, acceptsContact }: Recipi
   return { kind, value, role, preferred, ...(acceptsContact ? {} : { acceptsContact }) };
 }
 
-/** The cells of a recipient, under `headerOf`. */
+/** The cells of a recipient, under `headerOf`. Its relations are references (`withReferences`). */
 export function flatten(recipient: RecipientWithAddresses, { attributes, addresses }: TableColumns): (string | null)[] {
   const plain = attributeCells(recipient.attributes, attributes);
   const ways = addressCells(recipient.addresses, addresses);
@@ -99,7 +99,7 @@ export function flatten(recipient: RecipientWithAddresses, { attributes, address
   ];
 }
 
-/** A recipient as a line of NDJSON: the members of `POST /v1/recipients`. */
+/** A recipient as a line of NDJSON: the members of `POST /v1/recipients`. Its relations are references. */
 export function asObject(recipient: RecipientWithAddresses): object {
   const { type, externalId, displayName, locale, preferredChannel, attributes } = recipient;
   const { householdOf, referenceContactOf, partOf } = recipient;

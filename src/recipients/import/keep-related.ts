@@ -3,6 +3,7 @@ import type { Tx } from '../../db/client.ts';
 import { AppError, type ErrorItem } from '../../errors.ts';
 import type { Actor } from '../../tenants/rights.ts';
 import { createRecipient, updateRecipient } from '../change.ts';
+import { writeRecipientReference } from '../reference.ts';
 import { readRelations, relationNames } from '../relations.ts';
 import { getRecipient, lockRecipient } from '../store.ts';
 import type { GivenRecipient } from './check-row.ts';
@@ -18,7 +19,7 @@ async function keep(
   given: GivenRecipient,
 ): Promise<Exclude<Kept['kind'], 'refused'>> {
   const { type, externalId, relations = {} } = given;
-  const reference = `external:${type}:${externalId}`;
+  const reference = writeRecipientReference(given);
   const locked = await lockRecipient(tx, tenantId, reference, 'update');
   if (locked === null) {
     await createRecipient(deps, tx, tenantId, actor, {
