@@ -64,6 +64,61 @@ t.test('an export names whom people belong to as another organisation knows them
   }
 });
 
+t.test(
+  'thousands of dependants before their members are kept, and only who is named and never comes is refused',
+  async (t) => {
+    const service = await startService(t);
+    const numbers = Array.from({ length: 3_000 }, (_, index) => index);
+    const header = 'type;externalId;displayName;householdOf;partOf';
+    const dependants = numbers.map((number) => `dependant;D-${number};Enfant ${number};external:member:M-${number};`);
+    const unknown = ['dependant;D-9;;external:member:M-none;', 'dependant;D-none;;external:member:M-none;'];
+    const chain = [
+      'structure;S-3;;;external:structure:S-2',
+      'structure;S-2;;;external:structure:S-1',
+      'structure;S-1;;;',
+    ];
+    const members = numbers.map((number) => `member;M-${number};Nom ${number};;`);
+    const rows = [...unknown, ...dependants, 'dependant;D-7;Le dernier mot;;', ...chain, ...members];
+    const done = await importFile(service, [header, ...rows].join('\n'));
+    t.match(done, {
+      status: 'done',
+      total: rows.length,
+      done: rows.length,
+      refusedCount: 2,
+      refused: [
+        { row: 2, line: 2, pointer: '/householdOf', code: 'recipient_unknown' },
+        { row: 3, line: 3, pointer: '/householdOf', code: 'recipient_unknown' },
+      ],
+      import: { created: 6_003, changed: 1, unchanged: 0 },
+    });
+    const whose = await recipientOf(service, 'dependant', 'D-7');
+    t.match(whose, { displayName: 'Le dernier mot', householdOf: (await recipientOf(service, 'member', 'M-7')).id });
+    t.equal(await householdOf(service, 'D-9'), (await recipientOf(service, 'member', 'M-9')).id);
+    t.equal(
+      (await recipientOf(service, 'structure', 'S-3')).partOf,
+      (await recipientOf(service, 'structure', 'S-2')).id,
+    );
+    t.equal((await recipientOf(service, 'dependant', 'D-none')).status, 404);
+    const [left] = await service.runtime.db.execute('select count(*)::int as count from import_waiting_rows');
+    t.same({ ...left }, { count: 0 }, 'nothing of the file is left');
+    const again = await importFile(service, [header, ...dependants, ...members].join('\n'));
+    t.match(again, { refusedCount: 0, import: { created: 0, changed: 1, unchanged: 5_999 } });
+  },
+);
+
+t.test('the audit trail names what a row with a relation has changed, and nothing else', async (t) => {
+  const service = await startService(t);
+  const table = (name: string, member: string) =>
+    `type;externalId;displayName;locale;householdOf\nmember;M-1;;;\nmember;M-2;;;\ndependant;D-1;${name};fr-FR;external:member:${member}`;
+  await importFile(service, table('Un', 'M-1'));
+  await importFile(service, table('Deux', 'M-1'));
+  await importFile(service, table('Deux', 'M-2'));
+  const { items } = await done(service.inject('GET', '/v1/audit-entries'));
+  const updated = items.filter(({ action }: { action: string }) => action === 'updated');
+  t.match(updated, [{ fields: ['householdOf'] }, { fields: ['displayName'] }]);
+  t.equal(updated.length, 2);
+});
+
 t.test('rows of one file make no loop between them; null takes a relation away', async (t) => {
   const service = await startService(t);
   const lines = (rows: object[]) => rows.map((row) => JSON.stringify(row)).join('\n');

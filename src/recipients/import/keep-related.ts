@@ -7,10 +7,13 @@ import { writeRecipientReference } from '../reference.ts';
 import { readRelations, relationNames } from '../relations.ts';
 import { getRecipient, lockRecipient } from '../store.ts';
 import type { GivenRecipient } from './check-row.ts';
-import { applyRow, emptyState, stateOf } from './compare.ts';
+import { applyRow, emptyState, type RecipientState, stateOf } from './compare.ts';
 
 /** What became of a row: one thing, or why nothing. */
 export type Kept = { kind: 'created' | 'changed' | 'unchanged' } | { kind: 'refused'; faults: readonly ErrorItem[] };
+
+const changedFields = (before: RecipientState, after: RecipientState) =>
+  (Object.keys(after) as (keyof RecipientState)[]).filter((name) => after[name] !== before[name]);
 
 async function keep(
   deps: { clock: Clock; newId: NewId },
@@ -33,18 +36,15 @@ async function keep(
   const before = await getRecipient(tx, tenantId, locked.id);
   const state = stateOf(before);
   const after = applyRow(state, given);
-  const target = { tenantId, reference: locked.id, actor, revision: null };
   const ids = await readRelations(tx, tenantId, locked.id, relations);
-  const moved = relationNames.some((name) => ids[name] !== undefined && ids[name] !== before[name]);
-  if (after === state && !moved) return 'unchanged';
-  const { displayName, locale, preferredChannel, attributes, addresses } = after;
+  // Only what differs: the audit trail names what was changed.
+  const moved = relationNames.filter((name) => ids[name] !== undefined && ids[name] !== before[name]);
+  const written = changedFields(state, after);
+  if (written.length + moved.length === 0) return 'unchanged';
+  const target = { tenantId, reference: locked.id, actor, revision: null };
   await updateRecipient(deps, tx, target, {
-    displayName,
-    locale,
-    preferredChannel,
-    ...(attributes === state.attributes ? {} : { attributes }),
-    ...(addresses === state.addresses ? {} : { addresses }),
-    ...ids,
+    ...Object.fromEntries(written.map((name) => [name, after[name]])),
+    ...Object.fromEntries(moved.map((name) => [name, ids[name]])),
   });
   return 'changed';
 }
@@ -52,7 +52,7 @@ async function keep(
 /**
  * Makes one recipient what its row says, with whom they belong to: checked against all others as a single change is, one
  * row after the other, so that a row that cannot be kept leaves nothing of it. Slower than many at once.
- * @param tx holds `lockRelations`.
+ * @param tx holds `lockRelations`, and then the recipients of all such rows (`lockInOrder`).
  */
 export async function keepRelated(
   deps: { clock: Clock; newId: NewId },
