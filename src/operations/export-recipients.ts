@@ -11,6 +11,7 @@ import {
   isAttributeColumn,
   type TableColumns,
 } from '../recipients/import/flatten.ts';
+import { withReferences } from '../recipients/import/related-references.ts';
 import { type RecipientWithAddresses, withAddresses } from '../recipients/store.ts';
 import { csvLine } from '../row-files/csv-text.ts';
 import type { ExportRequest } from './schema.ts';
@@ -79,7 +80,7 @@ async function readPage(tx: Tx, row: OperationRow, request: ExportRequest): Prom
     .where(and(conditions(row.tenantId, request), row.cursor === null ? undefined : gt(recipients.id, row.cursor)))
     .orderBy(asc(recipients.id))
     .limit(rowsPerStep);
-  return withAddresses(tx, row.tenantId, rows);
+  return withReferences(tx, row.tenantId, await withAddresses(tx, row.tenantId, rows));
 }
 
 function written(

@@ -17,3 +17,8 @@ export function parseRecipientReference(text: string): RecipientReference | null
   const [, type, externalId] = externalExpression.exec(text) ?? [];
   return type === undefined || externalId === undefined ? null : { kind: 'external', type, externalId };
 }
+
+/** How a recipient is named whatever the organisation. */
+export function writeRecipientReference({ type, externalId }: { type: string; externalId: string }): string {
+  return `external:${type}:${externalId}`;
+}

@@ -52,6 +52,11 @@ function refuse(name: RelationName, code: string, message: string): AppError {
   return invalidField(`/${name}`, code, message);
 }
 
+/** The fault of a relation that names nobody. */
+export function relationUnknown(name: RelationName): AppError {
+  return refuse(name, 'recipient_unknown', 'there is no such recipient');
+}
+
 /** A household is one member and those who follow them: nobody follows somebody who follows another. */
 async function checkHousehold(tx: Tx, tenantId: string, self: string | null, member: Related): Promise<void> {
   if (member.id === self || (self !== null && member.householdOf === self)) {
@@ -117,7 +122,7 @@ export async function readRelations(
     if (text === null) continue;
     const reference = parseRecipientReference(text);
     const related = reference === null ? null : await findRelated(tx, tenantId, reference);
-    if (related === null) throw refuse(name, 'recipient_unknown', 'there is no such recipient');
+    if (related === null) throw relationUnknown(name);
     await checks[name](tx, tenantId, self, related);
     read[name] = related.id;
   }

@@ -1,8 +1,11 @@
 /** Files that say whom people belong to: households, reference contacts, parts of structures. */
 import t from 'tap';
 import { done } from '../support/broker.ts';
+import { startPeople } from '../support/people.ts';
 import { startService, type TestService } from '../support/service.ts';
 import { importFile, recipientOf } from './import-service.ts';
+
+t.setTimeout(170_000);
 
 const householdOf = async (service: TestService, externalId: string) =>
   (await recipientOf(service, 'dependant', externalId)).householdOf;
@@ -35,6 +38,85 @@ t.test('a file of members and dependants: the member may stand in the same file,
   const again = await importFile(service, table);
   t.match(again.import, { created: 0, changed: 0, unchanged: 3 });
   t.same(await recipientOf(service, 'dependant', 'D-1'), before, 'what did not change was not touched');
+});
+
+t.test('an export names whom people belong to as another organisation knows them', async (t) => {
+  const service = await startPeople(t);
+  const { put, work, inject, addTenant } = service;
+  await put('member:1');
+  await put('dependant:1', { householdOf: 'external:member:1' });
+  await put('company:1', {});
+  await put('contact:1', { referenceContactOf: 'external:company:1', partOf: 'external:company:1' });
+  for (const [format, type] of [
+    ['csv', 'text/csv'],
+    ['ndjson', 'application/x-ndjson'],
+  ] as const) {
+    const body = { kind: 'recipients', format };
+    const { operation } = await done(inject('POST', '/v1/exports', { body }));
+    await work();
+    const file = (await inject('GET', `/v1/exports/${operation}/content`)).raw;
+    t.match(await importFile(service, file, { type }), { refused: [], import: { unchanged: 4 } });
+    const { key } = await addTenant(`Autre ${format}`);
+    t.match(await importFile(service, file, { type, key }), { refused: [], import: { created: 4 } });
+    const { items } = await done(inject('GET', '/v1/recipients?type=dependant', { key }));
+    const member = await done(inject('GET', '/v1/recipients?type=member', { key }));
+    t.match(items, [{ householdOf: member.items[0].id }]);
+  }
+});
+
+t.test(
+  'thousands of dependants before their members are kept, and only who is named and never comes is refused',
+  async (t) => {
+    const service = await startService(t);
+    const numbers = Array.from({ length: 3_000 }, (_, index) => index);
+    const header = 'type;externalId;displayName;householdOf;partOf';
+    const dependants = numbers.map((number) => `dependant;D-${number};Enfant ${number};external:member:M-${number};`);
+    const unknown = ['dependant;D-9;;external:member:M-none;', 'dependant;D-none;;external:member:M-none;'];
+    const chain = [
+      'structure;S-3;;;external:structure:S-2',
+      'structure;S-2;;;external:structure:S-1',
+      'structure;S-1;;;',
+    ];
+    const members = numbers.map((number) => `member;M-${number};Nom ${number};;`);
+    const rows = [...unknown, ...dependants, 'dependant;D-7;Le dernier mot;;', ...chain, ...members];
+    const done = await importFile(service, [header, ...rows].join('\n'));
+    t.match(done, {
+      status: 'done',
+      total: rows.length,
+      done: rows.length,
+      refusedCount: 2,
+      refused: [
+        { row: 2, line: 2, pointer: '/householdOf', code: 'recipient_unknown' },
+        { row: 3, line: 3, pointer: '/householdOf', code: 'recipient_unknown' },
+      ],
+      import: { created: 6_003, changed: 1, unchanged: 0 },
+    });
+    const whose = await recipientOf(service, 'dependant', 'D-7');
+    t.match(whose, { displayName: 'Le dernier mot', householdOf: (await recipientOf(service, 'member', 'M-7')).id });
+    t.equal(await householdOf(service, 'D-9'), (await recipientOf(service, 'member', 'M-9')).id);
+    t.equal(
+      (await recipientOf(service, 'structure', 'S-3')).partOf,
+      (await recipientOf(service, 'structure', 'S-2')).id,
+    );
+    t.equal((await recipientOf(service, 'dependant', 'D-none')).status, 404);
+    const [left] = await service.runtime.db.execute('select count(*)::int as count from import_waiting_rows');
+    t.same({ ...left }, { count: 0 }, 'nothing of the file is left');
+    const again = await importFile(service, [header, ...dependants, ...members].join('\n'));
+    t.match(again, { refusedCount: 0, import: { created: 0, changed: 1, unchanged: 5_999 } });
+  },
+);
+
+t.test('the audit trail names what a row with a relation has changed, and nothing else', async (t) => {
+  const service = await startService(t);
+  const table = (name: string, member: string) =>
+    `type;externalId;displayName;locale;householdOf\nmember;M-1;;;\nmember;M-2;;;\ndependant;D-1;${name};fr-FR;external:member:${member}`;
+  await importFile(service, table('Un', 'M-1'));
+  await importFile(service, table('Deux', 'M-1'));
+  await importFile(service, table('Deux', 'M-2'));
+  const { items } = await done(service.inject('GET', '/v1/audit-entries'));
+  const updated = items.filter(({ action }: { action: string }) => action === 'updated');
+  t.match(updated, [{ fields: ['householdOf'] }, { fields: ['displayName'] }]);
+  t.equal(updated.length, 2);
 });
 
 t.test('rows of one file make no loop between them; null takes a relation away', async (t) => {

@@ -1,6 +1,7 @@
 /** What is exported is imported as it was: into the same organisation, where nothing changes, and into another. */
 import fc from 'fast-check';
 import t from 'tap';
+import { mail, startPeople } from '../support/people.ts';
 import { startService, type TestService } from '../support/service.ts';
 import { importFile, importObjects, recipientOf } from './import-service.ts';
 
@@ -74,10 +75,12 @@ const addresses = fc
     { maxLength: 4 },
   )
   .map((list) =>
-    list.map(([one, role, preferred, acceptsContact], place) => ({
+    list.map(([one, role, preferred, accepts], place) => ({
       ...one,
       role,
-      acceptsContact,
+      // One word about one address: a refusal holds for each time it is there.
+      acceptsContact:
+        accepts && list.every(([other, ofRole, yes]) => yes || ofRole !== role || other.value !== one.value),
       preferred: preferred && list.findIndex(([other]) => other.kind === one.kind) === place,
     })),
   );
@@ -153,6 +156,24 @@ t.test('a table of recipients has a column for each text and each way to reach t
     'client;C-2;Noël;;;;;;;;;;;',
     '',
   ]);
+});
+
+t.test('who refuses after an export has refused when the file is imported again', async (t) => {
+  const service = await startPeople(t);
+  const { put, write } = service;
+  await put('client:1', { addresses: [mail('p1@people.test')] });
+  await put('client:2', { addresses: [mail('p2@people.test', { acceptsContact: false })] });
+  for (const [format, type] of [
+    ['csv', 'text/csv'],
+    ['ndjson', 'application/x-ndjson'],
+  ] as const) {
+    await put('client:1', { addresses: [mail('p1@people.test', { acceptsContact: true })] });
+    const file = await exportRecipients(service, { format });
+    await put('client:1', { addresses: [mail('p1@people.test', { acceptsContact: false })] });
+    t.match(await importFile(service, file.raw, { type }), { refusedCount: 0, import: { unchanged: 2 } });
+    const { outcomes } = await write(['client:1', 'client:2']);
+    t.same(outcomes, ['B contact_refused', 'B contact_refused'], format);
+  }
 });
 
 t.test('an export of recipients needs the right to read them, and takes no filter of messages', async (t) => {

@@ -198,3 +198,25 @@ export const importChunks = pgTable(
   },
   (table) => [primaryKey({ columns: [table.tenantId, table.operationId, table.number] })],
 );
+
+/**
+ * Rows of an import that name somebody who was not there when they were read: looked at again when the file has been
+ * read. They go when the import ends: they hold personal data.
+ */
+export const importWaitingRows = pgTable(
+  'import_waiting_rows',
+  {
+    tenantId: tenantId(),
+    operationId: uuid('operation_id').notNull(),
+    row: integer('row').notNull(),
+    line: integer('line').notNull(),
+    type: text('type').notNull(),
+    externalId: text('external_id').notNull(),
+    /** What the row says, read and checked. */
+    given: jsonb('given').$type<Record<string, unknown>>().notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.tenantId, table.operationId, table.row] }),
+    index('import_waiting_rows_recipient').on(table.tenantId, table.operationId, table.type, table.externalId),
+  ],
+);

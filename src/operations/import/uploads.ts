@@ -3,10 +3,11 @@ import { and, asc, between, eq, sql } from 'drizzle-orm';
 import type { Clock, NewId } from '../../clock.ts';
 import type { Db, Tx } from '../../db/client.ts';
 import { at } from '../../db/rows.ts';
-import { importChunks, importUploads, operations } from '../../db/tables/dispatch.ts';
+import { importChunks, importUploads, importWaitingRows, operations } from '../../db/tables/dispatch.ts';
 import type { JobQueue, OperationJobData } from '../../queue/boss.ts';
 import { queueNames } from '../../queue/queues.ts';
 import { rowLimitBytes } from '../../row-files/read-rows.ts';
+import type { Actor } from '../../tenants/rights.ts';
 import type { OperationRow } from '../store.ts';
 
 type Deps = { clock: Clock; newId: NewId; jobs: JobQueue };
@@ -15,6 +16,11 @@ export type UploadRow = typeof importUploads.$inferSelect;
 
 /** Whose file it is. */
 export type UploadKey = Pick<UploadRow, 'tenantId' | 'operationId'>;
+
+/** Whose import it is, and in whose name its rows are kept. */
+export interface ImportTarget extends UploadKey {
+  actor: Actor;
+}
 
 /**
  * Every piece but the last has this size: so the piece of an offset is known. Small, because its text on the way to the
@@ -152,9 +158,9 @@ export async function waitForMore(tx: Tx, seen: UploadRow): Promise<UploadRow | 
   return null;
 }
 
-/** Forgets the file: its import has ended. */
+/** Forgets the file and what waited of it: its import has ended. */
 export async function deleteUpload(tx: Tx, { tenantId, id: operationId }: OperationRow): Promise<void> {
-  for (const table of [importChunks, importUploads]) {
+  for (const table of [importChunks, importUploads, importWaitingRows]) {
     await tx.delete(table).where(and(eq(table.tenantId, tenantId), eq(table.operationId, operationId)));
   }
 }

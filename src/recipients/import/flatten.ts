@@ -60,7 +60,8 @@ function cellsOf(column: AddressColumns, address: RecipientAddress | undefined):
   return [
     address.value,
     ...(column.preferred ? [String(address.preferred)] : []),
-    ...(column.acceptsContact ? [String(address.acceptsContact)] : []),
+    // A yes is left unsaid: who refuses after the export must not be overruled when the file is imported.
+    ...(column.acceptsContact ? [address.acceptsContact ? '' : 'false'] : []),
   ];
 }
 
@@ -80,12 +81,12 @@ function addressCells(addresses: readonly RecipientAddress[], columns: readonly 
 
 const empty = (columns: readonly AddressColumns[]) => columns.flatMap((column) => cellsOf(column, undefined));
 
-/** An address as a body has it. */
+/** An address as a body has it. A refusal is said, a yes is not: whoever refuses after the export keeps their word. */
 function writtenAddress({ kind, value, role, preferred, acceptsContact }: RecipientAddress) {
-  return { kind, value, role, preferred, acceptsContact };
+  return { kind, value, role, preferred, ...(acceptsContact ? {} : { acceptsContact }) };
 }
 
-/** The cells of a recipient, under `headerOf`. */
+/** The cells of a recipient, under `headerOf`. Its relations are references (`withReferences`). */
 export function flatten(recipient: RecipientWithAddresses, { attributes, addresses }: TableColumns): (string | null)[] {
   const plain = attributeCells(recipient.attributes, attributes);
   const ways = addressCells(recipient.addresses, addresses);
@@ -98,7 +99,7 @@ export function flatten(recipient: RecipientWithAddresses, { attributes, address
   ];
 }
 
-/** A recipient as a line of NDJSON: the members of `POST /v1/recipients`. */
+/** A recipient as a line of NDJSON: the members of `POST /v1/recipients`. Its relations are references. */
 export function asObject(recipient: RecipientWithAddresses): object {
   const { type, externalId, displayName, locale, preferredChannel, attributes } = recipient;
   const { householdOf, referenceContactOf, partOf } = recipient;

@@ -4,15 +4,19 @@ import { AppError, type ErrorItem } from '../../errors.ts';
 import type { Actor } from '../../tenants/rights.ts';
 import { createRecipient, updateRecipient } from '../change.ts';
 import type { BeforeLeaving } from '../leaving.ts';
+import { writeRecipientReference } from '../reference.ts';
 import { readRelations, relationNames } from '../relations.ts';
 import { getRecipient, lockRecipient } from '../store.ts';
 import type { GivenRecipient } from './check-row.ts';
-import { applyRow, emptyState, stateOf } from './compare.ts';
+import { applyRow, emptyState, type RecipientState, stateOf } from './compare.ts';
 
 type Deps = { clock: Clock; newId: NewId; beforeLeaving: BeforeLeaving };
 
 /** What became of a row: one thing, or why nothing. */
 export type Kept = { kind: 'created' | 'changed' | 'unchanged' } | { kind: 'refused'; faults: readonly ErrorItem[] };
+
+const changedFields = (before: RecipientState, after: RecipientState) =>
+  (Object.keys(after) as (keyof RecipientState)[]).filter((name) => after[name] !== before[name]);
 
 async function keep(
   deps: Deps,
@@ -21,7 +25,7 @@ async function keep(
   given: GivenRecipient,
 ): Promise<Exclude<Kept['kind'], 'refused'>> {
   const { type, externalId, relations = {} } = given;
-  const reference = `external:${type}:${externalId}`;
+  const reference = writeRecipientReference(given);
   const locked = await lockRecipient(tx, tenantId, reference, 'change');
   if (locked === null) {
     await createRecipient(deps, tx, tenantId, actor, {
@@ -35,18 +39,15 @@ async function keep(
   const before = await getRecipient(tx, tenantId, locked.id);
   const state = stateOf(before);
   const after = applyRow(state, given);
-  const target = { tenantId, reference: locked.id, actor, revision: null };
   const ids = await readRelations(tx, tenantId, locked.id, relations);
-  const moved = relationNames.some((name) => ids[name] !== undefined && ids[name] !== before[name]);
-  if (after === state && !moved) return 'unchanged';
-  const { displayName, locale, preferredChannel, attributes, addresses } = after;
+  // Only what differs: the audit trail names what was changed.
+  const moved = relationNames.filter((name) => ids[name] !== undefined && ids[name] !== before[name]);
+  const written = changedFields(state, after);
+  if (written.length + moved.length === 0) return 'unchanged';
+  const target = { tenantId, reference: locked.id, actor, revision: null };
   await updateRecipient(deps, tx, target, {
-    displayName,
-    locale,
-    preferredChannel,
-    ...(attributes === state.attributes ? {} : { attributes }),
-    ...(addresses === state.addresses ? {} : { addresses }),
-    ...ids,
+    ...Object.fromEntries(written.map((name) => [name, after[name]])),
+    ...Object.fromEntries(moved.map((name) => [name, ids[name]])),
   });
   return 'changed';
 }
@@ -54,7 +55,7 @@ async function keep(
 /**
  * Makes one recipient what its row says, with whom they belong to: checked against all others as a single change is, one
  * row after the other, so that a row that cannot be kept leaves nothing of it. Slower than many at once.
- * @param tx holds `lockRelations`.
+ * @param tx holds `lockRelations`, and then the recipients of all such rows (`lockInOrder`).
  */
 export async function keepRelated(
   deps: Deps,
