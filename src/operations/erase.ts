@@ -20,6 +20,7 @@ import { messagesOf, type Person, readPerson } from '../personal-data/person.ts'
 import { lockRecipient } from '../recipients/store.ts';
 import { recordAudit } from '../tenants/audit.ts';
 import { hasUnread } from './import/uploads.ts';
+import { refuseWaitingOf } from './import/waiting-rows.ts';
 import { type Next, stepStages } from './stages.ts';
 import { actorOfOperation, type OperationDeps, type OperationRow, type Progress } from './store.ts';
 
@@ -109,7 +110,7 @@ async function deleteTheirFiles({ deps, tx }: Step): Promise<Next<Stage>> {
 
 async function forgetThem({ deps, tx, row, person }: Step): Promise<Next<Stage>> {
   const { tenantId, id } = person;
-  await lockRecipient(tx, tenantId, id, 'delete');
+  const recipient = await lockRecipient(tx, tenantId, id, 'delete');
   const left = await tx
     .select({ id: messages.id, state: messages.dispatchState })
     .from(messages)
@@ -117,6 +118,7 @@ async function forgetThem({ deps, tx, row, person }: Step): Promise<Next<Stage>>
   // Made while the others were emptied.
   if (left.length > 0) return { stage: 'messages', later: left.every(({ state }) => state === 'sending') };
   await holdExports(tx, tenantId);
+  if (recipient !== null) await refuseWaitingOf(tx, tenantId, recipient);
   await forgetPerson(deps, tx, person);
   await eraseRecipientFiles(tx, tenantId);
   await forgetFollowed(tx, { tenantId, operationId: row.id }, person);

@@ -65,3 +65,23 @@ t.test('of a file that still comes nothing is kept that was read, and it holds u
   t.same(await placesOf(service, ['oneill']), []);
   t.equal((await execute(sql`select 1 from import_uploads`)).length, 1, 'the file still comes');
 });
+
+t.test('a row of them that waits for the end of its file is refused, and kept no longer', async (t) => {
+  const service = await startPeople(t);
+  const { put, post, inject, execute, work } = service;
+  await put('client:77', { displayName: 'Known' });
+  const socket = await beginUpload(t, service, 100_000_000);
+  const related = 'type;externalId;displayName;householdOf\nclient;77;Oneill;external:member:later\n';
+  socket.write(related + others(0, 3_500, 'x'.repeat(100)));
+  for (;;) {
+    await work();
+    if ((await execute(sql`select 1 from import_waiting_rows`)).length === 1) break;
+    await wait(20);
+  }
+  const { operation } = await done(post(`/v1/recipients/${ann}/erase`));
+  await untilDone(service, operation);
+  t.same(await placesOf(service, ['oneill']), []);
+  t.equal((await execute(sql`select 1 from import_waiting_rows`)).length, 0);
+  const [{ id }] = (await execute(sql`select operation_id as id from import_uploads`)) as unknown as [{ id: string }];
+  t.match((await inject('GET', `/v1/operations/${id}`)).body, { refused: [{ row: 2, code: 'erased' }] });
+});

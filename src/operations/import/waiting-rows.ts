@@ -68,3 +68,27 @@ export async function keysThatWait(
     );
   return new Set(found.map(keyOf));
 }
+
+/**
+ * Forgets the rows that wait to say something of a recipient who is erased: they would make them anew when their file ends.
+ * Each is told as refused, so that the rows of the file still add up.
+ */
+export async function refuseWaitingOf(
+  tx: Tx,
+  tenantId: string,
+  { type, externalId }: { type: string; externalId: string },
+): Promise<void> {
+  const fault = JSON.stringify({ pointer: '', code: 'erased', message: 'the person was erased meanwhile' });
+  await tx.execute(sql`
+    with gone as (
+      delete from import_waiting_rows where tenant_id = ${tenantId} and type = ${type} and external_id = ${externalId}
+      returning operation_id, "row", line
+    ), told as (
+      select operation_id, count(*)::int as rows,
+        jsonb_agg(jsonb_build_object('row', "row", 'line', line) || ${fault}::jsonb order by "row") as refused
+      from gone group by operation_id
+    )
+    update operations set refused = operations.refused || told.refused, done = done + told.rows,
+      refused_count = refused_count + told.rows
+    from told where operations.tenant_id = ${tenantId} and operations.id = told.operation_id`);
+}
