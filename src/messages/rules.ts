@@ -62,17 +62,22 @@ const defaultLevelOf = prepareOnce((db) =>
     .where(sql`${tenants.id} = ${sql.placeholder('tenantId')}`),
 );
 
-/** Whose word counts: the owner of the address, whoever was named; the named recipient too when it is not theirs. */
+/**
+ * Whose word counts: the owner of the address, whoever was named; the named recipient too when it is not theirs, and the
+ * structures above them whose contact it is.
+ */
 export function concernedBy(
-  { recipientId }: Pick<RuleSubject, 'recipientId'>,
-  owners: readonly PersonConcerned[],
-  named: PeopleConcerned['byId'],
+  { recipientId, normalized }: Pick<RuleSubject, 'recipientId' | 'normalized'>,
+  { byAddress, byId, passed }: PeopleConcerned,
 ): readonly PersonConcerned[] {
+  const owners = normalized === null ? [] : (byAddress.get(normalized) ?? []);
   if (recipientId === null) return owners;
   const owner = owners.find(({ id }) => id === recipientId);
   if (owner !== undefined) return [owner];
-  const person = named.get(recipientId);
-  return person === undefined ? owners : [person, ...owners];
+  const person = byId.get(recipientId);
+  const structures = normalized === null ? [] : (passed.get(normalized) ?? []);
+  const above = structures.filter(({ partId }) => partId === recipientId);
+  return person === undefined ? owners : [person, ...above, ...owners];
 }
 
 function normalizedCopy({ address }: StoredCopy): string | null {
@@ -105,7 +110,7 @@ async function examine(
       blockedCopies: new Map(),
       recipientGone: subject.recipientId !== null && !people.byId.has(subject.recipientId),
     },
-    concerned: concernedBy(subject, ownersOf(subject.normalized), people.byId),
+    concerned: concernedBy(subject, people),
     // The archive is the sender's own: nobody's word is asked about it.
     copyOwners: subject.copies.map(({ kind }, place) =>
       kind === 'archive' ? [] : ownersOf(copies[index]?.[place] ?? null),

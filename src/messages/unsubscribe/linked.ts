@@ -54,12 +54,12 @@ async function peopleOf(
   message: { recipientId: string | null; toNormalized: string | null },
 ): Promise<string[]> {
   const { toNormalized, recipientId } = message;
-  const { byAddress, byId } = await findConcerned(db, tenantId, {
+  const people = await findConcerned(db, tenantId, {
     normalized: toNormalized === null ? [] : [toNormalized],
     ids: recipientId === null ? [] : [recipientId],
   });
-  const owners = toNormalized === null ? [] : (byAddress.get(toNormalized) ?? []);
-  const concerned = concernedBy(message, owners, byId).map(({ id }) => id);
+  const owners = toNormalized === null ? [] : (people.byAddress.get(toNormalized) ?? []);
+  const concerned = concernedBy({ recipientId, normalized: toNormalized }, people).map(({ id }) => id);
   const owning = concerned.filter((id) => owners.some((owner) => owner.id === id));
   return (owning.length > 0 ? owning : concerned).sort();
 }

@@ -38,12 +38,24 @@ export interface PeopleConcerned {
   byAddress: ReadonlyMap<string, readonly PersonConcerned[]>;
   /** Those who were named. Those who have no record any more are absent. */
   byId: ReadonlyMap<string, PersonConcerned>;
+  /**
+   * Structures above those who were named, by the address of their reference contact: whoever writes to a part by it has
+   * gone through them.
+   */
+  passed: ReadonlyMap<string, readonly PassedStructure[]>;
+}
+
+/** A structure between somebody and the contact by whom they are reached. */
+export interface PassedStructure extends PersonConcerned {
+  /** Who is a part of it. */
+  partId: string;
 }
 
 const concernedOf = prepareOnce((db) =>
   db
     .select({
       id: sql<string>`concerned.id`,
+      partId: sql<string | null>`concerned.part_id`,
       normalized: sql<string | null>`concerned.normalized`,
       acceptsContact: sql<boolean>`concerned.accepts_contact`,
       holderId: sql<string>`person.holder`,
@@ -56,12 +68,33 @@ const concernedOf = prepareOnce((db) =>
     })
     .from(
       sql`(
-        select recipient_id as id, normalized, bool_and(accepts_contact) as accepts_contact from recipient_addresses
+        select recipient_id as id, normalized, bool_and(accepts_contact) as accepts_contact, null::uuid as part_id
+        from recipient_addresses
         where tenant_id = ${sql.placeholder('tenantId')}::uuid and kind = 'mail'
           and normalized in (select json_array_elements_text(${sql.placeholder('normalized')}::json))
         group by recipient_id, normalized
         union all
-        select value::uuid, null, true from json_array_elements_text(${sql.placeholder('ids')}::json)
+        select value::uuid, null, true, null from json_array_elements_text(${sql.placeholder('ids')}::json)
+        union all
+        select distinct structure.id, address.normalized, true, part.id
+        from json_array_elements_text(${sql.placeholder('ids')}::json) named
+        join recipients part on part.tenant_id = ${sql.placeholder('tenantId')}::uuid and part.id = named.value::uuid
+          and part.part_of is not null
+        cross join lateral (
+          with recursive above as (
+            select part.part_of as id
+            union
+            select upper.part_of from above join recipients upper
+              on upper.tenant_id = ${sql.placeholder('tenantId')}::uuid and upper.id = above.id
+              and upper.part_of is not null
+          )
+          select id from above
+        ) structure
+        join recipients contact on contact.tenant_id = ${sql.placeholder('tenantId')}::uuid
+          and contact.reference_contact_of = structure.id
+        join recipient_addresses address on address.tenant_id = ${sql.placeholder('tenantId')}::uuid
+          and address.recipient_id = contact.id and address.kind = 'mail'
+          and address.normalized in (select json_array_elements_text(${sql.placeholder('normalized')}::json))
       ) concerned
       cross join lateral (
         select coalesce(household_of, id) as holder from recipients
@@ -94,17 +127,20 @@ export async function findConcerned(
 ): Promise<PeopleConcerned> {
   const byAddress = new Map<string, PersonConcerned[]>();
   const byId = new Map<string, PersonConcerned>();
-  if (asked.normalized.length === 0 && asked.ids.length === 0) return { byAddress, byId };
+  const passed = new Map<string, PassedStructure[]>();
+  if (asked.normalized.length === 0 && asked.ids.length === 0) return { byAddress, byId, passed };
   const rows = await concernedOf(db).execute({
     tenantId,
     normalized: JSON.stringify(asked.normalized),
     ids: JSON.stringify(asked.ids),
   });
-  for (const { normalized, consentId, level, sinceMs, ownConsentId, ownLevel, ownSinceMs, ...person } of rows) {
+  for (const row of rows) {
+    const { normalized, partId, consentId, level, sinceMs, ownConsentId, ownLevel, ownSinceMs, ...person } = row;
     const consent = heldOf(consentId, level, sinceMs);
     const found = { ...person, consent, ownConsent: heldOf(ownConsentId, ownLevel, ownSinceMs) };
     if (normalized === null) byId.set(found.id, found);
+    else if (partId !== null) passed.set(normalized, [...(passed.get(normalized) ?? []), { ...found, partId }]);
     else byAddress.set(normalized, [...(byAddress.get(normalized) ?? []), found]);
   }
-  return { byAddress, byId };
+  return { byAddress, byId, passed };
 }

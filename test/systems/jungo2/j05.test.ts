@@ -94,4 +94,13 @@ t.test('J5 · what the company refuses holds for mail to its contact, and the co
   await consent('contact:1', 0);
   t.same((await write(['company:1'])).outcomes, ['B consent_refused']);
   t.same(arrived(), ['roy@e1.example']);
+  await consent('contact:1', 1);
+  await put('structure:site', { partOf: 'external:company:1' });
+  await put('structure:unit', { partOf: 'external:structure:site' });
+  await consent('company:1', 0);
+  const parts = await write(['structure:site', 'structure:unit']);
+  t.same(parts.outcomes, ['B consent_refused', 'B consent_refused'], 'from below its word holds too');
+  await consent('company:1', 1);
+  t.same((await write(['structure:unit'])).outcomes, ['OK']);
+  t.same(arrived(), ['roy@e1.example']);
 });
