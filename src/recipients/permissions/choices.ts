@@ -1,4 +1,4 @@
-import { and, desc, eq, lt, sql } from 'drizzle-orm';
+import { and, desc, eq, sql } from 'drizzle-orm';
 import type { Clock, NewId } from '../../clock.ts';
 import type { Db, Tx } from '../../db/client.ts';
 import { idList } from '../../db/rows.ts';
@@ -214,7 +214,7 @@ export async function setChoices(
 
 export type ChoiceChangeRow = typeof choiceChanges.$inferSelect;
 
-/** Every choice that a person made, newest first (M10). @throws AppError `not_found`. */
+/** Every choice that a person made, newest first (M10). `before` is the id of one of them. @throws AppError `not_found`. */
 export async function listChoiceChanges(
   db: Db,
   tenantId: string,
@@ -222,6 +222,10 @@ export async function listChoiceChanges(
   page: { limit: number; before: string | null },
 ): Promise<(ChoiceChangeRow & { typeKey: string | null })[]> {
   const { id, householdOf } = await getRecipient(db, tenantId, reference);
+  const holderId = householdOf ?? id;
+  // By when they were made: ids of those that the migration made follow no order.
+  const older = sql`(${choiceChanges.at}, ${choiceChanges.id}) < (select last.at, last.id from ${choiceChanges} as last
+    where last.tenant_id = ${tenantId} and last.recipient_id = ${holderId} and last.id = ${page.before})`;
   const rows = await db
     .select({ change: choiceChanges, typeKey: notificationTypes.key })
     .from(choiceChanges)
@@ -232,11 +236,11 @@ export async function listChoiceChanges(
     .where(
       and(
         eq(choiceChanges.tenantId, tenantId),
-        eq(choiceChanges.recipientId, householdOf ?? id),
-        page.before === null ? undefined : lt(choiceChanges.id, page.before),
+        eq(choiceChanges.recipientId, holderId),
+        page.before === null ? undefined : older,
       ),
     )
-    .orderBy(desc(choiceChanges.id))
+    .orderBy(desc(choiceChanges.at), desc(choiceChanges.id))
     .limit(page.limit);
   return rows.map(({ change, typeKey }) => ({ ...change, typeKey }));
 }
