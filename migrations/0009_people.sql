@@ -116,7 +116,7 @@ UPDATE "messages" SET
 	"subscription" = "templates"."category" = 'marketing' OR coalesce("templates"."consent_purpose", 'management') <> 'management'
 FROM "templates"
 WHERE "templates"."tenant_id" = "messages"."tenant_id" AND "templates"."id" = "messages"."template_id"
-	AND "messages"."status" <> 'OK'
+	AND ("messages"."status" <> 'OK' OR "messages"."dispatch_state" <> 'idle')
 	AND ("templates"."category" = 'marketing' OR coalesce("templates"."consent_purpose", 'management') <> 'management');--> statement-breakpoint
 INSERT INTO "choice_changes" ("tenant_id", "recipient_id", "id", "notification_type_id", "channel", "accepted", "source", "author", "at")
 SELECT "tenant_id", "recipient_id", gen_random_uuid(), "notification_type_id", "channel", "accepted", "source", "author", "updated_at" FROM "choices";

@@ -60,8 +60,8 @@ const countedFromBytes = 256 * 1024;
 /** Bodies that are read and worked on at once: each may take many times its size while it is rendered and stored. */
 const roomBytes = 96 * 1024 * 1024;
 const chunkedBytes = 2 * 1024 * 1024;
-/** What is in memory of a body that is not read as a whole. */
-const streamedBytes = 4 * 1024 * 1024;
+/** What is in memory of a body that is not read as a whole: what has come and is not kept yet, and its text on the way. */
+const streamedBytes = 512 * 1024;
 const patienceMs = 15_000;
 
 function announcedBytes(request: FastifyRequest, bodyLimitBytes: number): number {

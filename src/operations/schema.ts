@@ -24,6 +24,10 @@ const imported = closed({
       { description: 'The file was cut: this row, and what came behind it, did not arrive whole.' },
     ),
   ),
+  lastLineOpen: Type.Boolean({
+    description:
+      'The last line has no end, and the others have. Its row is kept; but if the file was cut before it was sent, its last cell is a part of what it was, and rows behind it are missing.',
+  }),
 });
 
 /** Work that was accepted with a 202: its progress, counts, and errors by row. */

@@ -65,7 +65,7 @@ async function readRecord(deps: ExportDeps, tenantId: string, row: RecipientWith
     .select()
     .from(choiceChanges)
     .where(and(eq(choiceChanges.tenantId, tenantId), eq(choiceChanges.recipientId, row.id)))
-    .orderBy(desc(choiceChanges.id));
+    .orderBy(desc(choiceChanges.at), desc(choiceChanges.id));
   const answered = await db
     .select()
     .from(responses)

@@ -4,6 +4,7 @@ import { isAscii, isUtf8 } from 'node:buffer';
 export type RowEncoding = 'utf-8' | 'windows-1252';
 
 const lineFeed = 10;
+const carriageReturn = 13;
 /** The most bytes of one character that can be missing at the end of a piece. */
 const cutBytes = 3;
 
@@ -13,6 +14,13 @@ function beginsAsUtf8(bytes: Buffer): boolean {
     if (isUtf8(bytes.subarray(0, bytes.length - cut))) return true;
   }
   return false;
+}
+
+/** Where the line ends, with whichever of its ends comes first; -1: its end is not in these bytes. */
+function lineEnd(bytes: Buffer, start: number): number {
+  const feed = bytes.indexOf(lineFeed, start);
+  const back = (feed === -1 ? bytes : bytes.subarray(0, feed)).indexOf(carriageReturn, start);
+  return back === -1 ? feed : back;
 }
 
 /**
@@ -29,7 +37,7 @@ export function recogniseEncoding(bytes: Buffer, atEnd = false): RowEncoding | n
   let utf8 = 0;
   let other = 0;
   for (let start = 0; start < bytes.length; ) {
-    const end = bytes.indexOf(lineFeed, start);
+    const end = lineEnd(bytes, start);
     const line = bytes.subarray(start, end === -1 ? bytes.length : end);
     if (!isAscii(line)) {
       if (end === -1 && !atEnd ? beginsAsUtf8(line) : isUtf8(line)) utf8 += 1;
@@ -71,4 +79,9 @@ export function markOf(bytes: Buffer): Mark {
   if (bytes[0] === 0xff && bytes[1] === 0xfe) return 'utf-16le';
   if (bytes[0] === 0xfe && bytes[1] === 0xff) return 'utf-16be';
   return null;
+}
+
+/** Whether a file is UTF-16 without a mark: its first letter, which is ASCII in what has names of columns, has two bytes. */
+export function isUnmarkedUtf16(bytes: Buffer): boolean {
+  return bytes.length > 1 && (bytes[0] === 0) !== (bytes[1] === 0);
 }

@@ -34,6 +34,7 @@ export const rowLimitBytes = 256 * 1024;
 
 const openingBrace = 123;
 const lineFeed = 10;
+const carriageReturn = 13;
 const lostLetter = Buffer.from('\ufffd');
 
 type Found =
@@ -89,7 +90,10 @@ function readJson({ bytes, atEnd }: Reading, at: number): Record {
   const next = end === -1 ? bytes.length : end + 1;
   const line = bytes.subarray(at, next);
   // JSON.parse takes the line's end, and the spaces around, as white space.
-  if (line[0] !== openingBrace && line.every((byte) => byte === lineFeed || byte === 13 || byte === 32 || byte === 9)) {
+  if (
+    line[0] !== openingBrace &&
+    line.every((byte) => byte === lineFeed || byte === carriageReturn || byte === 32 || byte === 9)
+  ) {
     return { found: { kind: 'blank' }, next, breaks: 1 };
   }
   try {
@@ -164,4 +168,10 @@ export function readRows(
     line += record.breaks;
   }
   return { rows, cursor: { offset: cursor.offset + at, row, line, skipping, encoding } };
+}
+
+/** Whether the last line of a file has no end while others have. @param cursor at the end of the file. */
+export function endsOpen(bytes: Buffer, cursor: RowCursor): boolean {
+  const last = bytes.at(-1);
+  return last !== undefined && last !== lineFeed && last !== carriageReturn && cursor.line > 2;
 }

@@ -36,16 +36,23 @@ const faultsOf = compileCheck(NewSuppression);
 
 const nullCharacter = { code: 'null_character', message: 'must not contain U+0000' };
 
+/** Blanks around it, no-break ones too, are what spreadsheets leave behind. A note is kept as it is. */
+function cellOf(column: SuppressionColumn, text: string): string {
+  const cell = unguarded(text);
+  return column === 'note' ? cell : cell.trim();
+}
+
 function readCells(columns: readonly SuppressionColumn[], cells: readonly string[]) {
   const value: Record<string, unknown> = {};
   const faults: ErrorItem[] = [];
-  for (const [place, cell] of cells.entries()) {
+  for (const [place, text] of cells.entries()) {
     const column = columns[place] ?? null;
+    const cell = cellOf(column, text);
     if (cell === '') continue;
     if (column === null) {
       faults.push({ pointer: '', code: 'cell_unnamed', message: 'has a cell in a column without a name' });
     } else if (cell.includes('\u0000')) faults.push({ pointer: `/${column}`, ...nullCharacter });
-    else value[column] = unguarded(cell);
+    else value[column] = cell;
   }
   return { value, faults };
 }

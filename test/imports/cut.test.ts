@@ -1,12 +1,12 @@
 /** Files that do not come whole, and workers that do not stay. */
 import { once } from 'node:events';
-import type { Socket } from 'node:net';
+import { type AddressInfo, connect, type Socket } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import t from 'tap';
 import { startService, type TestService } from '../support/service.ts';
 import { beginUpload, importFile } from './import-service.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(280_000);
 
 const line = (index: number) => `client;C-${index};Hélène ${index};${'x'.repeat(60)}\n`;
 const table = (from: number, to: number) =>
@@ -69,6 +69,66 @@ t.test('of a file that is cut what was read whole is kept, and the first row tha
     resourceId: done.id,
     data: { kind: 'import', done: created },
   });
+});
+
+t.test('a file that was cut before it was sent is told by its last line, which alone has no end', async (t) => {
+  const service = await startService(t);
+  const csv = 'type;externalId;displayName\nclient;A;Dupont\nclient;B;Dup';
+  const cut = await importFile(service, csv);
+  t.match(cut, { import: { created: 2, lastLineOpen: true, truncatedAt: null } }, 'its row is kept');
+  t.match(await importFile(service, `${csv}ont\n`), { import: { changed: 1, lastLineOpen: false } });
+  t.match(await importFile(service, `${csv}ont\r`), { import: { lastLineOpen: false } });
+  const type = 'application/x-ndjson';
+  const line = '{"type":"client","externalId":"A"}';
+  t.match(await importFile(service, line, { type }), { import: { lastLineOpen: false } }, 'one line by itself');
+  t.match(await importFile(service, `${line}\n${line}`, { type }), { import: { lastLineOpen: true } });
+});
+
+t.test('files that come slowly leave room for other requests, and an organisation sends four at once', async (t) => {
+  const service = await startService(t);
+  const slow: Socket[] = [];
+  const uploads = () => counted(service, 'import_uploads');
+  for (let turn = 1; turn <= 4; turn += 1) {
+    const socket = await beginUpload(t, service, 100_000_000);
+    await send(socket, header + table(0, 8_000));
+    slow.push(socket);
+    while ((await uploads()) < turn) await wait(5);
+  }
+  const { port } = service.app.server.address() as AddressInfo;
+  const post = (path: string, key: string, type: string, body: string) =>
+    fetch(`http://127.0.0.1:${port}${path}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}`, 'content-type': type },
+      body,
+    });
+  const own = service.tenant.key;
+  const fifth = await post('/v1/recipients/import', own, 'text/csv', header + table(0, 10));
+  t.equal(fifth.status, 429);
+  t.ok(Number(fifth.headers.get('retry-after')) > 0);
+  t.match(await fifth.json(), { code: 'too_many_requests', detail: /sending 4 files already/ });
+  const suppressions = await post('/v1/suppressions/import', own, 'text/csv', 'address;cause\n');
+  t.equal(suppressions.status, 429, 'files of either kind');
+  const other = await service.addTenant('Autre');
+  t.equal((await post('/v1/recipients/import', other.key, 'text/csv', header + table(0, 10))).status, 202);
+  // Half of the room for bodies, 48 MB, is the organisation's: what these two announce and 4 MB more.
+  const begun = connect(port, '127.0.0.1');
+  t.teardown(() => begun.destroy());
+  const head = ['POST /v1/senders HTTP/1.1', 'host: x', `authorization: Bearer ${own}`];
+  begun.write([...head, 'content-type: application/json', `content-length: ${24 * 1024 * 1024}`, '', '{'].join('\r\n'));
+  const large = await post(
+    '/v1/senders',
+    own,
+    'application/json',
+    JSON.stringify({ name: 'x'.repeat(20 * 1024 * 1024) }),
+  );
+  t.equal(large.status, 400, 'a large body does not wait for slow files');
+  for (const socket of slow) socket.destroy();
+  for (;;) {
+    const again = await post('/v1/recipients/import', own, 'text/csv', header + table(0, 10));
+    if (again.status === 202) break;
+    await wait(5);
+  }
+  t.pass('a place is free when a file has ended');
 });
 
 t.test('rows are worked on while the file still comes', async (t) => {

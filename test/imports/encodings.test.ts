@@ -81,6 +81,45 @@ t.test('a row that is not written as its file is refused, and no name is mangled
   t.match(utf16, { import: { created: 1 }, refused: [{ row: 2, code: 'letter_lost' }] });
 });
 
+t.test('one damaged row does not change how the others are read, whatever ends the lines', async (t) => {
+  const service = await startService(t);
+  for (const end of ['\r', '\n', '\r\n']) {
+    const rows = ['externalId;displayName', 'A-1;Hélène', 'A-2;Noël', 'A-4;Zoé', ''].join(end);
+    const file = Buffer.concat([Buffer.from(rows), windows1252(`A-3;Zoé${end}`)]);
+    const done = await importFile(service, file, { path });
+    t.match(done, { refused: [{ row: 5, code: 'encoding_mixed' }], import: { encoding: 'utf-8' } });
+    t.equal(done.refusedCount, 1, JSON.stringify(end));
+  }
+  t.equal(await nameOf(service, 'A-4'), 'Zoé');
+});
+
+t.test('what stands before the header is passed over, and rows are numbered as a spreadsheet shows them', async (t) => {
+  const service = await startService(t);
+  const rows = 'externalId;attributes.note\nB-1;a,b,c,d,e\n;\nB-2;x;y\n';
+  const blank = await importFile(service, `\r\n;;\n${rows}`, { path });
+  t.match(blank, { import: { created: 1, separator: ';' }, refused: [{ row: 6, line: 6, code: 'cell_count' }] });
+  for (const mark of ['', '\ufeff']) {
+    const told = await importFile(service, `${mark}sep=;\r\n${rows}`, { path });
+    t.match(told, { import: { unchanged: 1, separator: ';' }, refused: [{ row: 4, line: 5, code: 'cell_count' }] });
+  }
+  const commas = 'sep=,\nexternalId,"displayName;attributes.a;attributes.b"\n';
+  t.match(await importFile(service, commas, { path }), { errors: [{ code: 'column_unknown' }] }, 'as the file says');
+  t.match(await importFile(service, `sep=|\n${rows}`, { path }), { errors: [{ code: 'separator_unknown' }] });
+  t.match(await importFile(service, '\n;;\n\n', { path }), { errors: [{ code: 'header_missing' }] });
+});
+
+t.test('UTF-16 without a mark is told as that', async (t) => {
+  const service = await startService(t);
+  const little = Buffer.from('externalId;displayName\nC-1;Hélène\n', 'utf16le');
+  for (const file of [little, Buffer.from(little).swap16()]) {
+    t.match(await importFile(service, file, { path }), {
+      status: 422,
+      detail: /^The file is UTF-16 without a mark/,
+      errors: [{ pointer: '', code: 'encoding_unknown' }],
+    });
+  }
+});
+
 t.test('a quote that is never closed costs its own row, and a row that is too long costs itself', async (t) => {
   const service = await startService(t);
   const good = (prefix: string, count: number) =>

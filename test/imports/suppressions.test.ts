@@ -93,3 +93,23 @@ t.test('addresses also come as NDJSON, and by columns that are known', async (t)
   const counts = await Promise.all([first, second]);
   t.equal(counts[0].import.created + counts[1].import.created, 3_000, 'two at once make each of them once');
 });
+
+t.test('blanks that spreadsheets leave around cells are no part of them', async (t) => {
+  const service = await startService(t);
+  const file = [
+    'address;cause;channel;since;note',
+    ' anna@courriel.example ;bounce;;;',
+    'bob@courriel.example\u00a0; manual\u202f;\u00a0mail;2026-03-02T08:00:00Z ; vu ',
+    '\u00a0;bounce;;;',
+  ].join('\n');
+  const done = await importFile(service, file, { path });
+  t.match(done, { import: { created: 2 }, refused: [{ row: 4, pointer: '/address', code: 'required' }] });
+  const { items } = (await service.inject('GET', '/v1/suppressions')).body;
+  t.match(
+    items.toSorted((left: { address: string }, right: { address: string }) => (left.address < right.address ? -1 : 1)),
+    [
+      { address: 'anna@courriel.example', cause: 'bounce', channel: 'mail' },
+      { address: 'bob@courriel.example', cause: 'manual', channel: 'mail', note: ' vu ' },
+    ],
+  );
+});

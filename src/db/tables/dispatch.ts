@@ -115,6 +115,8 @@ export interface StoredImport {
   encoding: string | null;
   /** The first row that did not come, when the file was cut. */
   truncatedAt: { row: number; line: number } | null;
+  /** The last line has no end, and the others have: the file may have been cut before it was sent. */
+  lastLineOpen: boolean;
 }
 
 /** Work accepted with a 202: its progress, counts, and errors by row. */

@@ -16,10 +16,36 @@ const mediaTypes = ['text/csv', 'application/x-ndjson'];
 /** Nothing has come for so long: who sends is gone. */
 const idleMs = 60_000;
 
+/** Files that one organisation sends at once to each server. A slow one holds its place for as long as it lasts. */
+const uploadsAtMost = 4;
+const retryAfterSeconds = 5;
+
+/** Counts files that are being sent. */
+interface Uploads {
+  /** @returns the way to give the place back; null: there are as many as one organisation may send. */
+  begin(tenantId: string): (() => void) | null;
+}
+
+function countUploads(): Uploads {
+  const byTenant = new Map<string, number>();
+  return {
+    begin(tenantId) {
+      const others = byTenant.get(tenantId) ?? 0;
+      if (others >= uploadsAtMost) return null;
+      byTenant.set(tenantId, others + 1);
+      return () => {
+        const left = (byTenant.get(tenantId) ?? 0) - 1;
+        if (left > 0) byTenant.set(tenantId, left);
+        else byTenant.delete(tenantId);
+      };
+    },
+  };
+}
+
 const file = Type.String({ description: 'The file itself, of any size.' });
 
 const about =
-  'The body is read as it comes, and its rows are worked on meanwhile; the answer is an operation with progress, counts and what was refused, by row. A connection that breaks leaves what came before: the operation ends with `truncatedAt`. Importing a file again changes nothing that has not changed, so no `Idempotency-Key` is taken.';
+  'The body is read as it comes, and its rows are worked on meanwhile; the answer is an operation with progress, counts and what was refused, by row. A connection that breaks leaves what came before: the operation ends with `truncatedAt`. Importing a file again changes nothing that has not changed, so no `Idempotency-Key` is taken. An organisation sends four files at once to each server; a fifth gets 429 with `Retry-After`.';
 
 /** The bytes of the body. They end with a fault when the sender is gone, silent, or the service stops. */
 async function* bytesOf(request: FastifyRequest, stopped: AbortSignal): AsyncGenerator<Buffer> {
@@ -61,7 +87,7 @@ interface ImportRoute {
 function importRoute<Query extends TSchema>(
   app: App,
   runtime: Runtime,
-  stopped: AbortSignal,
+  during: { stopped: AbortSignal; uploads: Uploads },
   route: ImportRoute,
   query: Query,
 ): void {
@@ -84,16 +110,23 @@ function importRoute<Query extends TSchema>(
   app.post(`/v1/${resource}/import`, { schema: checked, config }, async (request, reply) => {
     const caller = callerOf(request);
     const { type = null } = request.query as { type?: string };
+    const leave = during.uploads.begin(caller.tenantId);
     try {
+      if (leave === null) {
+        reply.header('retry-after', String(retryAfterSeconds));
+        const detail = `This organisation is sending ${uploadsAtMost} files already: send this one when one of them has ended.`;
+        throw new AppError('too_many_requests', { detail });
+      }
       if (alsoScope !== undefined) demand(caller, alsoScope);
       const order = { resource, format: formatOf(request), type };
       await runtime.addressHashes.prepare(runtime.db, caller.tenantId);
-      const operationId = await receiveImport(runtime, caller, order, bytesOf(request, stopped));
+      const operationId = await receiveImport(runtime, caller, order, bytesOf(request, during.stopped));
       return reply
         .code(202)
         .header('location', `/v1/operations/${operationId}`)
         .send({ operation: operationId, status: 'queued' });
     } finally {
+      leave?.();
       // Bytes left unread would keep the connection busy: they are thrown away as they come.
       request.raw.resume();
     }
@@ -114,11 +147,11 @@ export async function importRoutes(app: App, runtime: Runtime): Promise<void> {
     const stopping = new AbortController();
     scope.addHook('preClose', async () => stopping.abort());
     scope.addContentTypeParser(mediaTypes, (_request, body, done) => done(null, body));
-    const { signal } = stopping;
+    const during = { stopped: stopping.signal, uploads: countUploads() };
     importRoute(
       scope as unknown as App,
       runtime,
-      signal,
+      during,
       {
         resource: 'recipients',
         id: 'importRecipients',
@@ -132,7 +165,7 @@ export async function importRoutes(app: App, runtime: Runtime): Promise<void> {
     importRoute(
       scope as unknown as App,
       runtime,
-      signal,
+      during,
       {
         resource: 'suppressions',
         id: 'importSuppressions',

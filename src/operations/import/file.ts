@@ -1,6 +1,6 @@
 import type { StoredImport } from '../../db/tables/dispatch.ts';
-import { readHeader } from '../../row-files/columns.ts';
-import { markOf } from '../../row-files/encoding.ts';
+import { readHeader, refusedFile } from '../../row-files/columns.ts';
+import { isUnmarkedUtf16, markOf } from '../../row-files/encoding.ts';
 import type { RowCursor, RowFormat } from '../../row-files/read-rows.ts';
 import { type ImportResource, importKinds } from './kinds.ts';
 
@@ -35,8 +35,22 @@ export function beginFile(
   mark: string | null,
 ): { file: ImportFile; imported: StoredImport } {
   const { resource, type } = order;
+  if (isUnmarkedUtf16(beginning)) {
+    throw refusedFile(
+      'encoding_unknown',
+      'The file is UTF-16 without a mark: save it with a byte order mark, or as UTF-8.',
+    );
+  }
   const transcoded = mark?.startsWith('utf-16') ?? false;
-  const counts = { created: 0, changed: 0, unchanged: 0, bytesReceived: 0, bytesRead: 0, truncatedAt: null };
+  const counts = {
+    created: 0,
+    changed: 0,
+    unchanged: 0,
+    bytesReceived: 0,
+    bytesRead: 0,
+    truncatedAt: null,
+    lastLineOpen: false,
+  };
   if (order.format === 'ndjson') {
     const offset = markOf(beginning) === 'utf-8' ? 3 : 0;
     const start = { offset, row: 1, line: 1, skipping: false, encoding: null };
@@ -45,14 +59,14 @@ export function beginFile(
   }
   const header = readHeader(beginning, atEnd);
   importKinds[resource].checkColumns(header.names, type);
-  const { separator, names, offset, line } = header;
+  const { separator, names, offset, row, line } = header;
   const encoding = transcoded ? 'utf-8' : header.encoding;
   const file: ImportFile = {
     resource,
     format: { kind: 'csv', separator, columns: names.length, transcoded },
     names,
     type,
-    start: { offset, row: 2, line, skipping: false, encoding },
+    start: { offset, row, line, skipping: false, encoding },
   };
   return { file, imported: { ...counts, separator, encoding: transcoded ? 'utf-16' : encoding } };
 }

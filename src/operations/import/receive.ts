@@ -16,7 +16,7 @@ type Deps = { db: Db; clock: Clock; newId: NewId; jobs: JobQueue };
 const piecesPerCommit = 4;
 /** The first ones hold the header, whatever its length. */
 const piecesOfBeginning = rowLimitBytes / chunkBytes;
-/** What has come is committed after this time, also where there is less of it. */
+/** After this time what has come is committed with the next piece that is whole, also where there are fewer. */
 const commitWithinMs = 1_000;
 const signOfLifeMs = 15_000;
 

@@ -41,9 +41,9 @@ export type RowWay =
   | { kind: 'unknown'; relation: UnknownRelation };
 
 /** Rows that are looked at before it is asked again whether there is room for more. */
-const rowsPerLook = 100;
+const rowsPerLook = 50;
 /** Rows that are kept one by one under the locks of one transaction: whoever waits for them waits for seconds at most. */
-const singleRows = 200;
+const singleRows = 150;
 
 /** What is known of rows while they are looked at. */
 interface Look {

@@ -3,7 +3,7 @@ import type { Tx } from '../../db/client.ts';
 import { operations, type StoredImport, type StoredRowFault } from '../../db/tables/dispatch.ts';
 import type { ErrorItem } from '../../errors.ts';
 import { readPlaceOfRows } from '../../recipients/import/row-reading.ts';
-import { type RowCursor, readRows } from '../../row-files/read-rows.ts';
+import { endsOpen, type RowCursor, readRows } from '../../row-files/read-rows.ts';
 import { actorOfOperation, keptRefusals, type OperationDeps, type OperationRow, type Progress } from '../store.ts';
 import type { ImportFile } from './file.ts';
 import { importKinds, type RowsDone } from './kinds.ts';
@@ -158,7 +158,9 @@ async function stepRows(
     rows.length === 0 ? { ...nothingDone, taken: 0 } : await importKinds[file.resource].write(deps, tx, to, file, rows);
   // Where not all were taken the cursor stands behind those that were: they are read once more to find it.
   const cursor = taken === rows.length ? behind : readRows(file.format, piece, before, taken).cursor;
-  await recordProgress(deps, tx, row, { cursor, done, read: taken, known: progressIn(row, cursor, upload) });
+  const atEnd = piece.atEnd && cursor.offset === upload.receivedBytes;
+  const known = { ...progressIn(row, cursor, upload), lastLineOpen: atEnd && endsOpen(bytes, cursor) };
+  await recordProgress(deps, tx, row, { cursor, done, read: taken, known });
   await forgetRead(tx, to, cursor.offset);
   return 'more';
 }

@@ -1,4 +1,4 @@
-import { and, desc, eq, inArray, lt, sql } from 'drizzle-orm';
+import { and, desc, eq, inArray, sql } from 'drizzle-orm';
 import type { Clock, NewId } from '../../clock.ts';
 import type { Db, Tx } from '../../db/client.ts';
 import { idList } from '../../db/rows.ts';
@@ -235,7 +235,10 @@ export async function setChoices(
 
 export type ChoiceChangeRow = typeof choiceChanges.$inferSelect;
 
-/** Every choice that a person and the member of their household made, newest first (M10). @throws AppError `not_found`. */
+/**
+ * Every choice that a person and the member of their household made, newest first (M10). `before` is the id of one of them.
+ * @throws AppError `not_found`.
+ */
 export async function listChoiceChanges(
   db: Db,
   tenantId: string,
@@ -243,6 +246,9 @@ export async function listChoiceChanges(
   page: { limit: number; before: string | null },
 ): Promise<(ChoiceChangeRow & { typeKey: string | null })[]> {
   const { id, householdOf } = await getRecipient(db, tenantId, reference);
+  // By when they were made: ids of those that the migration made follow no order.
+  const older = sql`(${choiceChanges.at}, ${choiceChanges.id}) < (select last.at, last.id from ${choiceChanges} as last
+    where last.tenant_id = ${tenantId} and last.recipient_id in (${id}, ${householdOf ?? id}) and last.id = ${page.before})`;
   const rows = await db
     .select({ change: choiceChanges, typeKey: notificationTypes.key })
     .from(choiceChanges)
@@ -254,10 +260,10 @@ export async function listChoiceChanges(
       and(
         eq(choiceChanges.tenantId, tenantId),
         inArray(choiceChanges.recipientId, [id, householdOf ?? id]),
-        page.before === null ? undefined : lt(choiceChanges.id, page.before),
+        page.before === null ? undefined : older,
       ),
     )
-    .orderBy(desc(choiceChanges.id))
+    .orderBy(desc(choiceChanges.at), desc(choiceChanges.id))
     .limit(page.limit);
   return rows.map(({ change, typeKey }) => ({ ...change, typeKey }));
 }
