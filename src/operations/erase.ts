@@ -118,7 +118,7 @@ async function forgetThem({ deps, tx, row, person }: Step): Promise<Next<Stage>>
   if (left.length > 0) return { stage: 'messages', later: left.every(({ state }) => state === 'sending') };
   await holdExports(tx, tenantId);
   await forgetPerson(deps, tx, person);
-  await eraseRecipientFiles(tx, tenantId);
+  await eraseRecipientFiles(tx, person);
   await forgetFollowed(tx, { tenantId, operationId: row.id }, person);
   const actor = actorOfOperation(row);
   await recordAudit(deps, tx, { tenantId, actor, action: 'erased', resourceType: 'recipient', resourceId: id });
