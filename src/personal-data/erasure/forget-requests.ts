@@ -1,43 +1,17 @@
 import { and, eq, sql } from 'drizzle-orm';
-import { parseAddrSpec } from '../../channels/mail/addr-spec.ts';
 import type { Clock, NewId } from '../../clock.ts';
-import type { Db, Tx } from '../../db/client.ts';
+import type { Tx } from '../../db/client.ts';
 import { at } from '../../db/rows.ts';
 import { operations } from '../../db/tables/dispatch.ts';
 import { sendRequestDrafts, sendRequests } from '../../db/tables/messages.ts';
 import { recordEvents } from '../../events/store.ts';
-import { parseRecipientReference } from '../../recipients/reference.ts';
+import { type DraftBody, isAddressOf, isReferenceTo, isRowOf } from '../draft-rows.ts';
 import type { Person } from '../person.ts';
+import type { Emptied } from './empty-messages.ts';
 import { firstId } from './walk.ts';
 
-interface DraftRow {
-  recipient?: string;
-  contact?: string;
-  to?: { address: string };
-  cc?: { address: string }[];
-  bcc?: { address: string }[];
-}
-
-interface DraftBody {
-  recipients: DraftRow[];
-}
-
-const isAddressOf = ({ addresses }: Pick<Person, 'addresses'>, text: string): boolean => {
-  const parsed = parseAddrSpec(text);
-  return parsed.kind === 'address' && addresses.has(parsed.normalized);
-};
-
-function isReferenceTo({ id, external }: Person, text: string): boolean {
-  const named = parseRecipientReference(text);
-  if (named?.kind === 'id') return named.id === id;
-  return named !== null && named.type === external?.type && named.externalId === external.externalId;
-}
-
 function withoutPerson(person: Person, { recipients, ...body }: DraftBody): { body: DraftBody; changed: boolean } {
-  const left = recipients.filter(
-    ({ recipient, to }) =>
-      !(recipient !== undefined && isReferenceTo(person, recipient)) && !(to && isAddressOf(person, to.address)),
-  );
+  const left = recipients.filter((row) => !isRowOf(person, row));
   let changed = left.length !== recipients.length;
   const rows = left.map((row) => {
     const kept = { ...row };
