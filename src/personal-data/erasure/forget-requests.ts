@@ -99,9 +99,22 @@ interface Filter {
 /** What matches no message: an order that is not done yet must not become one about everybody. */
 const nobody = { sendRequest: firstId };
 
-/** Takes what names the person out of the filters of exports and actions, and the remark that was given with them. */
-export async function forgetInFilters(tx: Db | Tx, person: Person, contextRefs: ReadonlySet<string>): Promise<void> {
+/**
+ * Takes what names the person out of the filters of exports and actions, and the remark that was given with them. A remark
+ * that their messages had may be about them, whatever the filter was.
+ */
+export async function forgetInFilters(
+  tx: Tx,
+  person: Person,
+  { contextRefs, remarks }: Pick<Emptied, 'contextRefs' | 'remarks'>,
+): Promise<void> {
   const { tenantId } = person;
+  if (remarks.length > 0) {
+    await tx.execute(sql`
+      update operations set parameters = parameters || '{"remark": null}'
+      where tenant_id = ${tenantId}
+        and parameters ->> 'remark' in (select json_array_elements_text(${JSON.stringify(remarks)}::json))`);
+  }
   const filtered = await tx
     .select({ id: operations.id, parameters: operations.parameters, finishedAt: operations.finishedAt })
     .from(operations)
@@ -115,7 +128,7 @@ export async function forgetInFilters(tx: Db | Tx, person: Person, contextRefs: 
     const theirs =
       (address !== undefined && isAddressOf(person, address)) ||
       (recipient !== undefined && isReferenceTo(person, recipient)) ||
-      (context !== undefined && contextRefs.has(context));
+      (context !== undefined && contextRefs.includes(context));
     if (!theirs) continue;
     const left = { ...parameters, remark: null, filter: finishedAt === null ? nobody : others };
     await tx
