@@ -10,6 +10,7 @@ import { sequenceEvents } from './events/sequence.ts';
 import { forgetIdempotencyKeys } from './http/idempotency.ts';
 import { createContentCache } from './messages/content.ts';
 import { expireMessages } from './messages/expire.ts';
+import { forgetRefusedRows } from './operations/import/refused-rows.ts';
 import { clearUploads } from './operations/import/uploads.ts';
 import { eraseLatecomers } from './operations/order-erasure.ts';
 import { startRetention } from './operations/retention.ts';
@@ -32,6 +33,7 @@ interface Chore {
 
 const days = 24 * 60 * 60 * 1_000;
 const rowsPerPass = 1_000;
+const importsPerPass = 100;
 /** A chore that finds work is repeated at once, but not for ever: others and a stop have their turn. */
 const repeats = 20;
 const faultPauseMs = 1_000;
@@ -107,6 +109,11 @@ function choresOf(runtime: Runtime, releaser: Releaser): Chore[] {
     { name: 'latecomers', everyMs: 600_000, run: () => eraseLatecomers(runtime, ago(days)) },
     { name: 'outbox', everyMs: 60_000, run: createOutboxChore(runtime) },
     { name: 'exports', everyMs: 600_000, run: () => deleteOldExports(runtime.db, ago(exportKeptMs), rowsPerPass) },
+    {
+      name: 'refused rows',
+      everyMs: 600_000,
+      run: () => forgetRefusedRows(runtime.db, ago(exportKeptMs), importsPerPass),
+    },
     { name: 'imports', everyMs: 30_000, run: () => clearUploads(runtime, rowsPerPass) },
     // A day more than the seven that are promised: a caller's clock is not ours.
     { name: 'idempotency', everyMs: 600_000, run: () => forgetIdempotencyKeys(runtime.db, ago(8 * days), rowsPerPass) },

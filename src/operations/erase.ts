@@ -63,7 +63,7 @@ async function emptyTheirMessages({ deps, tx, row, person, after }: Step): Promi
   const { free } = await lockUnerased(tx, tenantId, ids);
   const emptied = await emptyMessages(deps, tx, { tenantId, operationId: row.id }, free);
   await eraseExportFiles(tx, tenantId, emptied.ids);
-  await forgetInFilters(tx, person, new Set(emptied.contextRefs));
+  await forgetInFilters(tx, person, emptied);
   await forgetSuppressed(deps, tx, person, emptied.addresses);
   const last = ids.at(-1);
   const more = ids.length === messagesPerStep && last !== undefined;
@@ -72,7 +72,7 @@ async function emptyTheirMessages({ deps, tx, row, person, after }: Step): Promi
 
 async function forgetTheirRequests({ deps, tx, person }: Step): Promise<Next<Stage>> {
   await forgetSuppressed(deps, tx, person, [...person.addresses]);
-  await forgetInFilters(tx, person, new Set());
+  await forgetInFilters(tx, person, { contextRefs: [], remarks: [] });
   return { stage: 'drafts' };
 }
 
@@ -120,7 +120,7 @@ async function forgetThem({ deps, tx, row, person }: Step): Promise<Next<Stage>>
   await holdExports(tx, tenantId);
   if (recipient !== null) await refuseWaitingOf(tx, tenantId, recipient);
   await forgetPerson(deps, tx, person);
-  await eraseRecipientFiles(tx, tenantId);
+  await eraseRecipientFiles(tx, person);
   await forgetFollowed(tx, { tenantId, operationId: row.id }, person);
   const actor = actorOfOperation(row);
   await recordAudit(deps, tx, { tenantId, actor, action: 'erased', resourceType: 'recipient', resourceId: id });

@@ -51,7 +51,10 @@ export const Operation = closed(
         pointer: Type.Optional(rowFault.pointer),
         message: Type.Optional(rowFault.message),
       }),
-      { description: 'The first 1,000 that were refused; of the rows of an import, the first 1,000 faults.' },
+      {
+        description:
+          'The first 1,000 that were refused; of the rows of an import, the first 1,000 faults, whose `pointer` and `message` are kept for seven days.',
+      },
     ),
     import: Type.Optional(imported),
     finishedAt: nullable(Instant),

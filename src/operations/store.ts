@@ -174,7 +174,7 @@ export async function* readChunks(db: Db, tenantId: string, operationId: string)
   }
 }
 
-/** How long the file of an export is kept: it holds personal data. */
+/** How long the file of an export, and what is said of the refused rows of an import, are kept: they hold personal data. */
 export const exportKeptMs = 7 * 24 * 60 * 60 * 1_000;
 
 /** Deletes the files of exports that ended before. @returns how many pages. */

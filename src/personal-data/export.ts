@@ -1,7 +1,7 @@
 import { and, asc, desc, eq, gt, sql } from 'drizzle-orm';
 import type { Db } from '../db/client.ts';
 import { idList } from '../db/rows.ts';
-import { attempts, messages, transitions } from '../db/tables/messages.ts';
+import { attempts, messages, sendRequestDrafts, transitions } from '../db/tables/messages.ts';
 import { responses } from '../db/tables/people.ts';
 import { choiceChanges, consents, suppressions } from '../db/tables/permissions.ts';
 import { auditEntries } from '../db/tables/tenants.ts';
@@ -14,6 +14,7 @@ import type { ResponseRow } from '../recipients/responses/store.ts';
 import type { RecipientWithAddresses } from '../recipients/store.ts';
 import type { AddressHashes } from '../suppressions/address-hashes.ts';
 import type { SuppressionRow } from '../suppressions/store.ts';
+import { type DraftBody, isRowOf } from './draft-rows.ts';
 import { firstId } from './erasure/walk.ts';
 import { messagesOf, type Person, readPerson } from './person.ts';
 
@@ -133,9 +134,36 @@ async function* readMessages(deps: ExportDeps, person: Person, show: PersonShown
   }
 }
 
+/** Rows of drafts that would become messages to them. One draft at a time: its body may be as large as a request. */
+async function* readDrafts({ db }: ExportDeps, person: Person): AsyncGenerator<object> {
+  let after = firstId;
+  while (true) {
+    const [draft] = await db
+      .select({ id: sendRequestDrafts.sendRequestId, body: sendRequestDrafts.body })
+      .from(sendRequestDrafts)
+      .where(and(eq(sendRequestDrafts.tenantId, person.tenantId), gt(sendRequestDrafts.sendRequestId, after)))
+      .orderBy(asc(sendRequestDrafts.sendRequestId))
+      .limit(1);
+    if (draft === undefined) return;
+    for (const row of (draft.body as DraftBody).recipients) {
+      if (isRowOf(person, row)) yield { sendRequest: draft.id, row };
+    }
+    after = draft.id;
+  }
+}
+
+/** The members of a JSON array, one by one. */
+async function* listed(members: AsyncGenerator<object>): AsyncGenerator<string> {
+  let first = true;
+  for await (const member of members) {
+    yield `${first ? '' : ','}${JSON.stringify(member)}`;
+    first = false;
+  }
+}
+
 /**
  * Everything that is held of a person and was sent to them, as the pieces of one JSON document: their record and what
- * hangs on it first, then each message with its text, moves and tries. Their dependants are not in it, nor what was
+ * hangs on it first, then each message with its text, moves and tries, then what drafts have for them. Their dependants are not in it, nor what was
  * erased of their messages, nor messages of others that they had a copy of.
  */
 export async function* exportPerson(
@@ -146,10 +174,9 @@ export async function* exportPerson(
 ): AsyncGenerator<string> {
   const record = await readRecord(deps, tenantId, row, show);
   yield `${JSON.stringify(record).slice(0, -1)},"messages":[`;
-  let first = true;
-  for await (const message of readMessages(deps, await readPerson(deps.db, tenantId, row.id), show)) {
-    yield `${first ? '' : ','}${JSON.stringify(message)}`;
-    first = false;
-  }
+  const person = await readPerson(deps.db, tenantId, row.id);
+  yield* listed(readMessages(deps, person, show));
+  yield '],"drafts":[';
+  yield* listed(readDrafts(deps, person));
   yield ']}';
 }

@@ -31,6 +31,11 @@ const PersonMessage = closed({
   attempts: Type.Array(reference('Attempt')),
 });
 
+const PersonDraft = closed({
+  sendRequest: Uuid,
+  row: Type.Record(Type.String(), Type.Unknown(), { description: 'As it was given.' }),
+});
+
 /** Everything that is held of a person and was sent to them. */
 export const PersonalData = closed(
   {
@@ -44,6 +49,7 @@ export const PersonalData = closed(
     suppressions: Type.Array(reference('Suppression')),
     auditEntries: Type.Array(reference('AuditEntry')),
     messages: Type.Array(PersonMessage),
+    drafts: Type.Array(PersonDraft, { description: 'Rows of drafts that nobody has confirmed yet.' }),
   },
   { $id: 'PersonalData' },
 );

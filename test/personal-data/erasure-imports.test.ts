@@ -2,7 +2,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { sql } from 'drizzle-orm';
 import t from 'tap';
-import { beginUpload } from '../imports/import-service.ts';
+import { beginUpload, importFile, importObjects } from '../imports/import-service.ts';
 import { done } from '../support/broker.ts';
 import { placesOf } from '../support/dump.ts';
 import { mail, type People, startPeople } from '../support/people.ts';
@@ -84,4 +84,19 @@ t.test('a row of them that waits for the end of its file is refused, and kept no
   t.equal((await execute(sql`select 1 from import_waiting_rows`)).length, 0);
   const [{ id }] = (await execute(sql`select operation_id as id from import_uploads`)) as unknown as [{ id: string }];
   t.match((await inject('GET', `/v1/operations/${id}`)).body, { refused: [{ row: 2, code: 'erased' }] });
+});
+
+t.test('refused rows quote no value, and after seven days tell no more than their numbers and codes', async (t) => {
+  const service = await startPeople(t);
+  const mixedUp = await importFile(service, 'type;externalId\noneill;1\n');
+  t.match(mixedUp, { refused: [{ row: 2, pointer: '/type', code: 'recipient_type_unknown', message: String }] });
+  t.same(await placesOf(service, ['oneill']), []);
+  const { id } = await importObjects(service, [{ type: 'client', externalId: '7', 'ann.oneill@people.test': 1 }]);
+  const shown = async () => (await service.inject('GET', `/v1/operations/${id}`)).body;
+  t.match((await shown()).refused, [{ row: 1, pointer: '/ann.oneill@people.test', code: 'unknown_field' }]);
+  service.clock.advance(7 * 24 * 60 * 60 * 1_000 + 1_000);
+  await service.work();
+  t.same((await shown()).refused, [{ row: 1, line: 1, code: 'unknown_field' }]);
+  t.equal((await shown()).refusedCount, 1);
+  t.same(await placesOf(service, ['oneill']), []);
 });

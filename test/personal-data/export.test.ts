@@ -1,4 +1,5 @@
 /** What a person is shown of what is held of them: all of it, and of nobody else. */
+import { randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import t from 'tap';
 import { done, pdf, upload } from '../support/broker.ts';
@@ -104,4 +105,29 @@ t.test('the history of a person has the filters of a search', async (t) => {
   t.equal(tests.items.length, 1, 'a test key sees its own');
   t.equal((await service.inject('GET', '/v1/recipients/external:client:NOBODY/messages')).status, 404);
   t.equal((await service.inject('GET', `${path}?recipient=x`)).status, 400);
+});
+
+t.test('rows of drafts that would become messages to a person are shown too, and no others', async (t) => {
+  const service = await startSending(t);
+  const addresses = [{ kind: 'mail', value: 'ann@courriel.example' }];
+  await done(service.inject('PUT', `/v1/recipients/${ann}`, { body: { addresses } }));
+  const draft = (recipients: object[]) =>
+    done(
+      service.post(
+        '/v1/send-requests',
+        { template: 'notice', confirm: false, recipients },
+        { headers: { 'idempotency-key': randomUUID() } },
+      ),
+    );
+  const own = [
+    { recipient: ann, data: { name: 'first' } },
+    { to: { address: 'Ann@Courriel.example' }, data: { name: 'second' } },
+  ];
+  const mixed = await draft([...own, { to: { address: 'bob@people.test' }, data: { name: 'secret of Bob' } }]);
+  await draft([{ to: { address: 'bob@people.test' }, cc: [{ address: 'ann@courriel.example' }], data: { name: 'x' } }]);
+  const { drafts } = (await service.inject('GET', `/v1/recipients/${ann}/export`)).body;
+  t.same(
+    drafts,
+    own.map((row) => ({ sendRequest: mixed.id, row })),
+  );
 });

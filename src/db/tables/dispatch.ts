@@ -98,9 +98,10 @@ export const dispatchLanes = pgTable(
 export interface StoredRowFault {
   row: number;
   line: number;
-  pointer: string;
+  /** Kept for some days, as the message is: it may be a name that the file gave. */
+  pointer?: string;
   code: string;
-  message: string;
+  message?: string;
 }
 
 /** What an import has done so far. */

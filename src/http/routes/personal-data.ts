@@ -65,7 +65,7 @@ function exportRoute(app: App, runtime: Runtime): void {
       tag: 'people',
       summary: 'Everything held of a person and sent to them',
       description:
-        'One JSON document, streamed: the record, addresses, choices, consents with their history, responses, suppressions, audit entries, and each message with its text, data, moves and tries (GDPR, articles 15 and 20). Their dependants are not in it. The bytes of documents are read by their ids.',
+        'One JSON document, streamed: the record, addresses, choices, consents with their history, responses, suppressions, audit entries, each message with its text, data, moves and tries, and rows of drafts (GDPR, articles 15 and 20). Their dependants are not in it. The bytes of documents are read by their ids.',
       access: ['personal-data:read'],
       params,
       answers: {

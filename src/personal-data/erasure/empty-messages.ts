@@ -13,6 +13,8 @@ import { hideDedupeKeys } from './kept-keys.ts';
 export interface Emptied {
   ids: string[];
   contextRefs: string[];
+  /** What people wrote beside them. */
+  remarks: string[];
   /** Those they were written to, in their compared form. */
   addresses: string[];
 }
@@ -67,6 +69,13 @@ async function emptyRows(deps: ErasureDeps, tx: Tx, tenantId: string, rows: Cont
   mustReachAll(done.count, rows, 'erased');
 }
 
+async function readRemarks(tx: Tx, tenantId: string, ids: readonly string[]): Promise<string[]> {
+  const written = await tx.execute<{ remark: string }>(sql`
+    select distinct remark from transitions
+    where tenant_id = ${tenantId} and message_id = any(${idList(ids)}) and remark is not null`);
+  return [...written].map(({ remark }) => remark);
+}
+
 /** What people and providers wrote beside the messages: it quotes addresses. */
 async function emptyTraces(tx: Tx, tenantId: string, ids: readonly string[]): Promise<void> {
   const theirs = sql`tenant_id = ${tenantId} and message_id = any(${idList(ids)})`;
@@ -100,12 +109,13 @@ export async function emptyMessages(
   states: readonly MessageState[],
 ): Promise<Emptied> {
   const { tenantId } = erasure;
-  if (states.length === 0) return { ids: [], contextRefs: [], addresses: [] };
+  if (states.length === 0) return { ids: [], contextRefs: [], remarks: [], addresses: [] };
   const waiting = states.filter(({ status }) => status === 'E' || status === 'V');
   await blockMessages(deps, tx, serviceActor, waiting, { reason: 'erased', facts: null, remark: null });
   const ids = states.map(({ id }) => id);
   const rows = await readContent(tx, tenantId, ids);
   const sendRequestIds = [...new Set(rows.map(({ sendRequestId }) => sendRequestId))];
+  const remarks = await readRemarks(tx, tenantId, ids);
   await emptyRows(deps, tx, tenantId, rows);
   await emptyTraces(tx, tenantId, ids);
   await hideDedupeKeys(deps, tx, tenantId, ids);
@@ -115,6 +125,7 @@ export async function emptyMessages(
   return {
     ids,
     contextRefs: [...new Set(rows.flatMap(({ contextRef }) => contextRef ?? []))],
+    remarks,
     addresses: [...new Set(rows.flatMap(({ toNormalized }) => toNormalized ?? []))],
   };
 }

@@ -1,6 +1,7 @@
 import { and, asc, eq, gt, isNull, sql } from 'drizzle-orm';
 import type { Tx } from '../../db/client.ts';
 import { exportChunks, operations } from '../../db/tables/dispatch.ts';
+import type { Person } from '../person.ts';
 import { firstId } from './walk.ts';
 
 const ids = /[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}/g;
@@ -66,8 +67,18 @@ export async function eraseExportFiles(tx: Tx, tenantId: string, messageIds: rea
   for (const id of await exportsWith(tx, tenantId, new Set(messageIds))) await eraseFile(tx, tenantId, id);
 }
 
-/** Deletes the files of all exports of recipients: whoever had a record may be in any of them, by no id of ours. */
-export async function eraseRecipientFiles(tx: Tx, tenantId: string): Promise<void> {
+/** The type that a person had whenever an export was made; null: it is not known, or was not always the same. */
+async function lastingType(tx: Tx, { tenantId, id, external }: Person): Promise<string | null> {
+  const [changed] = await tx.execute(sql`
+    select 1 from audit_entries where tenant_id = ${tenantId} and resource_type = 'recipient' and resource_id = ${id}
+      and fields::jsonb ? 'type' limit 1`);
+  return changed === undefined ? (external?.type ?? null) : null;
+}
+
+/** Deletes the files of the exports of recipients that a person may be in: all but those of another type. */
+export async function eraseRecipientFiles(tx: Tx, person: Person): Promise<void> {
+  const { tenantId } = person;
+  const type = await lastingType(tx, person);
   const made = await tx
     .selectDistinct({ id: operations.id })
     .from(operations)
@@ -75,6 +86,12 @@ export async function eraseRecipientFiles(tx: Tx, tenantId: string): Promise<voi
       exportChunks,
       and(eq(exportChunks.tenantId, operations.tenantId), eq(exportChunks.operationId, operations.id)),
     )
-    .where(and(eq(operations.tenantId, tenantId), sql`${operations.parameters} ->> 'kind' = 'recipients'`));
+    .where(
+      and(
+        eq(operations.tenantId, tenantId),
+        sql`${operations.parameters} ->> 'kind' = 'recipients'
+      and (${type}::text is null or coalesce(${operations.parameters} #>> '{recipientFilter,type}', ${type}) = ${type})`,
+      ),
+    );
   for (const { id } of made) await eraseFile(tx, tenantId, id);
 }

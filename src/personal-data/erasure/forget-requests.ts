@@ -1,43 +1,17 @@
 import { and, eq, sql } from 'drizzle-orm';
-import { parseAddrSpec } from '../../channels/mail/addr-spec.ts';
 import type { Clock, NewId } from '../../clock.ts';
-import type { Db, Tx } from '../../db/client.ts';
+import type { Tx } from '../../db/client.ts';
 import { at } from '../../db/rows.ts';
 import { operations } from '../../db/tables/dispatch.ts';
 import { sendRequestDrafts, sendRequests } from '../../db/tables/messages.ts';
 import { recordEvents } from '../../events/store.ts';
-import { parseRecipientReference } from '../../recipients/reference.ts';
+import { type DraftBody, isAddressOf, isReferenceTo, isRowOf } from '../draft-rows.ts';
 import type { Person } from '../person.ts';
+import type { Emptied } from './empty-messages.ts';
 import { firstId } from './walk.ts';
 
-interface DraftRow {
-  recipient?: string;
-  contact?: string;
-  to?: { address: string };
-  cc?: { address: string }[];
-  bcc?: { address: string }[];
-}
-
-interface DraftBody {
-  recipients: DraftRow[];
-}
-
-const isAddressOf = ({ addresses }: Pick<Person, 'addresses'>, text: string): boolean => {
-  const parsed = parseAddrSpec(text);
-  return parsed.kind === 'address' && addresses.has(parsed.normalized);
-};
-
-function isReferenceTo({ id, external }: Person, text: string): boolean {
-  const named = parseRecipientReference(text);
-  if (named?.kind === 'id') return named.id === id;
-  return named !== null && named.type === external?.type && named.externalId === external.externalId;
-}
-
 function withoutPerson(person: Person, { recipients, ...body }: DraftBody): { body: DraftBody; changed: boolean } {
-  const left = recipients.filter(
-    ({ recipient, to }) =>
-      !(recipient !== undefined && isReferenceTo(person, recipient)) && !(to && isAddressOf(person, to.address)),
-  );
+  const left = recipients.filter((row) => !isRowOf(person, row));
   let changed = left.length !== recipients.length;
   const rows = left.map((row) => {
     const kept = { ...row };
@@ -125,9 +99,22 @@ interface Filter {
 /** What matches no message: an order that is not done yet must not become one about everybody. */
 const nobody = { sendRequest: firstId };
 
-/** Takes what names the person out of the filters of exports and actions, and the remark that was given with them. */
-export async function forgetInFilters(tx: Db | Tx, person: Person, contextRefs: ReadonlySet<string>): Promise<void> {
+/**
+ * Takes what names the person out of the filters of exports and actions, and the remark that was given with them. A remark
+ * that their messages had may be about them, whatever the filter was.
+ */
+export async function forgetInFilters(
+  tx: Tx,
+  person: Person,
+  { contextRefs, remarks }: Pick<Emptied, 'contextRefs' | 'remarks'>,
+): Promise<void> {
   const { tenantId } = person;
+  if (remarks.length > 0) {
+    await tx.execute(sql`
+      update operations set parameters = parameters || '{"remark": null}'
+      where tenant_id = ${tenantId}
+        and parameters ->> 'remark' in (select json_array_elements_text(${JSON.stringify(remarks)}::json))`);
+  }
   const filtered = await tx
     .select({ id: operations.id, parameters: operations.parameters, finishedAt: operations.finishedAt })
     .from(operations)
@@ -141,7 +128,7 @@ export async function forgetInFilters(tx: Db | Tx, person: Person, contextRefs: 
     const theirs =
       (address !== undefined && isAddressOf(person, address)) ||
       (recipient !== undefined && isReferenceTo(person, recipient)) ||
-      (context !== undefined && contextRefs.has(context));
+      (context !== undefined && contextRefs.includes(context));
     if (!theirs) continue;
     const left = { ...parameters, remark: null, filter: finishedAt === null ? nobody : others };
     await tx

@@ -41,7 +41,9 @@ export function createOutboxChore(deps: OutboxDeps & { db: Db }): () => Promise<
         ? [true]
         : await deps.db.execute(sql`
             select 1 from operations where kind in ('erase', 'retention') and updated_at >= ${at(known)} limit 1`);
+    const removed = erased === undefined ? 0 : await eraseOutboxFiles(deps, deps.db);
+    // Not before it is done: what a fault of the disk has left is looked for again.
     since = now;
-    return erased === undefined ? 0 : eraseOutboxFiles(deps, deps.db);
+    return removed;
   };
 }

@@ -64,7 +64,8 @@ function checkValue(value: Record<string, unknown>, reading: RowReading): Checke
   const { type, externalId, attributes, addresses, householdOf, referenceContactOf, partOf, ...fields } =
     value as Static<typeof NewRecipient>;
   if (!reading.knownTypes.has(type)) {
-    const message = `there is no recipient type ${type}`;
+    // Not repeated: in a file whose columns were mixed up it may be anything.
+    const message = 'is no recipient type of the organisation';
     return { kind: 'refused', faults: [{ pointer: '/type', code: 'recipient_type_unknown', message }] };
   }
   let read: RecipientAddress[] | undefined;
