@@ -80,7 +80,7 @@ const addresses = fc
       role,
       // One word about one address: a refusal holds for each time it is there.
       acceptsContact:
-        accepts && list.every(([other, ofRole, yes]) => yes || ofRole !== role || other.value !== one.value),
+        accepts && list.every(([other, ofRole, , yes]) => yes || ofRole !== role || other.value !== one.value),
       preferred: preferred && list.findIndex(([other]) => other.kind === one.kind) === place,
     })),
   );
