@@ -6,7 +6,7 @@ import type { Reason } from '../messages/reasons.ts';
 import { applyRules, type RuleDeps } from '../messages/rules.ts';
 import { priorityNumber } from '../messages/status.ts';
 import { findRecipients } from '../recipients/lookup.ts';
-import { levelOf } from '../recipients/permissions/consent-levels.ts';
+import { levelNeededBy } from '../recipients/permissions/consent-levels.ts';
 import { readReach } from '../recipients/reach.ts';
 import type { IncidentDeps } from '../templates/incidents.ts';
 import type { Renderer } from '../templates/rendering/renderer.ts';
@@ -199,7 +199,7 @@ function draftOf(
       templateId: template.id,
       templateVersion: version.version,
       notificationTypeId: template.notificationTypeId,
-      consentLevel: levelOf(template.consentPurpose),
+      consentLevel: levelNeededBy(template),
       subscription: planned.subscription,
       senderId: sender?.id ?? null,
       senderVersion: sender?.version ?? null,

@@ -141,7 +141,7 @@ t.test('where there is no kind, or nobody is known, the address is suppressed an
   const service = await startLetters(t);
   await keepPerson(service, 'C-1', mail);
   const cases = [
-    ['prospectus', jeanne, mail],
+    ['annonce', jeanne, mail],
     [letter, { to: { address: 'Inconnu@people.test' } }, 'inconnu@people.test'],
     ['offre', { to: { address: 'autre@people.test' } }, 'autre@people.test'],
   ] as const;
