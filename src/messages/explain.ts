@@ -91,10 +91,12 @@ function tellChoice(facts: Extract<RuleFacts, { rule: 'choice' }>, { say, moment
   }
   if (facts.refusedAt !== null) {
     const at = moment(facts.refusedAt);
-    return say(
-      `${type} by ${facts.channel} was refused on ${at}.`,
-      `${type} par ${facts.channel} a été refusé le ${at}.`,
-    );
+    return facts.recipientId === facts.heldBy
+      ? say(`${type} by ${facts.channel} was refused on ${at}.`, `${type} par ${facts.channel} a été refusé le ${at}.`)
+      : say(
+          `${type} by ${facts.channel} was refused by the member of the household on ${at}.`,
+          `${type} par ${facts.channel} a été refusé par l’adhérent du foyer le ${at}.`,
+        );
   }
   return say(
     `${type} must be chosen, and nobody has chosen it by ${facts.channel}.`,

@@ -5,7 +5,7 @@ import type { MessageRow } from '../messages/content.ts';
 import type { Reason } from '../messages/reasons.ts';
 import { applyRules, type RuleDeps } from '../messages/rules.ts';
 import { priorityNumber } from '../messages/status.ts';
-import { levelOf } from '../recipients/permissions/consent-levels.ts';
+import { levelNeededBy } from '../recipients/permissions/consent-levels.ts';
 import type { IncidentDeps } from '../templates/incidents.ts';
 import type { Renderer } from '../templates/rendering/renderer.ts';
 import { constantsFor, localeOf } from '../templates/version-content.ts';
@@ -200,7 +200,7 @@ function draftOf(
       templateId: template.id,
       templateVersion: version.version,
       notificationTypeId: template.notificationTypeId,
-      consentLevel: levelOf(template.consentPurpose),
+      consentLevel: levelNeededBy(template),
       subscription: planned.subscription,
       senderId: sender?.id ?? null,
       senderVersion: sender?.version ?? null,

@@ -2,7 +2,7 @@ import type { Db } from '../db/client.ts';
 import type { Reason } from '../messages/reasons.ts';
 import { applyRules, type RuleDeps } from '../messages/rules.ts';
 import { findRecipients, type RecipientWithAddresses } from '../recipients/lookup.ts';
-import { levelOf } from '../recipients/permissions/consent-levels.ts';
+import { levelNeededBy } from '../recipients/permissions/consent-levels.ts';
 import type { SenderRow } from '../senders/store.ts';
 import type { TemplateRow } from '../templates/store.ts';
 import { readAddressPolicy } from '../tenants/address-policy.ts';
@@ -74,7 +74,7 @@ export async function lookFirst(
         tenant.id,
         targets.map(({ normalized }) => ({
           notificationTypeId: template.notificationTypeId,
-          consentLevel: levelOf(template.consentPurpose),
+          consentLevel: levelNeededBy(template),
           channel: template.channel,
           recipientId: recipient.id,
           normalized,

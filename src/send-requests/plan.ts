@@ -5,7 +5,7 @@ import { AppError, invalidField } from '../errors.ts';
 import { uuidPattern } from '../fields.ts';
 import type { UnsubscribeLinks } from '../messages/unsubscribe/links.ts';
 import type { RecipientWithAddresses } from '../recipients/lookup.ts';
-import { levelOf } from '../recipients/permissions/consent-levels.ts';
+import { levelNeededBy } from '../recipients/permissions/consent-levels.ts';
 import { findNotificationType } from '../recipients/permissions/notification-types.ts';
 import { findSender, getSender, type SenderRow } from '../senders/store.ts';
 import { whyInactive } from '../templates/incidents.ts';
@@ -162,8 +162,9 @@ async function senderOf(db: Db, defaults: Defaults, version: PlannedVersion, ove
 }
 
 /** What people may be left alone by: the law, and mail programs, want a link in it (RFC 8058, CPCE L.34-5). */
-async function isSubscription(db: Db, { tenantId, category, consentPurpose, notificationTypeId }: TemplateRow) {
-  if (category === 'marketing' || levelOf(consentPurpose) > 1) return true;
+async function isSubscription(db: Db, template: TemplateRow) {
+  const { tenantId, category, notificationTypeId } = template;
+  if (category === 'marketing' || levelNeededBy(template) > 1) return true;
   if (notificationTypeId === null) return false;
   return (await findNotificationType(db, tenantId, notificationTypeId))?.subscription ?? false;
 }

@@ -45,7 +45,7 @@ const fields = {
   consentPurpose: nullable(
     words(['management', 'prospecting', 'third-party'], {
       description:
-        'What recipients must have consented to (M8): level 1, 2 or 3. Null: `management`, which only a refusal (level 0) stops.',
+        'What recipients must have consented to (M8): level 1, 2 or 3. Null: `management`, which only a refusal (level 0) stops; of the category `marketing` without a notification type: `prospecting`.',
     }),
   ),
   addressPolicy: nullable(

@@ -125,6 +125,8 @@ t.test('every text of the demo is converted, checked, published, previewed, sent
   const service = await startSending(t);
   const [sender] = (await done(service.inject('GET', '/v1/senders'))).items;
   await change(service, `/v1/senders/${sender.id}`, { signature });
+  // One of them is advertising, which people who are not known must be taken to allow.
+  await change(service, '/v1/tenant', { defaultConsentLevel: 2 });
   await addApogeeOffice(service);
   const all = readDemoTemplates();
   t.same(new Set(all.map(({ key }) => key)), new Set(Object.keys(expected)), 'each has what is expected of it');

@@ -8,10 +8,11 @@ t.test('each rule says why, with its facts, and without an address', async (t) =
   clock.set('2026-11-23T09:00:00Z');
   for (const n of [1, 2, 3]) await put(`member:${n}`, { addresses: [mail(`m${n}@mutuelle.example`)] });
   await put('dependant:1', { householdOf: 'external:member:1', addresses: [] });
+  await put('dependant:2', { householdOf: 'external:member:2', addresses: [] });
   await consent('member:1', 0);
   await choose('member:2', 'avis', false);
   must(await post('/v1/suppressions', { address: 'm3@mutuelle.example', cause: 'complaint' }), 201);
-  const people = ['member:1', 'dependant:1', 'member:2', 'member:3'];
+  const people = ['member:1', 'dependant:1', 'member:2', 'member:3', 'dependant:2'];
   const rows = people.map((one) => ({ recipient: `external:${one}`, data: { name: 'N' } }));
   const { messages } = await send(rows);
   const explain = async (index: number, language: string) => {
@@ -39,6 +40,10 @@ t.test('each rule says why, with its facts, and without an address', async (t) =
     facts: { notificationType: 'avis', active: true, offered: true, refusedAt: '2026-11-23T09:00:00.000Z' },
     sentences: [String, String, `avis par mail a été refusé le ${at}.`],
   });
+  t.ok(
+    (await explain(4, 'fr')).sentences.includes(`avis par mail a été refusé par l’adhérent du foyer le ${at}.`),
+    'the choice of the member',
+  );
   t.match(await explain(3, 'en'), {
     rule: 'suppression',
     facts: { cause: 'complaint' },

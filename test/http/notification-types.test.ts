@@ -24,6 +24,25 @@ t.test('the catalogue is kept: create, list, change, delete (M9)', async (t) => 
   t.equal((await inject('GET', path)).status, 404);
 });
 
+t.test('a kind that somebody refused is not deleted, and so not made again without their word (M10)', async (t) => {
+  const { inject } = await startService(t);
+  const { id } = (await inject('POST', '/v1/notification-types', { body: notice })).body;
+  const person = '/v1/recipients/external:client:C-1';
+  await inject('PUT', person, { body: {} });
+  const choose = (accepted: boolean) => {
+    const body = { choices: [{ notificationType: notice.key, channel: 'mail', accepted }] };
+    return inject('PUT', `${person}/choices`, { body });
+  };
+  t.equal((await choose(false)).status, 200);
+  t.match(await inject('DELETE', `/v1/notification-types/${id}`), {
+    status: 409,
+    body: { code: 'in_use', detail: /inactive/ },
+  });
+  t.match((await inject('GET', `${person}/choices`)).body, { choices: [{ accepted: false, chosen: true }] });
+  t.equal((await choose(true)).status, 200);
+  t.equal((await inject('DELETE', `/v1/notification-types/${id}`)).status, 204, 'a yes is nothing to lose');
+});
+
 t.test(
   'the box "AE par mail": the default holds until it is ticked, and who ticked it is kept (W5, M10)',
   async (t) => {

@@ -137,11 +137,34 @@ t.test('prospecting: the consent goes down to management only, and never up', as
   t.match((await service.inject('GET', lastLink(service), { key: null })).body, 'offres');
 });
 
+t.test('what was said by a clock that is ahead does not outlive a refusal that came after it', async (t) => {
+  const service = await startLetters(t);
+  const id = await keepPerson(service, 'C-1', mail);
+  await sendOne(service, 'offre', jeanne);
+  const ahead = (last: string) =>
+    service.execute(sql`insert into consents (tenant_id, recipient_id, id, address_kind, level, since, source, created_at)
+      select tenant_id, id, ${`ffffffff-ffff-7fff-bfff-ffffffffff${last}`}::uuid, 'mail', 3, since, 'form', since
+      from recipients, (values (${new Date(service.clock.now().getTime() + 1_000).toISOString()}::timestamptz)) v(since)
+      where recipients.id = ${id}`);
+  const path = `/v1/recipients/${id}/consents`;
+  const mailOf = ({ consents }: { consents: { addressKind: string }[] }) =>
+    consents.find(({ addressKind }) => addressKind === 'mail');
+  await ahead('01');
+  await click(service, lastLink(service));
+  t.match(mailOf(await done(service.inject('GET', path))), { level: 1, given: { source: 'unsubscribe link' } });
+  t.same(await statusOf(service, await sendOne(service, 'offre', jeanne)), ['B', 'consent_refused']);
+  service.clock.advance(1_000);
+  await ahead('02');
+  const no = { consents: [{ addressKind: 'mail', level: 0 }] };
+  t.match(mailOf(await done(service.inject('PUT', path, { body: no }))), { level: 0 });
+  t.same(await statusOf(service, await sendOne(service, 'notice', jeanne)), ['B', 'consent_refused']);
+});
+
 t.test('where there is no kind, or nobody is known, the address is suppressed and what waits is blocked', async (t) => {
   const service = await startLetters(t);
   await keepPerson(service, 'C-1', mail);
   const cases = [
-    ['prospectus', jeanne, mail],
+    ['annonce', jeanne, mail],
     [letter, { to: { address: 'Inconnu@people.test' } }, 'inconnu@people.test'],
     ['offre', { to: { address: 'autre@people.test' } }, 'autre@people.test'],
   ] as const;

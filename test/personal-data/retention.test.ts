@@ -75,7 +75,7 @@ t.test('each category has an end of its own, or the common one, or none', async 
   const texts = { subject: 'Hello {{ name }}', text: 'Hello {{ name }}', html: '<p>Hello {{ name }}</p>' };
   for (const category of ['transactional', 'service', 'marketing'])
     await addTemplate(service, { key: category, category }, texts);
-  await keepFor(service, { retentionDaysByCategory: { marketing: 2, service: 5 } });
+  await keepFor(service, { defaultConsentLevel: 2, retentionDaysByCategory: { marketing: 2, service: 5 } });
   const ids: Record<string, string> = {};
   for (const template of ['transactional', 'service', 'marketing']) {
     ids[template] = (await service.send([row()], { template })).messages[0] ?? '';

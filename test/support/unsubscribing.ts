@@ -35,7 +35,7 @@ export async function addLinkedTemplate(
   return id;
 }
 
-/** A service with templates that are subscription mail: of a kind of notice, for prospecting, and of neither. */
+/** A service with templates that are subscription mail: of a kind of notice, for prospecting (said or not), and of neither. */
 export async function startLetters(t: Teardown, options: SendingOptions = {}): Promise<Sending> {
   const service = await startSending(t, options);
   // Who never said anything may be written to for prospecting, too.
@@ -45,6 +45,7 @@ export async function startLetters(t: Teardown, options: SendingOptions = {}): P
   await addLinkedTemplate(service, { key: letter, notificationType: letter });
   await addLinkedTemplate(service, { key: 'offre', consentPurpose: 'prospecting' });
   await addLinkedTemplate(service, { key: 'prospectus', category: 'marketing' });
+  await addLinkedTemplate(service, { key: 'annonce', category: 'marketing', consentPurpose: 'management' });
   return service;
 }
 

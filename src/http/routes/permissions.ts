@@ -136,9 +136,9 @@ function presentConsents({ at, heldBy, levels, history }: HeldConsents) {
   };
 }
 
-/** A moment; a day is its end, by the organisation's clock. */
-async function momentOf(runtime: Runtime, tenantId: string, text: string | undefined): Promise<Date> {
-  if (text === undefined) return runtime.clock.now();
+/** A moment; a day is its end, by the organisation's clock. Null: none was asked for. */
+async function momentOf(runtime: Runtime, tenantId: string, text: string | undefined): Promise<Date | null> {
+  if (text === undefined) return null;
   if (text.length > 10) return new Date(text);
   const [year = 0, month = 0, day = 0] = text.split('-').map(Number);
   const { timezone } = await getTenant(runtime.db, tenantId);
@@ -169,7 +169,8 @@ function consentRoutes(app: App, runtime: Runtime): void {
     async (request) => {
       const { tenantId } = callerOf(request);
       const at = await momentOf(runtime, tenantId, request.query.at);
-      return presentConsents(await heldConsents(runtime.db, tenantId, request.params.id, at));
+      const moment = { now: runtime.clock.now(), at };
+      return presentConsents(await heldConsents(runtime.db, tenantId, request.params.id, moment));
     },
   );
 
@@ -200,7 +201,7 @@ function consentRoutes(app: App, runtime: Runtime): void {
       }));
       const held = await runtime.db.transaction(async (tx) => {
         await setConsents(runtime, tx, target, given);
-        return heldConsents(tx, tenantId, target.reference, runtime.clock.now());
+        return heldConsents(tx, tenantId, target.reference, { now: runtime.clock.now(), at: null });
       });
       return presentConsents(held);
     },

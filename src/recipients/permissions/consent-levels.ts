@@ -11,7 +11,23 @@ export type ConsentKind = (typeof consentKinds)[number];
 /** Levels of consent: 0 refused, 1 management only, 2 also prospecting by the organisation, 3 also third parties. */
 export type ConsentLevel = 0 | 1 | 2 | 3;
 
-/** The level that a purpose needs. Null: management, which only a refusal (0) stops. */
-export function levelOf(purpose: ConsentPurpose | null): 1 | 2 | 3 {
-  return purpose === 'third-party' ? 3 : purpose === 'prospecting' ? 2 : 1;
+const levels = { management: 1, prospecting: 2, 'third-party': 3 } as const satisfies Record<
+  ConsentPurpose,
+  ConsentLevel
+>;
+
+/** What of a template says which consent its messages need. */
+export interface ConsentNeed {
+  consentPurpose: ConsentPurpose | null;
+  category: string;
+  notificationTypeId: string | null;
+}
+
+/**
+ * The level that messages of a template need: that of its purpose. Without one it is management (1), which only a refusal
+ * stops; but advertising of no kind that people could refuse by itself is prospecting (2).
+ */
+export function levelNeededBy({ consentPurpose, category, notificationTypeId }: ConsentNeed): 1 | 2 | 3 {
+  if (consentPurpose !== null) return levels[consentPurpose];
+  return category === 'marketing' && notificationTypeId === null ? levels.prospecting : levels.management;
 }

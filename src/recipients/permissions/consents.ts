@@ -74,9 +74,15 @@ export function newestConsents(
 /**
  * What a person allows at a moment, with the history (M8). A person of a household has the consents of its member, by
  * the household of today; their own counts where it goes less far.
+ * @param moment.at null: now, by whatever clock it was said.
  * @throws AppError `not_found`.
  */
-export async function heldConsents(db: Db | Tx, tenantId: string, reference: string, at: Date): Promise<HeldConsents> {
+export async function heldConsents(
+  db: Db | Tx,
+  tenantId: string,
+  reference: string,
+  { now, at }: { now: Date; at: Date | null },
+): Promise<HeldConsents> {
   const person = await getRecipient(db, tenantId, reference);
   const heldBy = person.householdOf ?? person.id;
   const { defaultConsentLevel } = await getTenant(db, tenantId);
@@ -87,9 +93,10 @@ export async function heldConsents(db: Db | Tx, tenantId: string, reference: str
     .where(ofBoth)
     .orderBy(...newest)
     .limit(historyLimit);
-  const held = await newestConsents(db, tenantId, [heldBy], { until: at });
+  const begun = at === null ? {} : { until: at };
+  const held = await newestConsents(db, tenantId, [heldBy], begun);
   const said =
-    heldBy === person.id ? held : await newestConsents(db, tenantId, [person.id], { until: at, themselves: true });
+    heldBy === person.id ? held : await newestConsents(db, tenantId, [person.id], { ...begun, themselves: true });
   const levels = consentKinds.map((addressKind) => {
     const [ofHolder = null, own = null] = [held, said].map((list) =>
       list.find((one) => one.addressKind === addressKind),
@@ -97,7 +104,7 @@ export async function heldConsents(db: Db | Tx, tenantId: string, reference: str
     const given = own !== null && own.level < (ofHolder?.level ?? defaultConsentLevel) ? own : ofHolder;
     return { addressKind, level: (given?.level ?? defaultConsentLevel) as ConsentLevel, given, own };
   });
-  return { at, heldBy, levels, history };
+  return { at: at ?? now, heldBy, levels, history };
 }
 
 function checkGiven(given: readonly GivenConsent[], now: Date): void {
@@ -118,6 +125,16 @@ function checkGiven(given: readonly GivenConsent[], now: Date): void {
     throw new AppError('unprocessable', { detail: `${first.pointer}: ${first.message}`, items: faults });
 }
 
+/**
+ * When a word of now begins: behind what was said before, also by a process whose clock is ahead. Of one moment the later
+ * id holds, and ids follow the clock of who made them.
+ * @param before the newest word about the same; undefined: none.
+ */
+export function beginningOf(now: Date, id: string, before: { id: string; since: Date } | undefined): Date {
+  if (before === undefined || before.since < now) return now;
+  return new Date(before.since.getTime() + (before.id < id ? 0 : 1));
+}
+
 /** Adds what a person said to their history: nothing is overwritten (M10). The recipient must be locked. */
 export async function appendConsents(
   deps: Deps,
@@ -129,17 +146,15 @@ export async function appendConsents(
   const { tenantId, recipientId, actor } = target;
   const now = deps.clock.now();
   const author = nameOf(actor);
-  await tx.insert(consents).values(
-    given.map(({ since, ...consent }) => ({
-      tenantId,
-      recipientId,
-      id: deps.newId(),
-      ...consent,
-      since: since ?? now,
-      author,
-      createdAt: now,
-    })),
-  );
+  const newest = await newestConsents(tx, tenantId, [recipientId]);
+  const before = new Map<ConsentKind, { id: string; since: Date }>(newest.map((one) => [one.addressKind, one]));
+  const rows = given.map(({ since: asked, ...consent }) => {
+    const id = deps.newId();
+    const since = asked ?? beginningOf(now, id, before.get(consent.addressKind));
+    if (asked === null) before.set(consent.addressKind, { id, since });
+    return { tenantId, recipientId, id, ...consent, since, author, createdAt: now };
+  });
+  await tx.insert(consents).values(rows);
   const entry = { tenantId, actor, resourceType: 'recipient', resourceId: recipientId };
   const fields = given.map(({ addressKind }) => `consents.${addressKind}`);
   await recordAudit(deps, tx, { ...entry, action: 'updated', fields });

@@ -7,7 +7,7 @@ import { choices, consents } from '../../db/tables/permissions.ts';
 import { getTenant } from '../../tenants/store.ts';
 import { keepChoices } from './choices.ts';
 import { type ConsentLevel, consentKinds } from './consent-levels.ts';
-import { type ConsentRow, newestConsents } from './consents.ts';
+import { beginningOf, type ConsentRow, newestConsents } from './consents.ts';
 import { handedDownSource, isHandedDown } from './handed-down.ts';
 
 type Deps = { clock: Clock; newId: NewId };
@@ -46,8 +46,9 @@ async function handDownConsents(deps: Deps, tx: Tx, { tenantId, memberId, person
       const alone = of(newest, recipientId);
       const level = keptLevel(of(newest, memberId), of(own, recipientId), alone, defaultConsentLevel);
       if (level === null) return [];
-      const said = { tenantId, recipientId, id: deps.newId(), addressKind, level };
-      return [{ ...said, since: now, source: handedDownSource, author: null, proof: null, createdAt: now }];
+      const id = deps.newId();
+      const said = { tenantId, recipientId, id, addressKind, level, since: beginningOf(now, id, alone) };
+      return [{ ...said, source: handedDownSource, author: null, proof: null, createdAt: now }];
     }),
   );
   await insertRows(tx, consents, given);

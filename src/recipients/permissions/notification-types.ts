@@ -129,7 +129,11 @@ export async function updateNotificationType(
   return row;
 }
 
-/** Deletes a type with the choices about it. @throws AppError `not_found`, `in_use` by templates or messages. */
+/**
+ * Deletes a type with the choices about it.
+ * @throws AppError `not_found`; `in_use` by templates or messages, or where somebody refused it: one that is made again
+ * under its key would be sent to them.
+ */
 export async function deleteNotificationType(
   deps: Deps,
   tx: Tx,
@@ -142,9 +146,13 @@ export async function deleteNotificationType(
     (select 'templates' as what from templates
       where tenant_id = ${tenantId} and notification_type_id = ${id} and deleted_at is null limit 1)
     union all
-    (select 'messages' as what from messages where tenant_id = ${tenantId} and notification_type_id = ${id} limit 1)`);
+    (select 'messages' as what from messages where tenant_id = ${tenantId} and notification_type_id = ${id} limit 1)
+    union all
+    (select 'refusals' as what from choices
+      where tenant_id = ${tenantId} and notification_type_id = ${id} and not accepted limit 1)`);
   if (used.length > 0) {
-    throw new AppError('in_use', { detail: `Used by ${used.map(({ what }) => what).join(' and ')}.` });
+    const what = used.map((one) => one.what).join(' and ');
+    throw new AppError('in_use', { detail: `There are ${what} of it. Make it inactive instead.` });
   }
   await tx.delete(choices).where(and(eq(choices.tenantId, tenantId), eq(choices.notificationTypeId, id)));
   await tx.delete(notificationTypes).where(and(eq(notificationTypes.tenantId, tenantId), eq(notificationTypes.id, id)));

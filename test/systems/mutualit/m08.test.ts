@@ -1,7 +1,9 @@
 /** M8 · Consent per kind of address: 0 refused, 1 internal, 2 also prospecting, 3 public; it covers the dependants. */
 import t from 'tap';
+import { done } from '../../support/broker.ts';
 import { mail, startPeople } from '../../support/people.ts';
 import { addTemplate, must } from '../../support/templates.ts';
+import { click, keepPerson, lastLink, sendOne, startLetters } from '../../support/unsubscribing.ts';
 
 const purposes = [
   [null, 1],
@@ -107,4 +109,34 @@ t.test('M8 · refused: a dry run says that it is not offered', async (t) => {
   };
   const answer = must(await post('/v1/send-requests', body, { headers: { 'idempotency-key': 'look' } }), 200);
   t.match(answer, { counts: { B: 1 }, messages: [{ status: 'B', reason: 'consent_refused' }] });
+});
+
+t.test('M8 · advertising without a kind or a purpose is prospecting, and its one click refuses no more', async (t) => {
+  const service = await startLetters(t);
+  const jeanne = { recipient: 'external:client:C-1', data: { name: 'J' } };
+  const statusOf = async (template: string) => {
+    const { status, reason } = await service.message(await sendOne(service, template, jeanne));
+    return [status, reason];
+  };
+  const id = await keepPerson(service, 'C-1', 'jeanne@people.test');
+  const say = (level: number) =>
+    done(
+      service.inject('PUT', `/v1/recipients/${id}/consents`, { body: { consents: [{ addressKind: 'mail', level }] } }),
+    );
+  await say(1);
+  const refused = await sendOne(service, 'prospectus', jeanne);
+  t.match(await service.message(refused), {
+    status: 'B',
+    reason: 'consent_refused',
+    reasonDetail: { facts: { level: 1, needed: 2 } },
+  });
+  const look = { template: 'prospectus', recipients: [jeanne], dryRun: true };
+  const seen = await service.post('/v1/send-requests', look, { headers: { 'idempotency-key': 'look' } });
+  t.match(seen.body, { counts: { B: 1 } });
+  await say(2);
+  t.same(await statusOf('prospectus'), ['OK', null]);
+  t.match((await click(service, lastLink(service))).body, 'plus d’offres');
+  t.same((await done(service.inject('GET', '/v1/suppressions'))).items, []);
+  t.same(await statusOf('prospectus'), ['B', 'consent_refused']);
+  t.same(await statusOf('notice'), ['OK', null], 'management still leaves');
 });
