@@ -46,7 +46,7 @@ export function notificationTypeRoutes(app: App, runtime: Runtime): void {
     change: (tx, target, body) => updateNotificationType(runtime, tx, target, body),
   });
   deleteRoute(app, runtime, types, {
-    summary: 'Delete a kind of notice that nothing uses and nobody refused, with the choices about it',
+    summary: 'Delete a kind of notice that nothing uses and nobody has refused',
     errors: ['in_use'],
     remove: (tx, tenantId, actor, id) => deleteNotificationType(runtime, tx, tenantId, actor, id),
   });
