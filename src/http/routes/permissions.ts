@@ -1,12 +1,7 @@
 import Type from 'typebox';
 import { closed, reference } from '../../fields.ts';
-import {
-  type ChoiceChangeRow,
-  type HeldChoice,
-  heldChoices,
-  listChoiceChanges,
-  setChoices,
-} from '../../recipients/permissions/choices.ts';
+import { type ChoiceChangeRow, listChoiceChanges } from '../../recipients/permissions/choice-changes.ts';
+import { type HeldChoice, heldChoices, setChoices } from '../../recipients/permissions/choices.ts';
 import type { ConsentLevel } from '../../recipients/permissions/consent-levels.ts';
 import {
   type ConsentRow,
