@@ -74,7 +74,8 @@ async function suppressRefused(
   await suppressAddresses(
     deps,
     tx,
-    target,
+    // An erasure of the person would not find an address that had left their record.
+    { ...target, hashOnly: true },
     refused.map((address) => ({ ...kept, address })),
   );
 }
@@ -82,7 +83,7 @@ async function suppressRefused(
 /**
  * Lets no refusal go with a record, or with an address that leaves it. What waits and is refused now is blocked, with the
  * rule that refuses it: when it leaves, nobody would know of it any more. An address that is refused, and that no other
- * record has, is suppressed: copies, what is being sent, what is validated later, and whoever is known by it again are held
+ * record has, is suppressed by its hash: copies, what is being sent, what is validated later, and whoever is known by it again are held
  * to that. The tenant must have its key for address hashes.
  */
 export function stopRefused(deps: MoveDeps): BeforeLeaving {

@@ -15,6 +15,13 @@ const messagesPerStep = 1_000;
 
 type MadeSuppression = ReadSuppression & { id: string };
 
+interface Target {
+  tenantId: string;
+  actor: Actor;
+  /** The addresses are kept as their hashes only: whose they are is not in a record any more. Default: false. */
+  hashOnly?: boolean;
+}
+
 /** What waits for an address, counted. */
 type Stopped = Map<string, { blocked: number; beingSent: number }>;
 
@@ -22,7 +29,7 @@ type Stopped = Map<string, { blocked: number; beingSent: number }>;
 async function makeAbsent(
   deps: MoveDeps,
   tx: Tx,
-  tenantId: string,
+  { tenantId, hashOnly = false }: Target,
   given: readonly ReadSuppression[],
 ): Promise<MadeSuppression[]> {
   const now = deps.clock.now();
@@ -41,6 +48,7 @@ async function makeAbsent(
   const rows = sorted.map(([addressHash, one]) => ({
     tenantId,
     ...one,
+    address: hashOnly ? null : one.address,
     addressHash,
     createdAt: now,
     updatedAt: now,
@@ -104,11 +112,12 @@ async function stopWaiting(
 export async function suppressAddresses(
   deps: MoveDeps,
   tx: Tx,
-  { tenantId, actor }: { tenantId: string; actor: Actor },
+  target: Target,
   given: readonly ReadSuppression[],
 ): Promise<{ created: number; unchanged: number }> {
   if (given.length === 0) return { created: 0, unchanged: 0 };
-  const made = await makeAbsent(deps, tx, tenantId, given);
+  const { tenantId, actor } = target;
+  const made = await makeAbsent(deps, tx, target, given);
   if (made.length > 0) {
     const stopped = await stopWaiting(deps, tx, tenantId, actor, made);
     await recordEvents(
