@@ -5,7 +5,7 @@ import { done } from '../support/broker.ts';
 import { addDispatcher, messageIdOf, people, receiverOf, type Sending, startSending } from '../support/sending.ts';
 import type { SinkAction } from '../support/smtp-sink.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(600_000);
 
 const minutes = 60_000;
 const days = 24 * 60 * minutes;

@@ -4,7 +4,7 @@ import t from 'tap';
 import { done } from '../support/broker.ts';
 import { type Sending, smtpAccount, startSending } from '../support/sending.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(600_000);
 
 type Verb = 'AUTH' | 'RCPT' | 'BODY';
 /** The bytes that go back instead of the usual answer: to which command, about which receiver. */

@@ -6,7 +6,7 @@ import { uploadText } from '../support/documents.ts';
 import { people, receiverOf, type Sending, setUpContent, smtpAccount, startSending } from '../support/sending.ts';
 import { realClock, startWorker, until } from '../support/workers.ts';
 
-t.setTimeout(150_000);
+t.setTimeout(600_000);
 
 const minutes = 60_000;
 const days = 24 * 60 * minutes;

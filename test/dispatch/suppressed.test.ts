@@ -3,7 +3,7 @@ import { done } from '../support/broker.ts';
 import { mail, startPeople } from '../support/people.ts';
 import { addDispatcher, receiverOf, type Sending, startSending } from '../support/sending.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(600_000);
 
 const minutes = 60_000;
 const manual = { validation: 'manual' };

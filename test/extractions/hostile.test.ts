@@ -11,7 +11,7 @@ import {
 import { must } from '../support/templates.ts';
 import { hostileKeys, hostileQueries } from './hostile-queries.ts';
 
-t.setTimeout(170_000);
+t.setTimeout(600_000);
 
 const anyRevision = { 'if-match': '*' };
 

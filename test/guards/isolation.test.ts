@@ -5,7 +5,7 @@ import { type DocumentedOperation, operationsOf, readDocument } from '../support
 import { noticeData, pathFor, type Seeds, seedTenant } from '../support/seeds.ts';
 import { type Answer, startService } from '../support/service.ts';
 
-t.setTimeout(170_000);
+t.setTimeout(600_000);
 
 const operations = operationsOf(await readDocument());
 const withId = operations.filter(({ path }) => path.includes('{id}') && !path.startsWith('/v1/tenants'));

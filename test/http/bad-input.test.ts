@@ -9,7 +9,7 @@ import { type Seeds, seedTenant } from '../support/seeds.ts';
 import { type Answer, startService, type TestService } from '../support/service.ts';
 import { addresses, files, order, requests, row, rows } from './bad-input-cases.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(600_000);
 
 function told({ status, body }: Answer): unknown[] {
   return [status, body.code, ...(body.errors === undefined ? [] : [body.errors[0].pointer, body.errors[0].code])];

@@ -5,7 +5,7 @@ import { createAnswerChecker, type DocumentedOperation, operationsOf, readDocume
 import { pathFor, type Seeds, seedTenant } from '../support/seeds.ts';
 import { platformKey, startService } from '../support/service.ts';
 
-t.setTimeout(170_000);
+t.setTimeout(600_000);
 
 const document = await readDocument();
 const operations = operationsOf(document);

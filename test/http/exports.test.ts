@@ -2,7 +2,7 @@ import t from 'tap';
 import { startService } from '../support/service.ts';
 import { makeNotices } from './notices.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(600_000);
 
 const anna = 'anna@courriel.example';
 

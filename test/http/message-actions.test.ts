@@ -3,7 +3,7 @@ import { isLegalMove, type Status, statuses } from '../../src/messages/status.ts
 import { startService, type TestService } from '../support/service.ts';
 import { makeNotices, type Notices } from './notices.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(600_000);
 
 const anna = 'anna@courriel.example';
 const nowhere = '019c0000-0000-7000-8000-000000000000';

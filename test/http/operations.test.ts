@@ -4,7 +4,7 @@ import type { ClaimedJob } from '../../src/queue/boss.ts';
 import { startService, type TestService } from '../support/service.ts';
 import { makeNotices } from './notices.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(600_000);
 
 const addresses = (count: number) => Array.from({ length: count }, (_, index) => `client-${index}@courriel.example`);
 

@@ -4,7 +4,7 @@ import { done } from '../support/broker.ts';
 import { people, setUpContent, waysOf } from '../support/sending.ts';
 import { startService } from '../support/service.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(600_000);
 
 t.test('a person has answered once, however often it is told', async (t) => {
   const { inject, clock, runtime, tenant, addTenant } = await startService(t);

@@ -15,7 +15,7 @@ import {
   startLetters,
 } from '../support/unsubscribing.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(600_000);
 
 const jeanne = { recipient: 'external:client:C-1' };
 const mail = 'jeanne@people.test';

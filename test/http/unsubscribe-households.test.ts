@@ -4,7 +4,7 @@ import { done } from '../support/broker.ts';
 import type { Sending } from '../support/sending.ts';
 import { click, lastLink, letter, sendOne, startLetters } from '../support/unsubscribing.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(600_000);
 
 const mail = 'jeanne@people.test';
 const jeanne = { recipient: 'external:client:C-1' };

@@ -17,7 +17,7 @@ import {
   startLetters,
 } from '../support/unsubscribing.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(600_000);
 
 const jeanne = { recipient: 'external:client:C-1' };
 const browser = { accept: 'text/html,application/xhtml+xml;q=0.9,*/*;q=0.8', 'accept-language': 'fr' };

@@ -6,7 +6,7 @@ import t from 'tap';
 import { startService, type TestService } from '../support/service.ts';
 import { beginUpload, importFile } from './import-service.ts';
 
-t.setTimeout(280_000);
+t.setTimeout(600_000);
 
 const line = (index: number) => `client;C-${index};Hélène ${index};${'x'.repeat(60)}\n`;
 const table = (from: number, to: number) =>

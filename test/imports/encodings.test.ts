@@ -3,7 +3,7 @@ import t from 'tap';
 import { startService, type TestService } from '../support/service.ts';
 import { importFile, recipientOf } from './import-service.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(600_000);
 
 const name = 'Œuvre de l’Hôpital Noël, 5 €';
 const path = '/v1/recipients/import?type=client';

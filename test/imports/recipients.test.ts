@@ -2,7 +2,7 @@ import t from 'tap';
 import { startService } from '../support/service.ts';
 import { importFile, importObjects, recipientOf } from './import-service.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(600_000);
 
 const csv = [
   'type;externalId;displayName;locale;attributes.agence;mail.personal;mail.personal.preferred;mail.personal.acceptsContact;mobile',

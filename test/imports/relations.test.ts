@@ -5,7 +5,7 @@ import { startPeople } from '../support/people.ts';
 import { startService, type TestService } from '../support/service.ts';
 import { importFile, recipientOf } from './import-service.ts';
 
-t.setTimeout(500_000);
+t.setTimeout(600_000);
 
 const householdOf = async (service: TestService, externalId: string) =>
   (await recipientOf(service, 'dependant', externalId)).householdOf;

@@ -5,7 +5,7 @@ import { mail, startPeople } from '../support/people.ts';
 import { startService, type TestService } from '../support/service.ts';
 import { importFile, importObjects, recipientOf } from './import-service.ts';
 
-t.setTimeout(280_000);
+t.setTimeout(600_000);
 
 type Inject = TestService['inject'];
 

@@ -3,7 +3,7 @@ import { makeNotices } from '../http/notices.ts';
 import { startService } from '../support/service.ts';
 import { importFile } from './import-service.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(600_000);
 
 const path = '/v1/suppressions/import';
 

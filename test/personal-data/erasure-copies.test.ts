@@ -5,7 +5,7 @@ import { done } from '../support/broker.ts';
 import { placesOf } from '../support/dump.ts';
 import { receiverOf, startSending } from '../support/sending.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(600_000);
 
 const ann = 'external:client:ANN';
 const address = 'ann@courriel.example';

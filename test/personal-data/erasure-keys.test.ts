@@ -4,7 +4,7 @@ import { done } from '../support/broker.ts';
 import { placesOf } from '../support/dump.ts';
 import { mail, type People, startPeople } from '../support/people.ts';
 
-t.setTimeout(170_000);
+t.setTimeout(600_000);
 
 const data = { name: 'N' };
 const recipient = 'external:client:1';

@@ -6,7 +6,7 @@ import { done, pdf, upload } from '../support/broker.ts';
 import { placesOf } from '../support/dump.ts';
 import { receiverOf, type Sending, startSending } from '../support/sending.ts';
 
-t.setTimeout(170_000);
+t.setTimeout(600_000);
 
 const ann = 'external:client:ANN';
 const address = 'ann@courriel.example';

@@ -6,7 +6,7 @@ import { placesOf } from '../support/dump.ts';
 import { setUpContent, waysOf } from '../support/sending.ts';
 import { startService, type TestService } from '../support/service.ts';
 
-t.setTimeout(170_000);
+t.setTimeout(600_000);
 
 const ann = 'external:client:C-4711-zyx';
 const address = 'Ann.Oneill@Exämple-courriel.fr';

@@ -5,7 +5,7 @@ import t from 'tap';
 import { done, pdf, upload } from '../support/broker.ts';
 import { startSending } from '../support/sending.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(600_000);
 
 const ann = 'external:client:ANN';
 

@@ -5,7 +5,7 @@ import { addTemplate, done, pdf, upload } from '../support/broker.ts';
 import { placesOf } from '../support/dump.ts';
 import { type Sending, startSending } from '../support/sending.ts';
 
-t.setTimeout(170_000);
+t.setTimeout(600_000);
 
 const address = 'ann@courriel.example';
 const row = (more: object = {}) => ({ to: { address }, data: { name: 'word-of-data' }, ...more });

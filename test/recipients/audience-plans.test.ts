@@ -8,7 +8,7 @@ import type { AudienceFilter } from '../../src/recipients/audience/schema.ts';
 import { audienceCount, audiencePage } from '../../src/recipients/audience/search.ts';
 import { startService } from '../support/service.ts';
 
-t.setTimeout(170_000);
+t.setTimeout(600_000);
 
 /** Beside those of campaigns, what each kind of condition is asked by. */
 const others: Readonly<Record<string, [filter: AudienceFilter, index: RegExp]>> = {

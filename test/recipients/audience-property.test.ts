@@ -6,7 +6,7 @@ import type { AttributeTest, AttributeValue, AudienceFilter } from '../../src/re
 import { fits, type Person } from '../support/audience-reading.ts';
 import { startService, type TestService } from '../support/service.ts';
 
-t.setTimeout(170_000);
+t.setTimeout(600_000);
 
 const seed = 20261123;
 const hostile = [

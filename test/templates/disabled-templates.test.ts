@@ -4,7 +4,7 @@ import t, { type Test } from 'tap';
 import { startSending } from '../support/sending.ts';
 import { must } from '../support/templates.ts';
 
-t.setTimeout(300_000);
+t.setTimeout(600_000);
 
 /** One step that takes far longer than the hard limit, over data that is within its own. */
 const stuck = `{% if r %}{{ r ${'| where: "a.b" '.repeat(300)}| size }}{% endif %}`;

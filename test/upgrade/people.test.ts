@@ -20,7 +20,7 @@ const recipient = '019c0000-0000-7000-8000-000000000002';
 /** The nth id of a kind of rows. */
 const idOf = (kind: number, number: number) => `019c0000-0000-7000-80${kind}0-00000000000${number}`;
 
-t.setTimeout(120_000);
+t.setTimeout(600_000);
 
 /** A database as the migrations up to this one leave it. */
 async function databaseOf(t: Test, lastMigration: string) {

@@ -2,7 +2,7 @@ import t from 'tap';
 import { act, client, edit, read, startBroker, statusesOf } from '../../support/broker.ts';
 import { realClock, startWorkers, until } from '../../support/workers.ts';
 
-t.setTimeout(150_000);
+t.setTimeout(600_000);
 
 t.test('W4 · after an error nothing is tried on the account for 60 s, over three workers', async (t) => {
   const rhythm = { waitAfterSendMs: 800, waitWhenIdleMs: 10_000, waitAfterErrorMs: 60_000 };

@@ -3,7 +3,7 @@ import t from 'tap';
 import { act, change, client, edit, mailsTo, startBroker } from '../../support/broker.ts';
 import { realClock, startWorkers, until } from '../../support/workers.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(600_000);
 
 t.test('W4 · with nothing to do the robot looks again after 10 s, not before, over three workers', async (t) => {
   const rhythm = { waitWhenIdleMs: 10_000 };

@@ -2,7 +2,7 @@ import t from 'tap';
 import { act, client, edit, startBroker, statusesOf } from '../../support/broker.ts';
 import { realClock, startWorker, until } from '../../support/workers.ts';
 
-t.setTimeout(120_000);
+t.setTimeout(600_000);
 
 /** Claim loops of a worker: urgent messages have their own. */
 const claimLoops = 2;

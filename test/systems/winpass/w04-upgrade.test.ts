@@ -23,7 +23,7 @@ import {
 import { platformKey } from '../../support/service.ts';
 import { until } from '../../support/workers.ts';
 
-t.setTimeout(150_000);
+t.setTimeout(600_000);
 
 /** Over HTTP, as an application of the broker reaches it. */
 function apiAt(url: string, key: string): Api {
