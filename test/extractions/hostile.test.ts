@@ -38,7 +38,7 @@ t.test('hostile queries are refused or harmless', async (t) => {
   const { inject } = service;
   const database = await createSourceDatabase(t);
   await prepare(database);
-  await addSource(service, database, { statementTimeoutMs: 1_500, maximumRows: 1_000 });
+  await addSource(service, database, { statementTimeoutMs: 5_000, maximumRows: 1_000 });
   const path = await addExtraction(service);
   const before = await stateOf(database);
   t.ok(Object.keys(hostileQueries).length >= 25);
