@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import multipart from '@fastify/multipart';
 import rateLimit from '@fastify/rate-limit';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import { type FastifyInstance, fastify } from 'fastify';
+import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify';
 import { AppError, errorCodes } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
 import { parseStrictJson } from '../strict-json.ts';
@@ -25,6 +25,23 @@ function useProblems(app: FastifyInstance, runtime: Runtime): void {
   app.setNotFoundHandler((request, reply) => sendProblem(request, reply, new AppError('not_found')));
 }
 
+/** What is said to an action that takes no body would be lost (`dryRun` of an erasure): an empty one is all it may have. */
+function refuseUnreadBody({ method, body, routeOptions }: FastifyRequest): void {
+  const { schema, config } = routeOptions;
+  if (method !== 'POST' || schema === undefined || schema.body !== undefined || config.operation?.streamed) return;
+  if (body === undefined || body === null || (isRecord(body) && Object.keys(body).length === 0)) return;
+  const [name = ''] = isRecord(body) ? Object.keys(body) : [];
+  const pointer = name === '' ? '' : `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+  const message = 'is not known: this takes no body';
+  throw new AppError('invalid_body', {
+    detail: `${pointer} ${message}`.trim(),
+    items: [{ pointer, code: 'unknown_field', message }],
+  });
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
 function useJson(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(
@@ -35,6 +52,7 @@ function useJson(app: FastifyInstance): void {
   app.addHook('preValidation', async (request) => {
     checkPlainText(request.params);
     checkPlainText(request.query);
+    refuseUnreadBody(request);
   });
 }
 

@@ -36,10 +36,17 @@ const faultsOf = compileCheck(NewSuppression);
 
 const nullCharacter = { code: 'null_character', message: 'must not contain U+0000' };
 
-/** Blanks around it, no-break ones too, are what spreadsheets leave behind. A note is kept as it is. */
+const day = /^\d{4}-\d{2}-\d{2}$/;
+
+/**
+ * Blanks around it, no-break ones too, are what spreadsheets leave behind; a note is kept as it is. A day without a time is
+ * its beginning in UTC.
+ */
 function cellOf(column: SuppressionColumn, text: string): string {
   const cell = unguarded(text);
-  return column === 'note' ? cell : cell.trim();
+  if (column === 'note') return cell;
+  const trimmed = cell.trim();
+  return column === 'since' && day.test(trimmed) ? `${trimmed}T00:00:00Z` : trimmed;
 }
 
 function readCells(columns: readonly SuppressionColumn[], cells: readonly string[]) {

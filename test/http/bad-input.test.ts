@@ -46,6 +46,18 @@ t.test('a send request that is wrong as a whole is refused, and nothing is kept'
   t.equal(await count(), before);
 });
 
+t.test('an action that takes no body refuses what it would not read, and does nothing', async (t) => {
+  const { service, seeds } = await start(t);
+  await service.inject('PUT', '/v1/recipients/external:client:1', { body: { displayName: 'Ann' } });
+  const path = '/v1/recipients/external:client:1/erase';
+  const refused = [400, 'invalid_body', '/dryRun', 'unknown_field'];
+  t.same(told(await seeds.inject('POST', path, { body: { dryRun: true } })), refused);
+  t.same(told(await seeds.inject('POST', path, { body: [1] })), [400, 'invalid_body', '', 'unknown_field']);
+  await service.work();
+  t.equal((await seeds.inject('GET', '/v1/recipients/external:client:1')).status, 200);
+  t.equal((await seeds.inject('POST', path, { body: {} })).status, 202, 'an empty one says nothing');
+});
+
 t.test('a row that is wrong is told by index and pointer, and kept as KO beside the good ones', async (t) => {
   const { seeds } = await start(t);
   const wrong = Object.entries(addresses).map(([name, address]): [string, (typeof rows)[string]] => [

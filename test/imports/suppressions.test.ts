@@ -98,7 +98,7 @@ t.test('blanks that spreadsheets leave around cells are no part of them', async 
   const service = await startService(t);
   const file = [
     'address;cause;channel;since;note',
-    ' anna@courriel.example ;bounce;;;',
+    ' anna@courriel.example ;bounce;;2026-03-05;',
     'bob@courriel.example\u00a0; manual\u202f;\u00a0mail;2026-03-02T08:00:00Z ; vu ',
     '\u00a0;bounce;;;',
   ].join('\n');
@@ -108,7 +108,7 @@ t.test('blanks that spreadsheets leave around cells are no part of them', async 
   t.match(
     items.toSorted((left: { address: string }, right: { address: string }) => (left.address < right.address ? -1 : 1)),
     [
-      { address: 'anna@courriel.example', cause: 'bounce', channel: 'mail' },
+      { address: 'anna@courriel.example', cause: 'bounce', channel: 'mail', since: '2026-03-05T00:00:00.000Z' },
       { address: 'bob@courriel.example', cause: 'manual', channel: 'mail', note: ' vu ' },
     ],
   );
