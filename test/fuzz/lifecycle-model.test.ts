@@ -14,7 +14,7 @@ const seed = Number(process.env.FUZZ_SEED ?? randomInt(2 ** 31));
 const runs = Number(process.env.FUZZ_RUNS ?? 12);
 const cutDownMs = 40_000;
 
-t.setTimeout(Math.max(170_000, runs * 10_000));
+t.setTimeout(Math.max(600_000, runs * 10_000));
 
 /** Every way a status may change, and how messages are born. */
 const common = ['·→E', '·→V', '·→KO', '·→B', 'E→V', 'E→B', 'V→B', 'V→OK', 'V→KO', 'B→V', 'KO→V'];

@@ -14,7 +14,7 @@ import { live } from './refusals-life.ts';
 const seed = Number(process.env.FUZZ_SEED ?? randomInt(2 ** 31));
 const runs = Number(process.env.FUZZ_RUNS ?? 60);
 
-t.setTimeout(Math.max(300_000, runs * 4_000));
+t.setTimeout(Math.max(600_000, runs * 4_000));
 
 t.test(`${runs} lives of people who refuse: nothing arrives that was refused (FUZZ_SEED=${seed})`, async (t) => {
   const service = await startPeople(t);
