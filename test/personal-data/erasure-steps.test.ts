@@ -161,16 +161,17 @@ t.test('a refusal of the member holds for the dependants who stay', async (t) =>
       values (${tenant.id}, ${recipient}, ${service.runtime.newId()}, ${kind}, ${level}, ${since}, ${proof}, now())`);
   await consent(member.id, 'mail', 3, '2026-01-01T00:00:00Z');
   await consent(member.id, 'mail', 0, '2026-02-01T00:00:00Z', 'words of ann');
-  await consent(member.id, 'postal', 2, '2027-02-01T00:00:00Z');
+  await consent(member.id, 'postal', 2, '2026-02-01T00:00:00Z');
   await consent(child.id, 'mail', 2, '2026-03-01T00:00:00Z');
   await done(ask(service));
   await service.work();
   const held = await service.execute(sql`
-    select address_kind, level, since, source, proof from consents where recipient_id = ${child.id} order by since, id`);
+    select address_kind, level, since, source, proof from consents where recipient_id = ${child.id}
+    order by address_kind, since, id`);
   t.match(held, [
     { address_kind: 'mail', level: 2 },
     { address_kind: 'mail', level: 0, source: 'household', proof: null },
-    { address_kind: 'postal', level: 2 },
+    { address_kind: 'postal', level: 2, source: 'household', proof: null },
   ]);
   const said = (await service.inject('GET', `/v1/recipients/${child.id}/choices`)).body.choices;
   t.match(said, [{ notificationTypeId: type.id, accepted: false, chosen: true, source: 'household' }]);
