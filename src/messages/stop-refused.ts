@@ -64,7 +64,8 @@ async function suppressRefused(
   for (const { id, leaving: addresses } of records) {
     for (const address of addresses) leaving.set(address, (leaving.get(address) ?? new Set()).add(id));
   }
-  const refused = await findLastRefusals(tx, target.tenantId, leaving);
+  const deleted = new Set(records.filter((record) => record.deleted).map(({ id }) => id));
+  const refused = await findLastRefusals(tx, target.tenantId, leaving, deleted);
   const kept = {
     channel: 'mail',
     cause: 'manual',

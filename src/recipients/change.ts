@@ -242,7 +242,7 @@ export async function deleteRecipient(
   if (row === null) throw notFound();
   const { id } = row;
   await refuseWhereRelated(tx, tenantId, id);
-  await deps.beforeLeaving(tx, { tenantId, actor }, [leavingRecord(id, await addressesOf(tx, row), [])]);
+  await deps.beforeLeaving(tx, { tenantId, actor }, [leavingRecord(id, await addressesOf(tx, row), null)]);
   for (const table of [recipientAddresses, choices, choiceChanges, consents, responses]) {
     await tx.delete(table).where(and(eq(table.tenantId, tenantId), eq(table.recipientId, id)));
   }

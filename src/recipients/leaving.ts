@@ -8,6 +8,8 @@ export interface LeavingRecord {
   addresses: readonly string[];
   /** Those that go. */
   leaving: readonly string[];
+  /** What was said of the person goes too: consents stay with a record that only has other addresses. */
+  deleted: boolean;
 }
 
 /**
@@ -24,13 +26,13 @@ const mailOf = (addresses: readonly RecipientAddress[]) => [
   ...new Set(addresses.filter(({ kind }) => kind === 'mail').map(({ normalized }) => normalized)),
 ];
 
-/** @param after what it will have; none where it is deleted. */
+/** @param after what it will have; null where it is deleted. */
 export function leavingRecord(
   id: string,
   before: readonly RecipientAddress[],
-  after: readonly RecipientAddress[],
+  after: readonly RecipientAddress[] | null,
 ): LeavingRecord {
   const addresses = mailOf(before);
-  const staying = new Set(mailOf(after));
-  return { id, addresses, leaving: addresses.filter((address) => !staying.has(address)) };
+  const staying = new Set(mailOf(after ?? []));
+  return { id, addresses, leaving: addresses.filter((address) => !staying.has(address)), deleted: after === null };
 }

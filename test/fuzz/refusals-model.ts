@@ -141,11 +141,14 @@ export function mustNotCopy(world: World, { subject }: Known, address: number): 
   return ownersOf(world, address).some((one) => refuses(world, one, subject) || refusesContact(world, one, address));
 }
 
-/** Addresses of somebody that go and are refused there and in no other record: they are not written to any more. */
-export function refusedAlone(world: World, person: number, staying: ReadonlySet<number>): number[] {
+/**
+ * Addresses of somebody that go, with a refusal that would go too, and are in no other record: they are not written to any
+ * more. `staying`: null where the record is deleted.
+ */
+export function refusedAlone(world: World, person: number, staying: ReadonlySet<number> | null): number[] {
   return [...(world.people.get(person)?.addresses ?? [])].flatMap(([address, accepted]) => {
     const alone = ownersOf(world, address).length === 1;
-    const refused = !accepted || levelOf(world, person) === 0;
-    return alone && refused && !staying.has(address) && !world.suppressed.has(address) ? [address] : [];
+    const refused = !accepted || (staying === null && levelOf(world, person) === 0);
+    return alone && refused && !staying?.has(address) && !world.suppressed.has(address) ? [address] : [];
   });
 }

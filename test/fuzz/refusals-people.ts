@@ -61,7 +61,7 @@ function follow({ world, ...life }: Life, number: number, member: number | null)
 }
 
 /** What is refused does not go with a record: the service has suppressed it. */
-async function keepRefusals(life: Life, person: number, staying: ReadonlySet<number>): Promise<void> {
+async function keepRefusals(life: Life, person: number, staying: ReadonlySet<number> | null): Promise<void> {
   const { service, world } = life;
   stopWaitingFor(world, person);
   for (const address of refusedAlone(world, person, staying)) {
@@ -117,7 +117,7 @@ export async function remove(life: Life, person: number): Promise<void> {
   const followed = [...people.values()].some(({ member }) => member === person);
   expectStatus('deleting somebody', status, !people.has(person) ? 404 : followed ? 409 : 204);
   if (status !== 204) return;
-  await keepRefusals(life, person, new Set());
+  await keepRefusals(life, person, null);
   people.delete(person);
   for (const one of life.world.messages) if (one.person === person) one.gone = true;
 }

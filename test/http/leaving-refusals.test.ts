@@ -60,6 +60,22 @@ t.test('an address that leaves a record by PUT, by PATCH or by a file stays refu
   t.same(arrived(), []);
 });
 
+t.test(
+  'a consent stays with the record: an address that comes back is theirs to write to when they say yes',
+  async (t) => {
+    const { put, write, consent, arrived } = await startPeople(t);
+    const addresses = [mail('ann@people.test')];
+    await put('client:1', { addresses });
+    await consent('client:1', 0);
+    await put('client:1', { addresses: [] });
+    await put('client:1', { addresses });
+    t.same((await write(['client:1'])).outcomes, ['B consent_refused']);
+    await consent('client:1', 1);
+    t.same((await write(['client:1'])).outcomes, ['OK']);
+    t.same(arrived(), ['ann@people.test']);
+  },
+);
+
 t.test('an address that somebody else has too is theirs to refuse', async (t) => {
   const service = await startPeople(t);
   const { put, write, arrived } = service;

@@ -72,7 +72,7 @@ async function releaseDependants(deps: Deps, tx: Tx, { tenantId, id }: Person): 
  */
 async function keepRefusals(deps: ErasureDeps, tx: Tx, { tenantId, id, addresses }: Person): Promise<void> {
   const leaving = new Map([...addresses].map((address) => [address, new Set([id])]));
-  for (const address of await findLastRefusals(tx, tenantId, leaving)) {
+  for (const address of await findLastRefusals(tx, tenantId, leaving, new Set([id]))) {
     const addressHash = await hashOfAddress(deps, tx, { tenantId, channel: 'mail', address });
     if (addressHash === null || (await findSuppression(tx, tenantId, 'mail', addressHash)) !== null) continue;
     const kept = { channel: 'mail' as const, address: null, addressHash, cause: 'manual' as const, note: null };
