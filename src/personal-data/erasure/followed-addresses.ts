@@ -38,7 +38,11 @@ async function findFormer(tx: Db | Tx, { tenantId, id }: Person): Promise<string
 }
 
 /** Those that nobody else's record has: what has come to be somebody's is theirs. */
-async function ofNobodyElse(tx: Db | Tx, { tenantId, id }: Person, addresses: readonly string[]): Promise<string[]> {
+export async function ofNobodyElse(
+  tx: Db | Tx,
+  { tenantId, id }: Person,
+  addresses: readonly string[],
+): Promise<string[]> {
   const left = await tx.execute<{ address: string }>(sql`
     select address from json_array_elements_text(${JSON.stringify(addresses)}::json) asked(address) where not exists (
       select 1 from recipient_addresses where tenant_id = ${tenantId} and kind = 'mail'

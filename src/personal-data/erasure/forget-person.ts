@@ -10,35 +10,25 @@ import { findSuppression, hashOfAddress, insertSuppression } from '../../suppres
 import { serviceActor } from '../../tenants/rights.ts';
 import type { Person } from '../person.ts';
 import type { ErasureDeps } from './deps.ts';
+import { ofNobodyElse } from './followed-addresses.ts';
 
 type Deps = { clock: Clock; newId: NewId };
-
-/** Those of the addresses that no record but the person's has. */
-async function ofNobodyElse(tx: Tx, { tenantId, id }: Person, addresses: readonly string[]): Promise<string[]> {
-  const list = JSON.stringify(addresses);
-  const rows = await tx.execute<{ address: string }>(sql`
-    select address from json_array_elements_text(${list}::json) asked(address) where not exists (
-      select 1 from recipient_addresses where tenant_id = ${tenantId} and kind = 'mail'
-        and normalized = asked.address and recipient_id <> ${id})`);
-  return [...rows].map(({ address }) => address);
-}
 
 /**
  * Forgets the addresses of suppressions, and what was noted of them: their hashes stay, and still stop messages.
  * @param asked in their compared form; those that someone else's record has are kept.
- * @returns the ids of the suppressions.
  */
 export async function forgetSuppressed(
   deps: ErasureDeps,
   tx: Tx,
   person: Person,
   asked: readonly string[],
-): Promise<string[]> {
+): Promise<void> {
   const { tenantId } = person;
   const addresses = await ofNobodyElse(tx, person, asked);
-  if (addresses.length === 0) return [];
+  if (addresses.length === 0) return;
   const hashes = (await deps.addressHashes.of(tx, tenantId, 'mail', addresses)) ?? [];
-  const forgotten = await tx
+  await tx
     .update(suppressions)
     .set({ address: null, note: null, updatedAt: deps.clock.now(), revision: sql`${suppressions.revision} + 1` })
     .where(
@@ -47,9 +37,7 @@ export async function forgetSuppressed(
         eq(suppressions.channel, 'mail'),
         sql`${suppressions.addressHash} in (select json_array_elements_text(${JSON.stringify(hashes)}::json))`,
       ),
-    )
-    .returning({ id: suppressions.id });
-  return forgotten.map(({ id }) => id);
+    );
 }
 
 /**
@@ -92,14 +80,9 @@ async function unlink(deps: Deps, tx: Tx, { tenantId, id }: Person): Promise<voi
 /**
  * Deletes a record with all that was said of it and by it; who hung on it stands alone. What they refused to be written to
  * by stays suppressed.
- * @returns the ids of what was deleted and may be named elsewhere.
  */
-export async function forgetPerson(deps: ErasureDeps, tx: Tx, person: Person): Promise<string[]> {
+export async function forgetPerson(deps: ErasureDeps, tx: Tx, person: Person): Promise<void> {
   const { tenantId, id } = person;
-  const answered = await tx
-    .select({ id: responses.id })
-    .from(responses)
-    .where(and(eq(responses.tenantId, tenantId), eq(responses.recipientId, id)));
   await keepRefusals(deps, tx, person);
   await releaseDependants(deps, tx, person);
   await unlink(deps, tx, person);
@@ -107,5 +90,4 @@ export async function forgetPerson(deps: ErasureDeps, tx: Tx, person: Person): P
     await tx.delete(table).where(and(eq(table.tenantId, tenantId), eq(table.recipientId, id)));
   }
   await tx.delete(recipients).where(and(eq(recipients.tenantId, tenantId), eq(recipients.id, id)));
-  return [id, ...answered.map((one) => one.id)];
 }
