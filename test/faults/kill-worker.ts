@@ -86,6 +86,9 @@ export async function killWorkerAt(
   worker = first;
   const accepted = await accept(service, messages);
   must((await first.ended) === 'SIGKILL', 'the worker ended by itself');
+  // What the dead one had written is still on its way to the server, which reads no more of the connection it hangs on.
+  const hanging = step.sink === undefined ? 0 : 1;
+  await until('the server has read what was sent', async () => service.sink.openConnections() <= hanging);
   const wreck = await readWreck(service);
   must(wreck.open.size <= mostInDoubt, `${wreck.open.size} messages were open`);
   worker = null;
