@@ -146,6 +146,9 @@ export const errorCodes = {
 
 export type ErrorCode = keyof typeof errorCodes;
 
+/** A name as a part of a pointer (RFC 6901). */
+export const escapePointer = (name: string): string => name.replaceAll('~', '~0').replaceAll('/', '~1');
+
 /** One thing that is wrong, where (RFC 6901 pointer into the body, or the name of a parameter), and which code. */
 export interface ErrorItem {
   pointer: string;

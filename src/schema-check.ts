@@ -1,8 +1,8 @@
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import type { TSchema } from 'typebox';
-import type { ErrorItem } from './errors.ts';
-import { uuidPattern } from './fields.ts';
+import { type ErrorItem, escapePointer } from './errors.ts';
+import { uuidPattern } from './text-patterns.ts';
 
 const instantPattern = /^(\d{4})-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/;
 
@@ -62,8 +62,6 @@ const keywordCodes: Record<string, string> = {
   minimum: 'too_small',
   maximum: 'too_large',
 };
-
-const escapePointer = (part: string) => part.replaceAll('~', '~0').replaceAll('/', '~1');
 
 function itemOf(fault: ValidationFault): ErrorItem {
   const { additionalProperty, missingProperty, allowedValues, format } = fault.params;

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { AppError } from './errors.ts';
+import { AppError, escapePointer } from './errors.ts';
 
 /** Deeper than any honest data; shallow enough that no later walk can exhaust the stack. */
 const maximumDepth = 32;
@@ -33,7 +33,7 @@ function checkValue(value: unknown, pointer: string, depth: number): void {
     return;
   }
   for (const [name, item] of Object.entries(value)) {
-    const inner = `${pointer}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+    const inner = `${pointer}/${escapePointer(name)}`;
     checkText(name, pointer);
     // JSON.parse makes it an own property; a later copy into an object literal would not.
     if (name === '__proto__') refuse(inner, 'reserved_name', 'this name is not accepted');

@@ -3,7 +3,7 @@ import multipart from '@fastify/multipart';
 import rateLimit from '@fastify/rate-limit';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify';
-import { AppError, errorCodes } from '../errors.ts';
+import { AppError, errorCodes, escapePointer } from '../errors.ts';
 import type { Runtime } from '../runtime.ts';
 import { parseStrictJson } from '../strict-json.ts';
 import { useAdmission } from './admission.ts';
@@ -30,11 +30,10 @@ function refuseUnreadBody({ method, body, routeOptions }: FastifyRequest): void 
   const { schema, config } = routeOptions;
   if (method !== 'POST' || schema === undefined || schema.body !== undefined || config.operation?.streamed) return;
   if (body === undefined || body === null || (isRecord(body) && Object.keys(body).length === 0)) return;
-  const [name = ''] = isRecord(body) ? Object.keys(body) : [];
-  const pointer = name === '' ? '' : `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+  const pointer = isRecord(body) ? `/${escapePointer(Object.keys(body)[0] ?? '')}` : '';
   const message = 'is not known: this takes no body';
   throw new AppError('invalid_body', {
-    detail: `${pointer} ${message}`.trim(),
+    detail: `${pointer || '(root)'} ${message}`,
     items: [{ pointer, code: 'unknown_field', message }],
   });
 }

@@ -57,6 +57,13 @@ export function bodyIsOptional({ body, bodyIsWhole }: Operation): boolean {
 
 const bodyErrors = ['invalid_body', 'invalid_json', 'body_too_large', 'unsupported_media_type'] as const;
 
+/** A body that was not asked for is read all the same: it must be JSON, and an action that takes none refuses it. */
+function bodyErrorsOf(operation: Operation, method: string): ErrorCode[] {
+  if (method === 'GET') return [];
+  const isRefused = operation.body !== undefined || (method === 'POST' && !operation.streamed);
+  return bodyErrors.filter((code) => isRefused || code !== 'invalid_body');
+}
+
 function errorsOf(operation: Operation, method: string): ErrorCode[] {
   const forTenant = operation.access !== 'public' && operation.access !== 'platform';
   return [
@@ -66,8 +73,7 @@ function errorsOf(operation: Operation, method: string): ErrorCode[] {
     'internal',
     'unavailable',
     ...(operation.params === undefined ? [] : (['not_found'] as const)),
-    // A body that was not asked for is read all the same, and must be JSON.
-    ...(method === 'GET' ? [] : bodyErrors.filter((code) => operation.body !== undefined || code !== 'invalid_body')),
+    ...bodyErrorsOf(operation, method),
     ...(forTenant || operation.idempotency !== undefined ? (['invalid_header'] as const) : []),
     ...(operation.idempotency === undefined ? [] : (['idempotency_in_progress', 'idempotency_key_reused'] as const)),
     ...(operation.idempotency === 'required' ? (['idempotency_key_missing'] as const) : []),

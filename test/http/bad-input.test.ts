@@ -53,6 +53,7 @@ t.test('an action that takes no body refuses what it would not read, and does no
   const refused = [400, 'invalid_body', '/dryRun', 'unknown_field'];
   t.same(told(await seeds.inject('POST', path, { body: { dryRun: true } })), refused);
   t.same(told(await seeds.inject('POST', path, { body: [1] })), [400, 'invalid_body', '', 'unknown_field']);
+  t.same(told(await seeds.inject('POST', path, { body: { '': 1 } })), [400, 'invalid_body', '/', 'unknown_field']);
   await service.work();
   t.equal((await seeds.inject('GET', '/v1/recipients/external:client:1')).status, 200);
   t.equal((await seeds.inject('POST', path, { body: {} })).status, 202, 'an empty one says nothing');
