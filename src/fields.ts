@@ -1,4 +1,5 @@
 import Type, { type TProperties, type TSchema, type TSchemaOptions } from 'typebox';
+import { controlCharacter } from './text-patterns.ts';
 
 /** Shapes that many resources share, as JSON Schema (2020-12, as OpenAPI 3.1 has it). */
 
@@ -58,17 +59,11 @@ export function words<const Words extends readonly string[]>(values: Words, opti
   return Type.Unsafe<Words[number]>({ type: 'string', enum: [...values], ...options });
 }
 
-/** Ids as PostgreSQL takes them, in either case of letters. */
-export const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-
 /** An id given by the service (UUIDv7). */
 export const Uuid = Type.String({ format: 'uuid' });
 
 /** An instant, RFC 3339, from 1900 to 2200. */
 export const Instant = Type.String({ format: 'date-time' });
-
-/** What one line of text, and a mail header, must not have: control characters and line separators. */
-export const controlCharacter = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 
 /** One line of text: no control characters, so that it can stand in a header or a table. */
 export function line(maxLength: number, options: TSchemaOptions & { minLength?: number } = {}) {

@@ -1,4 +1,4 @@
-import { controlCharacter } from '../fields.ts';
+import { controlCharacter } from '../text-patterns.ts';
 
 const limit = 200;
 // Marks that turn the reading direction make `fdp.exe` look like `exe.pdf`.

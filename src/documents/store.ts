@@ -5,7 +5,7 @@ import type { Db, Tx } from '../db/client.ts';
 import { at, idList } from '../db/rows.ts';
 import { documentContents, documents } from '../db/tables/content.ts';
 import { AppError, notFound } from '../errors.ts';
-import { uuidPattern } from '../fields.ts';
+import { uuidPattern } from '../text-patterns.ts';
 import { filenameFault } from './filename.ts';
 import { checkMediaType } from './media-type.ts';
 

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import type { Ajv2020, ValidateFunction } from 'ajv/dist/2020.js';
 import type { FastifyBaseLogger, FastifyInstance, FastifySchemaCompiler, RawServerDefault } from 'fastify';
 import { createAjv } from '../schema-check.ts';
 
@@ -12,20 +13,36 @@ export type App = FastifyInstance<
   TypeBoxTypeProvider
 >;
 
+/** A check that is compiled when it is first asked: all of them together take a process longer than the rest of its start. */
+function whenFirstAsked(compile: () => ValidateFunction): ReturnType<FastifySchemaCompiler<object>> {
+  let validate: ValidateFunction | undefined;
+  const check = (value: unknown) => {
+    validate ??= compile();
+    const holds = validate(value);
+    check.errors = validate.errors;
+    return holds;
+  };
+  check.errors = undefined as ValidateFunction['errors'];
+  return check as ReturnType<FastifySchemaCompiler<object>>;
+}
+
 /**
  * Bodies are taken as they are: no unknown field is dropped and no `"3"` becomes `3`.
  * Path and query are text by nature and are coerced.
  */
 export function useStrictValidation(app: FastifyInstance): void {
-  const strict = createAjv(false);
   const coercing = createAjv('array');
-  const compiler: FastifySchemaCompiler<object> = ({ schema, httpPart }) => {
-    // Routes are compiled once all are there: what their bodies refer to is known by then.
-    for (const component of Object.values(app.getSchemas()) as { $id: string }[]) {
-      if (strict.getSchema(component.$id) === undefined) strict.addSchema(component);
+  let strict: Ajv2020 | undefined;
+  const forBodies = () => {
+    // Nothing is asked before all routes are there: what their bodies refer to is known by then.
+    if (strict === undefined) {
+      strict = createAjv(false);
+      strict.addSchema(Object.values(app.getSchemas()) as object[]);
     }
-    return (httpPart === 'body' ? strict : coercing).compile(schema) as ReturnType<FastifySchemaCompiler<object>>;
+    return strict;
   };
+  const compiler: FastifySchemaCompiler<object> = ({ schema, httpPart }) =>
+    whenFirstAsked(() => (httpPart === 'body' ? forBodies() : coercing).compile(schema));
   app.setValidatorCompiler(compiler);
   // Answers are built field by field by presenters, and held against their schemas by tests.
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));

@@ -2,8 +2,9 @@ import { and, eq, gte, inArray, lt, type SQL, sql } from 'drizzle-orm';
 import Type, { type Static } from 'typebox';
 import { parseAddrSpec } from '../channels/mail/addr-spec.ts';
 import { messages } from '../db/tables/messages.ts';
-import { closed, Instant, line, Uuid, uuidPattern, words } from '../fields.ts';
+import { closed, Instant, line, Uuid, words } from '../fields.ts';
 import { parseRecipientReference } from '../recipients/reference.ts';
+import { uuidPattern } from '../text-patterns.ts';
 import { reasonCodes } from './reasons.ts';
 import { statuses } from './status.ts';
 

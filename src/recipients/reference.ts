@@ -1,4 +1,4 @@
-import { uuidPattern } from '../fields.ts';
+import { uuidPattern } from '../text-patterns.ts';
 
 const uuid = '[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}';
 const external = 'external:[A-Za-z0-9][A-Za-z0-9._-]{0,99}:[^\\u0000-\\u001f\\u007f\\u0085\\u2028\\u2029]{1,200}';

@@ -4,10 +4,10 @@ import type { Clock, NewId } from '../clock.ts';
 import type { Db, Tx } from '../db/client.ts';
 import { senders, senderVersions } from '../db/tables/content.ts';
 import { AppError, invalidField, notFound } from '../errors.ts';
-import { uuidPattern } from '../fields.ts';
 import { recordAudit } from '../tenants/audit.ts';
 import type { Actor } from '../tenants/rights.ts';
 import { lockTenant } from '../tenants/store.ts';
+import { uuidPattern } from '../text-patterns.ts';
 
 type Deps = { clock: Clock; newId: NewId };
 

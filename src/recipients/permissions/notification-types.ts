@@ -3,9 +3,9 @@ import type { Clock, NewId } from '../../clock.ts';
 import type { Db, Tx } from '../../db/client.ts';
 import { choices, notificationTypes } from '../../db/tables/permissions.ts';
 import { AppError, notFound } from '../../errors.ts';
-import { uuidPattern } from '../../fields.ts';
 import { recordAudit } from '../../tenants/audit.ts';
 import type { Actor } from '../../tenants/rights.ts';
+import { uuidPattern } from '../../text-patterns.ts';
 
 type Deps = { clock: Clock; newId: NewId };
 

@@ -1,7 +1,7 @@
 /** What every text must be. In the reading thread: somebody may write one so that looking takes a second. */
 import type { ErrorItem } from '../../errors.ts';
-import { controlCharacter } from '../../fields.ts';
 import { stepsOf } from '../../merge-fields/path.ts';
+import { controlCharacter } from '../../text-patterns.ts';
 import { findFieldsInMarkup } from '../markup/fields-in-markup.ts';
 import { findParseProblem } from '../rendering/liquid.ts';
 import type { PlacedText, VariableUse } from '../rendering/variables.ts';

@@ -1,7 +1,7 @@
 /** Rendering the three parts of one message, in the thread. */
 
 import { type Context, type Template, toValueSync } from 'liquidjs';
-import { controlCharacter } from '../../fields.ts';
+import { controlCharacter } from '../../text-patterns.ts';
 import type { RenderClock } from '../language/civil-time.ts';
 import { hasAllowedLinksOnly, readWrittenLinks, type WrittenLinks } from '../markup/links.ts';
 import {

@@ -1,4 +1,6 @@
 /** One thread for work that may never end, started when first needed and replaced when it is stuck or dies. */
+import { getCompileCacheDir } from 'node:module';
+import { dirname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 
 /** What the thread is started with. `progress[0]` is the index of the task in hand, -1 before the first. */
@@ -112,14 +114,15 @@ export function createTaskThread<Batch extends TaskBatch, Result>(
   limits: TaskThreadLimits,
 ): TaskThread<Batch, Result> {
   const progress = new Int32Array(new SharedArrayBuffer(4));
+  const compileCache = getCompileCacheDir();
   let worker: Worker | null = null;
 
   function start(): Worker {
     const data: TaskThreadData = { progress, partLimitMs: Math.max(20, Math.floor(limits.timeoutMs / 4)) };
     const started = new Worker(script, {
       workerData: data,
-      // Neither our secrets nor our loaders are its business.
-      env: {},
+      // Neither our secrets nor our loaders are its business; where there is a compile cache it starts in half the time.
+      env: compileCache === undefined ? {} : { NODE_COMPILE_CACHE: dirname(compileCache) },
       execArgv: [],
       resourceLimits: { maxOldGenerationSizeMb: limits.memoryMb, maxYoungGenerationSizeMb: 16 },
       name: 'templates',
