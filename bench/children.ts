@@ -88,8 +88,9 @@ export async function startProgram(
 ): Promise<Program> {
   const profile = options.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${options.profile}`];
   const log = openSync(options.logFile, 'w');
+  const { PATH, HOME, NODE_OPTIONS } = process.env;
   const child = spawn(process.execPath, [...nodeFlags(program), ...profile, pathOf(`../src/${program}.ts`)], {
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...environment },
+    env: { PATH, HOME, ...(NODE_OPTIONS === undefined ? {} : { NODE_OPTIONS }), ...environment },
     stdio: ['ignore', log, 'inherit'],
   });
   closeSync(log);

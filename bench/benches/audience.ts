@@ -43,8 +43,9 @@ async function measureFilter(
   const { sql } = stage;
   const deps = { db: stage.runtime.db, clock: { ...stage.runtime.clock, now: () => askedOn } };
   const where = sql`tenant_id = ${organisation.id} and ${byHand(sql)[name] ?? sql`false`}`;
-  const count = () => countAudience(deps, organisation.id, filter);
-  const page = () => searchAudience(deps, organisation.id, filter, { limit: pageOf, before: null });
+  const asked = { tenantId: organisation.id, timezone: 'Europe/Paris' };
+  const count = () => countAudience(deps, asked, filter);
+  const page = () => searchAudience(deps, asked, filter, { limit: pageOf, before: null });
   const countByHand = () => sql<{ count: number }[]>`select count(*)::int as count from recipients where ${where}`;
   const pageByHand = () => sql<{ id: string }[]>`
     select page.*, (select json_agg(address order by position) from recipient_addresses as address
@@ -55,7 +56,7 @@ async function measureFilter(
   const [ours, theirs] = [await page(), await pageByHand()].map((rows) => rows.map(({ id }) => id).join());
   check(`first pages of "${name}" that differ`, ours === theirs ? 0 : 1, 0);
   if (expected === 0) throw new Error(`nobody is meant by "${name}"`);
-  const condition = audienceCondition(organisation.id, filter, { at: askedOn, timezone: 'Europe/Paris' });
+  const condition = audienceCondition(organisation.id, filter, { at: askedOn, timezone: asked.timezone });
   const counting = await plannedReads(deps.db, audienceCount(condition));
   const paging = await plannedReads(
     deps.db,

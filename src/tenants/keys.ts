@@ -1,9 +1,9 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
-import { and, desc, eq, isNull, lt, or, sql } from 'drizzle-orm';
+import { and, desc, eq, getTableColumns, isNull, lt, or, sql } from 'drizzle-orm';
 import type { Clock, NewId } from '../clock.ts';
 import type { Db, Tx } from '../db/client.ts';
 import { prepareOnce } from '../db/prepare-once.ts';
-import { apiKeys } from '../db/tables/tenants.ts';
+import { apiKeys, tenants } from '../db/tables/tenants.ts';
 import { notFound } from '../errors.ts';
 import { recordAudit } from './audit.ts';
 import type { Actor, Caller, Scope } from './rights.ts';
@@ -59,8 +59,9 @@ export async function createKey(
 
 const keyByPublicPart = prepareOnce((db) =>
   db
-    .select()
+    .select({ ...getTableColumns(apiKeys), timezone: tenants.timezone })
     .from(apiKeys)
+    .innerJoin(tenants, eq(tenants.id, apiKeys.tenantId))
     .where(eq(apiKeys.publicPart, sql.placeholder('publicPart'))),
 );
 
@@ -88,7 +89,8 @@ export async function authenticateKey(
         ),
       );
   }
-  return { tenantId: row.tenantId, keyId: row.id, testOnly: row.kind === 'test', scopes: row.scopes };
+  const { tenantId, timezone, id: keyId, scopes } = row;
+  return { tenantId, timezone, keyId, testOnly: row.kind === 'test', scopes };
 }
 
 /** Keys of a tenant, newest first, revoked ones included. */

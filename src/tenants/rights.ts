@@ -50,6 +50,8 @@ export const scopes: readonly Scope[] = [
 /** Who calls: one key of one tenant, and the person it says it acts for. */
 export interface Caller {
   tenantId: string;
+  /** Where the tenant's days begin: IANA name. */
+  timezone: string;
   keyId: string;
   /** A test key makes and sees test messages only: nothing it does reaches a provider. */
   testOnly: boolean;

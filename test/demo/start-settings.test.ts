@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { createTestDatabase } from '../support/postgres.ts';
+import { machineEnvironment } from '../support/processes.ts';
 import { platformKey } from '../support/service.ts';
 import { until } from '../support/workers.ts';
 
@@ -22,11 +23,9 @@ const longestRunMs = 60_000;
 
 /** Starts one of the service's programs with these settings and no others. It ends with the test at the latest. */
 function run(t: Test, program: Program, settings: Settings) {
-  const { PATH, HOME, TMPDIR, NODE_OPTIONS } = process.env;
-  const inherited = Object.entries({ PATH, HOME, TMPDIR, NODE_OPTIONS }).filter(([, value]) => value !== undefined);
   const file = fileURLToPath(new URL(`../../src/${program}.ts`, import.meta.url));
   const child = spawn(process.execPath, [file], {
-    env: { ...Object.fromEntries(inherited), PORT: '0', OPS_PORT: '0', ...settings },
+    env: { ...machineEnvironment(), PORT: '0', OPS_PORT: '0', ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: longestRunMs,
     killSignal: 'SIGKILL',

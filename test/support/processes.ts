@@ -14,12 +14,16 @@ export interface WorkerProcess {
   ended: Promise<number | NodeJS.Signals>;
 }
 
+/** What a process of the service needs of a machine, and none of the settings of whoever runs the tests. */
+export function machineEnvironment(): Record<string, string> {
+  const { PATH, HOME, TMPDIR, NODE_OPTIONS } = process.env;
+  const known = Object.entries({ PATH, HOME, TMPDIR, NODE_OPTIONS });
+  return Object.fromEntries(known.filter((entry): entry is [string, string] => entry[1] !== undefined));
+}
+
 function environmentOf({ runtime, databaseUrl, directory }: TestService, changes: Record<string, string>) {
-  const { PATH, HOME, TMPDIR } = process.env;
   return {
-    PATH,
-    HOME,
-    ...(TMPDIR === undefined ? {} : { TMPDIR }),
+    ...machineEnvironment(),
     DATABASE_URL: databaseUrl,
     DATA_DIR: directory,
     SECRETS_KEY: runtime.config.secretsKeys.join(','),

@@ -33,7 +33,7 @@ export function audienceRoutes(app: App, runtime: Runtime): void {
     async (request) => {
       const { filter, limit = usualLimit, ...place } = request.body;
       const page = readPage(runtime.secrets, list, { limit, ...place });
-      const rows = await searchAudience(runtime, callerOf(request).tenantId, filter, page);
+      const rows = await searchAudience(runtime, callerOf(request), filter, page);
       return paginate(runtime.secrets, list, page, rows, { position: ({ id }) => id, present: presentRecipient });
     },
   );
@@ -50,6 +50,6 @@ export function audienceRoutes(app: App, runtime: Runtime): void {
       answers: { 200: closed({ count: Type.Integer() }) },
       errors: ['unprocessable'],
     }),
-    async (request) => ({ count: await countAudience(runtime, callerOf(request).tenantId, request.body.filter) }),
+    async (request) => ({ count: await countAudience(runtime, callerOf(request), request.body.filter) }),
   );
 }

@@ -53,13 +53,11 @@ function innerOf({ all = [], any = [], not }: AudienceFilter): [AudienceFilter, 
 /**
  * Checks what the schema of a filter cannot say: how deep and how large it is, and that its ranges can hold.
  * @param pointer where the filter stands in the body, e.g. `/filter`.
- * @returns whether it asks for dates, which depend on the day and the time zone.
  * @throws AppError `unprocessable` naming the place.
  */
-export function checkAudience(filter: AudienceFilter, pointer: string): { dates: boolean } {
+export function checkAudience(filter: AudienceFilter, pointer: string): void {
   let filters = 0;
   let values = 0;
-  let dates = false;
   const visit = (one: AudienceFilter, at: string, depth: number): void => {
     filters += 1;
     if (filters > filtersAtMost) refuseAt(at, 'too_many', `must have at most ${filtersAtMost} filters in all`);
@@ -71,8 +69,6 @@ export function checkAudience(filter: AudienceFilter, pointer: string): { dates:
       if (values > valuesAtMost) {
         refuseAt(`${at}/attribute`, 'too_many', `must have at most ${valuesAtMost} values in all`);
       }
-      const { from, to, fromDays, toDays } = attribute;
-      dates ||= typeof from === 'string' || typeof to === 'string' || fromDays !== undefined || toDays !== undefined;
     }
     if (one.createdFrom !== undefined && one.createdTo !== undefined) {
       if (Date.parse(one.createdFrom) > Date.parse(one.createdTo)) {
@@ -82,5 +78,4 @@ export function checkAudience(filter: AudienceFilter, pointer: string): { dates:
     for (const [inner, place] of innerOf(one)) visit(inner, `${at}${place}`, depth + 1);
   };
   visit(filter, pointer, 1);
-  return { dates };
 }

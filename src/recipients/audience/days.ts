@@ -1,4 +1,5 @@
 import { instantOf } from '../../templates/language/civil-time.ts';
+import { dateTimeFormat } from '../../templates/language/intl-formats.ts';
 import type { AttributeTest } from './schema.ts';
 
 /** What dates are told by: the moment of the question, and where the organisation's days begin. */
@@ -16,16 +17,17 @@ export interface DaySpan {
 
 const millisecondsOfDay = 86_400_000;
 
+const numbers = {
+  calendar: 'iso8601',
+  numberingSystem: 'latn',
+  year: 'numeric',
+  month: '2-digit',
+  day: '2-digit',
+} as const;
+
 /** The civil day of an instant in a time zone. */
 function dayOf({ at, timezone }: Today): string {
-  const parts = new Intl.DateTimeFormat('en-US', {
-    calendar: 'iso8601',
-    numberingSystem: 'latn',
-    timeZone: timezone,
-    year: 'numeric',
-    month: '2-digit',
-    day: '2-digit',
-  }).formatToParts(at);
+  const parts = dateTimeFormat('en-US', { ...numbers, timeZone: timezone }).formatToParts(at);
   const part = (type: string) => parts.find((one) => one.type === type)?.value ?? '';
   return `${part('year').padStart(4, '0')}-${part('month')}-${part('day')}`;
 }
@@ -49,8 +51,7 @@ const isText = (bound: unknown): bound is string => typeof bound === 'string';
 
 /** The days that a test of an attribute allows; null when it asks for no date. */
 export function daySpanOf(test: AttributeTest, today: Today): DaySpan | null {
-  const now = dayOf(today);
-  const relative = (days: number | undefined) => (days === undefined ? [] : [addDays(now, days)]);
+  const relative = (days: number | undefined) => (days === undefined ? [] : [addDays(dayOf(today), days)]);
   const from = latest([...[test.from].filter(isText), ...relative(test.fromDays)]);
   const to = earliest([...[test.to].filter(isText), ...relative(test.toDays)]);
   return from === null && to === null ? null : { from, to };

@@ -2,20 +2,19 @@ import { desc, getTableColumns, type SQL, sql } from 'drizzle-orm';
 import type { Clock } from '../../clock.ts';
 import type { Db } from '../../db/client.ts';
 import { recipientAddresses, recipients } from '../../db/tables/people.ts';
-import { getPlace } from '../../tenants/store.ts';
+import type { Caller } from '../../tenants/rights.ts';
 import type { RecipientAddress } from '../addresses/read-addresses.ts';
 import type { RecipientWithAddresses } from '../store.ts';
 import { checkAudience } from './check.ts';
 import { audienceCondition } from './conditions.ts';
 import type { AudienceFilter } from './schema.ts';
 
-type Deps = { db: Db; clock: Clock };
+/** Whose recipients, and the time zone in which their days are told. */
+type Organisation = Pick<Caller, 'tenantId' | 'timezone'>;
 
-async function conditionOf(deps: Deps, tenantId: string, filter: AudienceFilter): Promise<SQL> {
-  const { dates } = checkAudience(filter, '/filter');
-  // Days begin where the organisation is: it is asked only by filters that have some.
-  const timezone = dates ? (await getPlace(deps.db, tenantId)).timezone : 'UTC';
-  return audienceCondition(tenantId, filter, { at: deps.clock.now(), timezone });
+function conditionOf(clock: Clock, { tenantId, timezone }: Organisation, filter: AudienceFilter): SQL {
+  checkAudience(filter, '/filter');
+  return audienceCondition(tenantId, filter, { at: clock.now(), timezone });
 }
 
 /** With the person, so that a page is one question: asked apart, they would cost half as much again. */
@@ -49,18 +48,21 @@ export function audienceCount(condition: SQL): SQL {
  * @throws AppError `unprocessable` naming what is wrong with the filter, which stands at `/filter`.
  */
 export async function searchAudience(
-  deps: Deps,
-  tenantId: string,
+  { db, clock }: { db: Db; clock: Clock },
+  organisation: Organisation,
   filter: AudienceFilter,
   page: { limit: number; before: string | null },
 ): Promise<RecipientWithAddresses[]> {
-  const rows = await audiencePage(deps.db, await conditionOf(deps, tenantId, filter), page);
+  const rows = await audiencePage(db, conditionOf(clock, organisation, filter), page);
   return rows.map((row) => ({ ...row, addresses: row.addresses ?? [] }));
 }
 
 /** How many recipients a filter means, exactly. @throws AppError as {@link searchAudience}. */
-export async function countAudience(deps: Deps, tenantId: string, filter: AudienceFilter): Promise<number> {
-  const condition = await conditionOf(deps, tenantId, filter);
-  const [row] = await deps.db.execute<{ count: number }>(audienceCount(condition));
+export async function countAudience(
+  { db, clock }: { db: Db; clock: Clock },
+  organisation: Organisation,
+  filter: AudienceFilter,
+): Promise<number> {
+  const [row] = await db.execute<{ count: number }>(audienceCount(conditionOf(clock, organisation, filter)));
   return row?.count ?? 0;
 }
