@@ -31,3 +31,12 @@ export function createBoundedCache<Value>(capacity: number): BoundedCache<Value>
     },
   };
 }
+
+/** The value of a cache, made and kept where it is missing; each weighs one. */
+export function keptIn<Value>(cache: BoundedCache<Value>, name: string, make: () => Value): Value {
+  const known = cache.get(name);
+  if (known !== undefined) return known;
+  const made = make();
+  cache.set(name, made, 1);
+  return made;
+}

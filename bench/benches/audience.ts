@@ -58,10 +58,7 @@ async function measureFilter(
   if (expected === 0) throw new Error(`nobody is meant by "${name}"`);
   const condition = audienceCondition(organisation.id, filter, { at: askedOn, timezone: asked.timezone });
   const counting = await plannedReads(deps.db, audienceCount(condition));
-  const paging = await plannedReads(
-    deps.db,
-    audiencePage(deps.db, condition, { limit: pageOf, before: null }).getSQL(),
-  );
+  const paging = await plannedReads(deps.db, audiencePage(condition, { limit: pageOf, before: null }));
   run.tell(`audience, ${name}: ${expected}; count by ${counting.join(', ')}; page by ${paging.join(', ')}`);
   const named = (what: string) => `audience, ${name}, ${what}`;
   return [

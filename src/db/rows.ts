@@ -1,4 +1,11 @@
-import { getTableColumns, getTableName, type InferInsertModel, type SQL, sql } from 'drizzle-orm';
+import {
+  getTableColumns,
+  getTableName,
+  type InferInsertModel,
+  type InferSelectModel,
+  type SQL,
+  sql,
+} from 'drizzle-orm';
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core';
 import type { Db, Tx } from './client.ts';
 
@@ -119,6 +126,28 @@ export async function insertIntoAll(tx: Tx, batches: readonly TableRows[]): Prom
   }
   const others = filled.slice(0, -1).map((batch, place) => sql`${sql.raw(`part_${place}`)} as (${insertOf(batch)})`);
   await tx.execute(others.length === 0 ? insertOf(last) : sql`with ${sql.join(others, sql`, `)} ${insertOf(last)}`);
+}
+
+const readers = new WeakMap<PgTable, [key: string, column: PgColumn][]>();
+
+/**
+ * What `select <table>.*` of a raw statement answered, as the table's own rows: for pages that are asked thousands of
+ * times, where drizzle would ask of each value of each row what it is.
+ */
+export function rowsOf<Table extends PgTable>(
+  table: Table,
+  answered: readonly Record<string, unknown>[],
+): InferSelectModel<Table>[] {
+  const columns = readers.get(table) ?? Object.entries<PgColumn>(getTableColumns(table));
+  readers.set(table, columns);
+  return answered.map((values) => {
+    const row: Record<string, unknown> = {};
+    for (const [key, column] of columns) {
+      const value = values[column.name] ?? null;
+      row[key] = value === null ? null : column.mapFromDriverValue(value);
+    }
+    return row as InferSelectModel<Table>;
+  });
 }
 
 /** A list of ids as one array parameter: `where id = any(${idList(ids)})`. */

@@ -37,10 +37,10 @@ t.test('no typical filter reads all recipients, neither to count nor for a first
   await sql`vacuum analyze recipients, recipient_addresses, responses`;
   const readsOf = async (filter: AudienceFilter) => {
     const condition = audienceCondition(tenant.id, filter, { at: askedOn, timezone: 'Europe/Paris' });
-    const page = audiencePage(runtime.db, condition, { limit: 51, before: null });
+    const page = audiencePage(condition, { limit: 51, before: null });
     return {
       count: await plannedReads(runtime.db, audienceCount(condition)),
-      page: await plannedReads(runtime.db, page.getSQL()),
+      page: await plannedReads(runtime.db, page),
     };
   };
   for (const [name, filter] of Object.entries(typicalFilters)) {

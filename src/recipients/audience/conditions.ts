@@ -2,7 +2,7 @@ import { and, eq, gte, inArray, lt, or, type SQL, sql } from 'drizzle-orm';
 import { recipientAddresses, recipients, responses } from '../../db/tables/people.ts';
 import { parseRecipientReference } from '../reference.ts';
 import { pathOf } from './check.ts';
-import { addDays, type DaySpan, daySpanOf, startOfDay, type Today } from './days.ts';
+import { addDays, type DaySpan, daySpanOf, daysOf, startOfDay, type Today } from './days.ts';
 import type { AttributeTest, AttributeValue, AudienceFilter } from './schema.ts';
 
 /** Whose recipients, and what day it is. */
@@ -49,8 +49,8 @@ function textAt(path: readonly string[]): SQL {
 function numberBetween(path: readonly string[], from: unknown, to: unknown): SQL | undefined {
   const value = valueAt(path);
   const bounds = and(
-    typeof from === 'number' ? sql`${value} >= ${JSON.stringify(from)}::jsonb` : undefined,
-    typeof to === 'number' ? sql`${value} <= ${JSON.stringify(to)}::jsonb` : undefined,
+    typeof from === 'number' ? sql`(${value})::numeric >= ${JSON.stringify(from)}::numeric` : undefined,
+    typeof to === 'number' ? sql`(${value})::numeric <= ${JSON.stringify(to)}::numeric` : undefined,
   );
   if (bounds === undefined) return undefined;
   return sql`case jsonb_typeof(${value}) when 'number' then ${bounds} else false end`;
@@ -75,7 +75,7 @@ const daysApart = 2;
 
 /**
  * A text that is a date within these days: a day or a civil time by its own day, an instant by its day in the time
- * zone. What is no date fits nothing.
+ * zone. What is no date fits nothing. Plain days, which most are, are looked up: a pattern takes ten times as long.
  */
 function dateWithin(path: readonly string[], { from, to }: DaySpan, { timezone }: Today): SQL {
   const text = textAt(path);
@@ -91,7 +91,9 @@ function dateWithin(path: readonly string[], { from, to }: DaySpan, { timezone }
     begins === undefined ? undefined : sql`${text}::timestamptz >= ${begins}::timestamptz`,
     ends === undefined ? undefined : sql`${text}::timestamptz < ${ends}::timestamptz`,
   );
-  return sql`case when ${beyond} then false when ${text} ~ ${civil} then ${byDay}
+  const days = daysOf({ from, to });
+  const plain = days === null ? sql`` : sql`when length(${text}) = 10 then ${text} = any(${`{${days}}`}::text[])`;
+  return sql`case ${plain} when ${beyond} then false when ${text} ~ ${civil} then ${byDay}
     when ${text} ~ ${instant} then ${byInstant} else false end`;
 }
 

@@ -1,3 +1,4 @@
+import { createBoundedCache, keptIn } from '../../bounded-cache.ts';
 import { instantOf } from '../../templates/language/civil-time.ts';
 import { dateTimeFormat } from '../../templates/language/intl-formats.ts';
 import type { AttributeTest } from './schema.ts';
@@ -25,8 +26,20 @@ const numbers = {
   day: '2-digit',
 } as const;
 
-/** The civil day of an instant in a time zone. */
+// What a filter asks of the calendar is nearly always what the one before asked, and takes as long as its question.
+const daysKept = 1_000;
+const days = createBoundedCache<string>(daysKept);
+const starts = createBoundedCache<Date>(daysKept);
+const spansKept = 100;
+const spans = createBoundedCache<string>(spansKept);
+const longestSpan = 400;
+
+/** The civil day of an instant in a time zone: the same for its whole minute. */
 function dayOf({ at, timezone }: Today): string {
+  return keptIn(days, `${Math.floor(at.getTime() / 60_000)} ${timezone}`, () => civilDay(at, timezone));
+}
+
+function civilDay(at: Date, timezone: string): string {
   const parts = dateTimeFormat('en-US', { ...numbers, timeZone: timezone }).formatToParts(at);
   const part = (type: string) => parts.find((one) => one.type === type)?.value ?? '';
   return `${part('year').padStart(4, '0')}-${part('month')}-${part('day')}`;
@@ -39,10 +52,22 @@ export function addDays(day: string, days: number): string {
   return moved.startsWith('+') || moved > '2999-12-31' ? '2999-12-31' : moved;
 }
 
+/** Each day of a span, with commas between; null where it has no end or is longer than anyone would write out. */
+export function daysOf(span: DaySpan): string | null {
+  const { from, to } = span;
+  if (from === null || to === null || addDays(from, longestSpan) < to) return null;
+  return keptIn(spans, `${from} ${to}`, () => {
+    const days = Array.from({ length: longestSpan + 1 }, (_, later) => addDays(from, later));
+    return [...new Set(days)].filter((day) => day <= to).join();
+  });
+}
+
 /** The instant at which a civil day begins. */
 export function startOfDay(day: string, timezone: string): Date {
-  const [year = 0, month = 0, date = 0] = day.split('-').map(Number);
-  return instantOf({ year, month, day: date, hour: 0, minute: 0, second: 0 }, timezone);
+  return keptIn(starts, `${day} ${timezone}`, () => {
+    const [year = 0, month = 0, date = 0] = day.split('-').map(Number);
+    return instantOf({ year, month, day: date, hour: 0, minute: 0, second: 0 }, timezone);
+  });
 }
 
 const latest = (days: string[]) => days.toSorted().at(-1) ?? null;

@@ -1,4 +1,4 @@
-import { createBoundedCache } from '../../bounded-cache.ts';
+import { createBoundedCache, keptIn } from '../../bounded-cache.ts';
 
 /** The cap holds should languages and zones come from data. */
 const formatsKept = 200;
@@ -6,14 +6,8 @@ const formatsKept = 200;
 /** Keeps what it has made for a language and its options: building an `Intl` format costs far more than using it. */
 function keeping<Options, Format>(make: (locale: string, options: Options) => Format) {
   const kept = createBoundedCache<Format>(formatsKept);
-  return (locale: string, options: Options): Format => {
-    const key = `${locale} ${JSON.stringify(options)}`;
-    const known = kept.get(key);
-    if (known !== undefined) return known;
-    const made = make(locale, options);
-    kept.set(key, made, 1);
-    return made;
-  };
+  return (locale: string, options: Options): Format =>
+    keptIn(kept, `${locale} ${JSON.stringify(options)}`, () => make(locale, options));
 }
 
 /** Dates and times of a language. @throws RangeError for a zone or locale `Intl` does not know. */
