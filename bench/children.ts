@@ -90,7 +90,8 @@ export async function startProgram(
   const log = openSync(options.logFile, 'w');
   const { PATH, HOME, NODE_OPTIONS } = process.env;
   const child = spawn(process.execPath, [...nodeFlags(program), ...profile, pathOf(`../src/${program}.ts`)], {
-    env: { PATH, HOME, ...(NODE_OPTIONS === undefined ? {} : { NODE_OPTIONS }), ...environment },
+    // The tests run the benches with options of their own, by which processes start in half the time.
+    env: { PATH, HOME, NODE_OPTIONS, ...environment },
     stdio: ['ignore', log, 'inherit'],
   });
   closeSync(log);

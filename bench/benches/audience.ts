@@ -1,5 +1,4 @@
 import type postgres from 'postgres';
-import { audienceCondition } from '../../src/recipients/audience/conditions.ts';
 import type { AudienceFilter } from '../../src/recipients/audience/schema.ts';
 import { audienceCount, audiencePage, countAudience, searchAudience } from '../../src/recipients/audience/search.ts';
 import { check, inTurns, type Result, type Run } from '../measure.ts';
@@ -56,9 +55,12 @@ async function measureFilter(
   const [ours, theirs] = [await page(), await pageByHand()].map((rows) => rows.map(({ id }) => id).join());
   check(`first pages of "${name}" that differ`, ours === theirs ? 0 : 1, 0);
   if (expected === 0) throw new Error(`nobody is meant by "${name}"`);
-  const condition = audienceCondition(organisation.id, filter, { at: askedOn, timezone: asked.timezone });
-  const counting = await plannedReads(deps.db, audienceCount(condition));
-  const paging = await plannedReads(deps.db, audiencePage(condition, { limit: pageOf, before: null }));
+  const today = { at: askedOn, timezone: asked.timezone };
+  const counting = await plannedReads(deps.db, audienceCount(organisation.id, filter, today));
+  const paging = await plannedReads(
+    deps.db,
+    audiencePage(organisation.id, filter, today, { limit: pageOf, before: null }),
+  );
   run.tell(`audience, ${name}: ${expected}; count by ${counting.join(', ')}; page by ${paging.join(', ')}`);
   const named = (what: string) => `audience, ${name}, ${what}`;
   return [

@@ -133,8 +133,9 @@ const readers = new WeakMap<PgTable, [key: string, column: PgColumn][]>();
 /**
  * What `select <table>.*` of a raw statement answered, as the table's own rows: for pages that are asked thousands of
  * times, where drizzle would ask of each value of each row what it is.
+ * @throws Error where the answer lacks a column of the table.
  */
-export function rowsOf<Table extends PgTable>(
+export function tableRowsOf<Table extends PgTable>(
   table: Table,
   answered: readonly Record<string, unknown>[],
 ): InferSelectModel<Table>[] {
@@ -143,7 +144,8 @@ export function rowsOf<Table extends PgTable>(
   return answered.map((values) => {
     const row: Record<string, unknown> = {};
     for (const [key, column] of columns) {
-      const value = values[column.name] ?? null;
+      const value = values[column.name];
+      if (value === undefined) throw new Error(`the answer has no ${column.name}`);
       row[key] = value === null ? null : column.mapFromDriverValue(value);
     }
     return row as InferSelectModel<Table>;

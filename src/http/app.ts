@@ -10,6 +10,7 @@ import { useAdmission } from './admission.ts';
 import { useAuthentication } from './auth.ts';
 import { useDocs } from './docs.ts';
 import { useOpenapi } from './openapi.ts';
+import { refusesBody } from './openapi-operation.ts';
 import { checkPlainText } from './plain-text.ts';
 import { appErrorOf, problemAt, sendProblem, toldFault } from './problem.ts';
 import { registerRoutes } from './routes/index.ts';
@@ -25,10 +26,12 @@ function useProblems(app: FastifyInstance, runtime: Runtime): void {
   app.setNotFoundHandler((request, reply) => sendProblem(request, reply, new AppError('not_found')));
 }
 
-/** What is said to an action that takes no body would be lost (`dryRun` of an erasure): an empty one is all it may have. */
-function refuseUnreadBody({ method, body, routeOptions }: FastifyRequest): void {
-  const { schema, config } = routeOptions;
-  if (method !== 'POST' || schema === undefined || schema.body !== undefined || config.operation?.streamed) return;
+/** Of an action that takes no body (`refusesBody`): an empty one is all it may have. */
+function refuseUnreadBody({ method, body, headers, routeOptions }: FastifyRequest): void {
+  const { operation } = routeOptions.config;
+  if (operation === undefined || !refusesBody(operation, method)) return;
+  // A form is read by nobody, and so looks like no body at all.
+  if (headers['content-type']?.startsWith('multipart/')) throw new AppError('unsupported_media_type');
   if (body === undefined || body === null || (isRecord(body) && Object.keys(body).length === 0)) return;
   const pointer = isRecord(body) ? `/${escapePointer(Object.keys(body)[0] ?? '')}` : '';
   const message = 'is not known: this takes no body';

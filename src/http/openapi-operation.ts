@@ -57,11 +57,16 @@ export function bodyIsOptional({ body, bodyIsWhole }: Operation): boolean {
 
 const bodyErrors = ['invalid_body', 'invalid_json', 'body_too_large', 'unsupported_media_type'] as const;
 
-/** A body that was not asked for is read all the same: it must be JSON, and an action that takes none refuses it. */
+/** Whether it is an action that takes no body, and refuses one: what is said there (`dryRun` of an erasure) would be lost. */
+export function refusesBody(operation: Operation, method: string): boolean {
+  return method === 'POST' && operation.body === undefined && !operation.streamed;
+}
+
+/** A body that was not asked for is read all the same, and must be JSON. */
 function bodyErrorsOf(operation: Operation, method: string): ErrorCode[] {
   if (method === 'GET') return [];
-  const isRefused = operation.body !== undefined || (method === 'POST' && !operation.streamed);
-  return bodyErrors.filter((code) => isRefused || code !== 'invalid_body');
+  const isJudged = operation.body !== undefined || refusesBody(operation, method);
+  return bodyErrors.filter((code) => isJudged || code !== 'invalid_body');
 }
 
 function errorsOf(operation: Operation, method: string): ErrorCode[] {

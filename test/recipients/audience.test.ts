@@ -90,6 +90,79 @@ t.test(
   },
 );
 
+t.test('somebody who is found is shown as everywhere else, with their addresses in their order', async (t) => {
+  const service = await startService(t);
+  const addresses = [
+    { kind: 'mail', value: 'Ann.ROY@Example.org', role: 'accounting', acceptsContact: false },
+    { kind: 'mobile', value: '06 12 34 56 78', preferred: true },
+    { kind: 'mail', value: 'ann@example.org' },
+  ];
+  const body = { type: 'client', externalId: 'A', displayName: 'Ann', locale: 'fr', addresses };
+  const { id } = (await service.inject('POST', '/v1/recipients', { body })).body;
+  const asked: AudienceFilter[] = [{ type: ['client'] }, { inHouseholdOf: id }];
+  for (const filter of asked) {
+    const { body: page } = await search(service, filter);
+    t.same(page.items, [(await service.inject('GET', `/v1/recipients/${id}`)).body]);
+    t.match(page.items[0].addresses, [
+      { value: 'Ann.ROY@example.org', role: 'accounting', preferred: false, acceptsContact: false },
+      { kind: 'mobile', value: '06 12 34 56 78', role: null, preferred: true, acceptsContact: true },
+      { value: 'ann@example.org' },
+    ]);
+  }
+});
+
+t.test('days begin where the organisation is, at this moment', async (t) => {
+  const service = await startService(t);
+  const other = await service.addTenant('Mutuelle Armor');
+  const keys = [service.tenant.key, other.key];
+  const zone = (key: string, timezone: string) =>
+    service.inject('PATCH', '/v1/tenant', { key, headers: { 'if-match': '*' }, body: { timezone } });
+  t.equal((await zone(other.key, 'Pacific/Auckland')).status, 200);
+  const dates = { A: '2026-11-22', B: '2026-11-23', C: '2026-11-22T23:00:00+00:00' };
+  for (const key of keys) {
+    for (const [externalId, date] of Object.entries(dates)) {
+      await service.inject('POST', '/v1/recipients', {
+        key,
+        body: { type: 'client', externalId, attributes: { date } },
+      });
+    }
+  }
+  // The 22nd in Paris, the 23rd in Auckland.
+  service.clock.set('2026-11-22T12:00:00Z');
+  const today = async (key: string) => {
+    const filter = { attribute: { name: 'date', fromDays: 0, toDays: 0 } };
+    const { body } = await service.inject('POST', '/v1/recipients/search', { key, body: { filter } });
+    return body.items.map(({ externalId }: { externalId: string }) => externalId);
+  };
+  t.strictSame(
+    await today(service.tenant.key),
+    ['A'],
+    'what is said in Greenwich late on the 22nd is the 23rd in Paris',
+  );
+  t.strictSame(await today(other.key), ['C', 'B']);
+  await zone(service.tenant.key, 'Pacific/Auckland');
+  t.strictSame(await today(service.tenant.key), ['C', 'B'], 'at once');
+});
+
+t.test('the last day that there is, and spans of every length, have both their ends', async (t) => {
+  const service = await startService(t);
+  const days = ['2026-01-01', '2027-02-05', '2027-02-06', '2999-12-31', '2999-12-31T12:00:00Z'];
+  for (const [place, day] of days.entries()) {
+    const body = { type: 'client', externalId: String(place), attributes: { day } };
+    await service.inject('POST', '/v1/recipients', { body });
+  }
+  const between = async (bounds: object) => {
+    const { body } = await search(service, { attribute: { name: 'day', ...bounds } });
+    return body.items.map(({ externalId }: { externalId: string }) => days[Number(externalId)]).reverse();
+  };
+  t.strictSame(await between({ from: '2999-01-01', to: '2999-12-31' }), days.slice(3));
+  t.strictSame(await between({ from: '2026-01-01', to: '2999-12-31' }), days);
+  t.strictSame(await between({ to: '2999-12-31' }), days);
+  // 400 days from the first to the last are written out, 401 are not.
+  t.strictSame(await between({ from: '2026-01-01', to: '2027-02-05' }), days.slice(0, 2));
+  t.strictSame(await between({ from: '2026-01-01', to: '2027-02-06' }), days.slice(0, 3));
+});
+
 const nested = (levels: number): object => (levels === 1 ? { all: [] } : { not: nested(levels - 1) });
 const attribute = (test: object) => ({ attribute: { name: 'a', ...test } });
 const wide = (count: number) => ({ any: Array.from({ length: count }, () => ({ all: [] })) });

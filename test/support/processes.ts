@@ -14,11 +14,13 @@ export interface WorkerProcess {
   ended: Promise<number | NodeJS.Signals>;
 }
 
-/** What a process of the service needs of a machine, and none of the settings of whoever runs the tests. */
-export function machineEnvironment(): Record<string, string> {
+/**
+ * What a process of the service needs of a machine, and none of its settings. With Node's options, by which the tests start
+ * their processes in half the time (`module-cache.ts`).
+ */
+export function machineEnvironment(): NodeJS.ProcessEnv {
   const { PATH, HOME, TMPDIR, NODE_OPTIONS } = process.env;
-  const known = Object.entries({ PATH, HOME, TMPDIR, NODE_OPTIONS });
-  return Object.fromEntries(known.filter((entry): entry is [string, string] => entry[1] !== undefined));
+  return { PATH, HOME, TMPDIR, NODE_OPTIONS };
 }
 
 function environmentOf({ runtime, databaseUrl, directory }: TestService, changes: Record<string, string>) {

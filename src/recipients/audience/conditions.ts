@@ -11,6 +11,9 @@ interface Question {
   today: Today;
 }
 
+/** Not as a column: drizzle takes long to tell one from whatever else may stand in a statement. */
+const attributes = sql`recipients.attributes`;
+
 /** A list of JSON texts as one array parameter. */
 function jsonList(texts: readonly string[]): SQL {
   const quoted = texts.map((text) => `"${text.replace(/[\\"]/g, '\\$&')}"`);
@@ -28,12 +31,9 @@ function has(path: readonly string[], values: readonly AttributeValue[], list: b
   });
   const [only] = documents;
   return documents.length === 1 && only !== undefined
-    ? sql`recipients.attributes @> ${only}::jsonb`
-    : sql`recipients.attributes @> any(${jsonList(documents)})`;
+    ? sql`${attributes} @> ${only}::jsonb`
+    : sql`${attributes} @> any(${jsonList(documents)})`;
 }
-
-/** Named once: drizzle takes long to tell a column from whatever else may stand in a statement. */
-const attributes = sql`recipients.attributes`;
 
 /** By names only: the other operators would take a number for a place in a list. */
 function valueAt(path: readonly string[]): SQL {
@@ -46,6 +46,7 @@ function textAt(path: readonly string[]): SQL {
 }
 
 /**
+ * Numbers as PostgreSQL keeps them in JSON: compared as such they take half the time of JSON values.
  * Ranges are one expression each, of which the planner assumes that half fit. Written one by one, bounds would look as
  * if nobody did: the first page would be sorted out of all, rather than met on the way.
  */
@@ -78,8 +79,8 @@ const daysApart = 2;
 
 /**
  * A text that is a date within these days: a day or a civil time by its own day, an instant by its day in the time
- * zone. What is no date fits nothing. Plain days, which most are, are looked up, so that no pattern is held against
- * them.
+ * zone. What is no date fits nothing. Plain days, which most are, are looked up among those of the span, so that no
+ * pattern is held against them.
  */
 function dateWithin(path: readonly string[], { from, to }: DaySpan, { timezone }: Today): SQL {
   const text = textAt(path);
@@ -89,14 +90,17 @@ function dateWithin(path: readonly string[], { from, to }: DaySpan, { timezone }
     to === null ? undefined : sql`${text} >= ${addDays(to, daysApart + 1)}`,
   );
   const byDay = and(from === null ? undefined : sql`${own} >= ${from}`, to === null ? undefined : sql`${own} <= ${to}`);
-  const begins = from === null ? undefined : startOfDay(from, timezone).toISOString();
-  const ends = to === null ? undefined : startOfDay(addDays(to, 1), timezone).toISOString();
+  const begins = from === null ? undefined : startOfDay(from, timezone);
+  const ends = to === null ? undefined : startOfDay(addDays(to, 1), timezone);
   const byInstant = and(
     begins === undefined ? undefined : sql`${text}::timestamptz >= ${begins}::timestamptz`,
     ends === undefined ? undefined : sql`${text}::timestamptz < ${ends}::timestamptz`,
   );
   const days = daysOf({ from, to });
-  const plain = days === null ? sql`` : sql`when length(${text}) = 10 then ${text} = any(${`{${days}}`}::text[])`;
+  const plain =
+    days === null
+      ? sql``
+      : sql`when length(${text}) = 10 then ${text} between ${from} and ${to} and ${text} = any(${`{${days}}`}::text[])`;
   return sql`case ${plain} when ${beyond} then false when ${text} ~ ${civil} then ${byDay}
     when ${text} ~ ${instant} then ${byInstant} else false end`;
 }

@@ -28,15 +28,16 @@ const numbers = {
 
 // What a filter asks of the calendar is nearly always what the one before asked, and takes as long as its question.
 const daysKept = 1_000;
-const days = createBoundedCache<string>(daysKept);
-const starts = createBoundedCache<Date>(daysKept);
+const civilDays = createBoundedCache<string>(daysKept);
+const starts = createBoundedCache<string>(daysKept);
 const spansKept = 100;
 const spans = createBoundedCache<string>(spansKept);
+/** Days from the first to the last of a span that is written out. */
 const longestSpan = 400;
 
 /** The civil day of an instant in a time zone: the same for its whole minute. */
 function dayOf({ at, timezone }: Today): string {
-  return keptIn(days, `${Math.floor(at.getTime() / 60_000)} ${timezone}`, () => civilDay(at, timezone));
+  return keptIn(civilDays, `${Math.floor(at.getTime() / 60_000)} ${timezone}`, () => civilDay(at, timezone));
 }
 
 function civilDay(at: Date, timezone: string): string {
@@ -45,11 +46,14 @@ function civilDay(at: Date, timezone: string): string {
   return `${part('year').padStart(4, '0')}-${part('month')}-${part('day')}`;
 }
 
-/** A day some days later: counted on the calendar, so that no change of clocks moves it. Kept within years 1000 to 2999. */
+/**
+ * A day some days later: counted on the calendar, so that no change of clocks moves it. Kept from 1000-01-01 to
+ * 3000-01-01, the day after the last one that a date may have.
+ */
 export function addDays(day: string, days: number): string {
   const moved = new Date(Date.parse(`${day}T00:00:00Z`) + days * millisecondsOfDay).toISOString().slice(0, 10);
   if (moved.startsWith('-') || moved < '1000-01-01') return '1000-01-01';
-  return moved.startsWith('+') || moved > '2999-12-31' ? '2999-12-31' : moved;
+  return moved.startsWith('+') || moved > '3000-01-01' ? '3000-01-01' : moved;
 }
 
 /** Each day of a span, with commas between; null where it has no end or is longer than anyone would write out. */
@@ -62,11 +66,11 @@ export function daysOf(span: DaySpan): string | null {
   });
 }
 
-/** The instant at which a civil day begins. */
-export function startOfDay(day: string, timezone: string): Date {
+/** The instant at which a civil day begins, RFC 3339. */
+export function startOfDay(day: string, timezone: string): string {
   return keptIn(starts, `${day} ${timezone}`, () => {
     const [year = 0, month = 0, date = 0] = day.split('-').map(Number);
-    return instantOf({ year, month, day: date, hour: 0, minute: 0, second: 0 }, timezone);
+    return instantOf({ year, month, day: date, hour: 0, minute: 0, second: 0 }, timezone).toISOString();
   });
 }
 
