@@ -46,7 +46,7 @@ function textAt(path: readonly string[]): SQL {
 }
 
 /**
- * Numbers as PostgreSQL keeps them in JSON: compared as such they take half the time of JSON values.
+ * Compared as the numbers that they are by then: as JSON they would be told from all other kinds once more.
  * Ranges are one expression each, of which the planner assumes that half fit. Written one by one, bounds would look as
  * if nobody did: the first page would be sorted out of all, rather than met on the way.
  */
