@@ -128,8 +128,6 @@ export async function insertIntoAll(tx: Tx, batches: readonly TableRows[]): Prom
   await tx.execute(others.length === 0 ? insertOf(last) : sql`with ${sql.join(others, sql`, `)} ${insertOf(last)}`);
 }
 
-const readers = new WeakMap<PgTable, [key: string, column: PgColumn][]>();
-
 /**
  * What `select <table>.*` of a raw statement answered, as the table's own rows: for pages that are asked thousands of
  * times, where drizzle would ask of each value of each row what it is.
@@ -139,8 +137,7 @@ export function tableRowsOf<Table extends PgTable>(
   table: Table,
   answered: readonly Record<string, unknown>[],
 ): InferSelectModel<Table>[] {
-  const columns = readers.get(table) ?? Object.entries<PgColumn>(getTableColumns(table));
-  readers.set(table, columns);
+  const columns = Object.entries<PgColumn>(getTableColumns(table));
   return answered.map((values) => {
     const row: Record<string, unknown> = {};
     for (const [key, column] of columns) {

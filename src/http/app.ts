@@ -27,11 +27,12 @@ function useProblems(app: FastifyInstance, runtime: Runtime): void {
 }
 
 /** Of an action that takes no body (`refusesBody`): an empty one is all it may have. */
-function refuseUnreadBody({ method, body, headers, routeOptions }: FastifyRequest): void {
-  const { operation } = routeOptions.config;
+function refuseUnreadBody(request: FastifyRequest): void {
+  const { method, body } = request;
+  const { operation } = request.routeOptions.config;
   if (operation === undefined || !refusesBody(operation, method)) return;
   // A form is read by nobody, and so looks like no body at all.
-  if (headers['content-type']?.startsWith('multipart/')) throw new AppError('unsupported_media_type');
+  if (request.isMultipart()) throw new AppError('unsupported_media_type');
   if (body === undefined || body === null || (isRecord(body) && Object.keys(body).length === 0)) return;
   const pointer = isRecord(body) ? `/${escapePointer(Object.keys(body)[0] ?? '')}` : '';
   const message = 'is not known: this takes no body';

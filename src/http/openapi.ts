@@ -85,8 +85,7 @@ export async function useOpenapi(
     const { operation: declared } = request.routeOptions.config;
     if (declared === undefined || request.body !== undefined) return;
     // A form is a body, and none that is read here.
-    if (bodyIsOptional(declared) && request.headers['content-type']?.startsWith('multipart/') !== true)
-      request.body = {};
+    if (bodyIsOptional(declared) && !request.isMultipart()) request.body = {};
   });
   await app.register(fastifySwagger, {
     openapi: {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { test } from 'tap';
-import { errorCodes } from '../../src/errors.ts';
+import { errorCodes, escapePointer } from '../../src/errors.ts';
 import { openapiDocument } from '../../src/http/document.ts';
 import { queues } from '../../src/queue/queues.ts';
 import { scopes } from '../../src/tenants/rights.ts';
@@ -144,7 +144,7 @@ test('every request body has examples, and each is valid by its own schema', asy
     t.not(examples.length, 0, id);
     // By its place in the document, to which the components that it refers to belong.
     const place = ['paths', path, method.toLowerCase(), 'requestBody', 'content', 'application/json', 'schema'];
-    const pointer = place.map((part) => encodeURIComponent(part.replaceAll('~', '~0').replaceAll('/', '~1'))).join('/');
+    const pointer = place.map((part) => encodeURIComponent(escapePointer(part))).join('/');
     const validate = ajv.compile({ $ref: `document#/${pointer}` });
     for (const example of examples) t.ok(validate(example), `${id}: ${ajv.errorsText(validate.errors)}`);
   }

@@ -1,6 +1,7 @@
 /** The OpenAPI document as tests use it: its operations, and answers held against what it says. */
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
+import { escapePointer } from '../../src/errors.ts';
 import { openapiDocument } from '../../src/http/document.ts';
 import { isInstant } from '../../src/schema-check.ts';
 import type { Answer } from './service.ts';
@@ -110,7 +111,7 @@ export function createAnswerChecker(document: Document): AnswerChecker {
     compiled.set(pointer, known);
     return known;
   };
-  const pointerPart = (part: string) => encodeURIComponent(part.replaceAll('~', '~0').replaceAll('/', '~1'));
+  const pointerPart = (part: string) => encodeURIComponent(escapePointer(part));
   return {
     faultOf(operation, answer) {
       const said = operation.responses[String(answer.status)];

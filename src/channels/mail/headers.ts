@@ -1,9 +1,9 @@
 /** Header fields of a mail: checked, encoded (RFC 2047) and folded, so that no value can become a second field. */
 import { encodeWord, foldLines, quoteString } from 'nodemailer/lib/mime-funcs';
 import MimeNode from 'nodemailer/lib/mime-node';
+import { controlCharacter } from '../../text-patterns.ts';
 import type { Mailbox } from './content.ts';
 
-const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 const ADDRESS = /^(?:"[^"\\]+"|[^\s"(),:;<>@[\\\]]+)@(?:[^\s"(),:;<>@[\\\]]+|\[[0-9A-Fa-f:.IPv]+\])$/;
 const RESERVED = new Set([
   'from',
@@ -25,7 +25,7 @@ const RESERVED = new Set([
 
 /** Gives `value` back as well-formed text. @throws Error when it holds CR, LF or another control character: callers check before. */
 export function singleLine(value: string, what: string): string {
-  if (CONTROL.test(value)) throw new Error(`${what} contains a control character`);
+  if (controlCharacter.test(value)) throw new Error(`${what} contains a control character`);
   return value.toWellFormed();
 }
 

@@ -1,6 +1,7 @@
 import { parseAddrSpec } from '../../channels/mail/addr-spec.ts';
 import type { recipientAddresses } from '../../db/tables/people.ts';
 import { AppError, type ErrorItem } from '../../errors.ts';
+import { controlCharacter } from '../../text-patterns.ts';
 import { addressKinds } from './address-kinds.ts';
 import { type Country, notMobile, readTelephone } from './telephone.ts';
 
@@ -29,7 +30,6 @@ type Reading = { value: string; normalized: string } | { why: string; code?: str
 const indexedBytes = 2_500;
 
 const lineBreaks = /\r\n?|\n/g;
-const controls = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 
 function readNumber(kind: 'mobile' | 'landline', value: string, country: Country): Reading {
   const number = readTelephone(value, country);
@@ -45,7 +45,7 @@ function readAddress(kind: AddressKind, value: string, country: Country): Readin
     return parsed.kind === 'invalid' ? { why: parsed.why } : { value: parsed.address, normalized: parsed.normalized };
   }
   const lines = kind === 'postal' ? value.replace(lineBreaks, '\n') : value;
-  if (controls.test(kind === 'postal' ? lines.replaceAll('\n', '') : lines))
+  if (controlCharacter.test(kind === 'postal' ? lines.replaceAll('\n', '') : lines))
     return { why: 'it has control characters' };
   if (lines.trim() === '') return { why: 'it is empty' };
   if (Buffer.byteLength(lines) > indexedBytes) return { why: `it is longer than ${indexedBytes} bytes` };

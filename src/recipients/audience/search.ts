@@ -11,6 +11,8 @@ import { audienceCondition } from './conditions.ts';
 import type { Today } from './days.ts';
 import type { AudienceFilter } from './schema.ts';
 
+type Deps = { db: Db; clock: Clock };
+
 /** Whose recipients, and the time zone in which their days are told. */
 type Organisation = Pick<Caller, 'tenantId' | 'timezone'>;
 
@@ -73,7 +75,7 @@ export function audienceCount(tenantId: string, filter: AudienceFilter, today: T
  * @throws AppError `unprocessable` naming what is wrong with the filter, which stands at `/filter`.
  */
 export async function searchAudience(
-  { db, clock }: { db: Db; clock: Clock },
+  { db, clock }: Deps,
   organisation: Organisation,
   filter: AudienceFilter,
   page: { limit: number; before: string | null },
@@ -90,7 +92,7 @@ export async function searchAudience(
 
 /** How many recipients a filter means, exactly. @throws AppError as {@link searchAudience}. */
 export async function countAudience(
-  { db, clock }: { db: Db; clock: Clock },
+  { db, clock }: Deps,
   organisation: Organisation,
   filter: AudienceFilter,
 ): Promise<number> {
