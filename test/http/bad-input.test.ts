@@ -55,9 +55,11 @@ t.test('an action that takes no body refuses what it would not read, and does no
   t.same(told(await seeds.inject('POST', path, { body: [1] })), [400, 'invalid_body', '', 'unknown_field']);
   t.same(told(await seeds.inject('POST', path, { body: { '': 1 } })), [400, 'invalid_body', '/', 'unknown_field']);
   const form = '--x\r\ncontent-disposition: form-data; name="dryRun"\r\n\r\ntrue\r\n--x--\r\n';
-  const headers = { 'content-type': 'multipart/form-data; boundary=x' };
-  const answer = await service.inject('POST', path, { headers, payload: form });
-  t.match(answer, { status: 415, body: { code: 'unsupported_media_type' } });
+  for (const type of ['multipart/form-data', 'Multipart/Form-Data']) {
+    const headers = { 'content-type': `${type}; boundary=x` };
+    const answer = await service.inject('POST', path, { headers, payload: form });
+    t.match(answer, { status: 415, body: { code: 'unsupported_media_type' } }, type);
+  }
   await service.work();
   t.equal((await seeds.inject('GET', '/v1/recipients/external:client:1')).status, 200);
   t.equal((await seeds.inject('POST', path, { body: {} })).status, 202, 'an empty one says nothing');
